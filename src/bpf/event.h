@@ -1,0 +1,141 @@
+/* event.h - what the kernel programs and user space share: events in the ring, counters, the maps'
+ * values. Included by *.bpf.c (clang -target bpf) and by user space. Fixed-width types, padding
+ * spelled out and zeroed, sizes asserted. Change anything here and raise PV_BPF_LAYOUT: pins of
+ * another layout lie in another folder (v<layout>) and are taken over link by link, never map by map. */
+#ifndef PV_BPF_EVENT_H
+#define PV_BPF_EVENT_H
+
+#ifdef __bpf__
+#include "bpf/kernel.h"
+#else
+#include <linux/types.h>
+#endif
+
+#define PV_BPF_LAYOUT	1
+#define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
+#define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
+#define PV_COMM_LEN	16
+#define PV_NETNAME_LEN	64
+
+/* Class of a cgroup. Inherited by a child when it is made, unless the child's own name says more. */
+enum pv_class {
+	PV_CLASS_NONE = 0,	/* not known: the container rules hold */
+	PV_CLASS_CONTAINER = 1, /* 64 hex digits in its name; everything below it too */
+	PV_CLASS_UNIT = 2,	/* systemd service: blocked alike, never killed */
+	PV_CLASS_SESSION = 3,	/* login session, user manager: told only */
+	PV_CLASS_TOP = 4,	/* the watched root itself: told only */
+	PV_CLASS_PROTECTED = 5, /* pavise, sshd, container engines, systemd: never touched, not told */
+	PV_CLASS_BUILD = 6,	/* image build: blocked alike, never killed */
+	PV_N_CLASSES
+};
+
+/* Bits of a workload's exceptions (struct pv_workload.flags). */
+#define PV_ALLOW_NET	 (1u << 0) /* net.stratum: told as an exception, let through */
+#define PV_ALLOW_DNS	 (1u << 1)
+#define PV_WORKLOAD_ROOT (1u << 8) /* the topmost cgroup of its workload, not one nested below it */
+
+enum event_kind { /* numbers are never reused */
+	EVENT_CGROUP_NEW = 1,
+	EVENT_CGROUP_GONE = 2,
+	EVENT_NET = 3,	  /* connect or datagram to a blocked port at an external address */
+	EVENT_DNS = 4,	  /* a question that matched */
+	EVENT_DNS_ODD = 5, /* question to a resolver that cannot be read: let through on UDP */
+	EVENT_OOM = 6,	  /* a process of this cgroup died as the OOM killer's victim */
+	EVENT_MOVED = 7,  /* a task left a container's cgroup for one that is not below it */
+	EVENT_N_KINDS
+};
+
+/* event_head.flags: what was done. None set: it was let through and is told. */
+#define EVF_REFUSED  (1u << 0) /* carried out */
+#define EVF_OBSERVED (1u << 1) /* mode observe: would have been refused */
+#define EVF_OFF	     (1u << 2) /* pavise off: let through */
+#define EVF_CLASS    (1u << 3) /* let through because of the class (top, session) */
+#define EVF_ALLOWED  (1u << 4) /* let through by an exception */
+#define EVF_ALERT    (1u << 5) /* the signal's action is alert */
+#define EVF_MOVED    (1u << 6) /* by a process that had left its container; cgroup_id is the one it left */
+
+struct event_head {
+	__u32 size; /* bytes, head included */
+	__u16 kind, flags;
+	__u64 time_ns; /* bpf_ktime_get_ns(), CLOCK_MONOTONIC */
+	__u64 cgroup_id; /* the cgroup whose process or socket it was */
+	__u32 tgid;	 /* 0 where no process is behind it (a packet) */
+	__u8 class_, pad[3];
+	char comm[PV_COMM_LEN];
+};
+_Static_assert(sizeof(struct event_head) == 48, "BPF and user space disagree");
+
+struct event_cgroup {
+	struct event_head head;
+	__u64 parent_id;
+	__u64 root_id; /* id of the topmost cgroup of its workload, 0 if it belongs to none */
+	char path[PV_PATH_MAX]; /* from the hierarchy's root; NUL-terminated; empty if it did not fit */
+};
+_Static_assert(sizeof(struct event_cgroup) == 256, "BPF and user space disagree");
+
+struct event_net {
+	struct event_head head;
+	__u8 daddr[16]; /* IPv4 as v4-mapped IPv6 */
+	__u16 dport;	/* host byte order */
+	__u8 proto;	/* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 by_packet; /* seen as a packet at egress, not at connect or sendmsg */
+	__u8 pad[4];
+};
+_Static_assert(sizeof(struct event_net) == 72, "BPF and user space disagree");
+
+struct event_dns {
+	struct event_head head;
+	__u8 daddr[16]; /* the resolver asked, as the packet says (after the container's own NAT) */
+	__u8 saddr[16]; /* the source address of the packet */
+	__u8 client[16]; /* who asked this cgroup for the same name just before (it is a DNS server); else zero */
+	__u16 dport, sport;
+	__u8 proto;
+	__u8 name_len; /* octets of `name` in use, the root label's zero not counted */
+	__u8 pattern;  /* index into the policy's dns.names; 255 for EVENT_DNS_ODD */
+	__u8 pad;
+	__u8 name[256]; /* wire form, folded to lower case */
+};
+_Static_assert(sizeof(struct event_dns) == 360, "BPF and user space disagree");
+
+struct event_move {
+	struct event_head head; /* cgroup_id: the one it left */
+	__u64 to_id;
+};
+_Static_assert(sizeof(struct event_move) == 56, "BPF and user space disagree");
+
+/* Counters: one mmapable array of u64, written with atomic adds, index = kind * PV_COUNT_STEP + what. */
+enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_UNUSED, PV_COUNT_STEP };
+#define PV_COUNTERS (EVENT_N_KINDS * PV_COUNT_STEP)
+
+/* One value, index 0 of map `conf`. Only the broker (and root's `pavise off`) writes it. */
+struct pv_bpf_conf {
+	__u64 off_until_ns; /* CLOCK_MONOTONIC; blocks are lifted before it. ~0: until told otherwise */
+	__u64 root_id;	    /* the watched root: PV_CLASS_TOP */
+	__u8 net_action;    /* enum pv_action of model/policy.h: IGNORE, ALERT, BLOCK */
+	__u8 dns_action;
+	__u8 observe;
+	__u8 ports_24[5];   /* padding, zero */
+};
+_Static_assert(sizeof(struct pv_bpf_conf) == 24, "BPF and user space disagree");
+
+/* Value of map `workloads`, key: cgroup id (u64). */
+struct pv_workload {
+	__u64 root_id; /* topmost cgroup of this workload; exceptions are looked up there */
+	__u32 flags;   /* PV_ALLOW_*, PV_WORKLOAD_ROOT */
+	__u8 class_, pad[3];
+};
+_Static_assert(sizeof(struct pv_workload) == 16, "BPF and user space disagree");
+
+/* Key of map `internal` (LPM): longest prefix over the 16 bytes. */
+struct pv_lpm_key {
+	__u32 bits; /* 0-128 */
+	__u8 addr[16];
+};
+
+/* Key of map `netnames`: a Docker network that a container is attached to, lower case, zero padded. */
+struct pv_netname_key {
+	__u64 root_id;
+	char name[PV_NETNAME_LEN];
+};
+
+#endif

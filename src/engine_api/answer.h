@@ -1,0 +1,52 @@
+/* answer.h - reads what a container engine answers. Hostile input: capped, typed, never trusted for length.
+ * Pure: bytes in, plain data out. */
+#ifndef PV_ENGINE_API_ANSWER_H
+#define PV_ENGINE_API_ANSWER_H
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "model/workload.h"
+
+/* An HTTP/1.x answer, fed as it arrives. Bodies by Content-Length, chunked, or until the end. */
+struct http_answer;
+int http_answer_new(size_t cap, struct http_answer **ret); /* cap of the body kept */
+struct http_answer *http_answer_free(struct http_answer *h);
+PV_AUTO(http_answer)
+/* 0: more wanted; 1: complete; -EBADMSG: malformed; -EFBIG: over the cap. */
+int http_answer_feed(struct http_answer *h, const void *data, size_t len);
+int http_answer_end(struct http_answer *h); /* the peer closed: 1 complete, -EPIPE cut short */
+int http_answer_status(const struct http_answer *h); /* 200; 0 before the status line */
+/* The body so far. For streams (events): http_answer_take_line() removes one whole line from it. */
+const struct pv_buf *http_answer_body(const struct http_answer *h);
+bool http_answer_take_line(struct http_answer *h, struct pv_buf *ret_line);
+
+/* Body of API_LIST: calls fn for each container (a summary: no limits, networks as listed). Returns how many, or
+ * -EBADMSG. */
+int answer_list(const char *json, size_t len, enum engine_kind engine, int (*fn)(const struct container_info *, void *),
+		void *arg);
+/* Body of API_INSPECT. `image_labels`: body of API_IMAGE of its image, NULL when that could not be had (then no label
+ * counts as an exception). */
+int answer_inspect(const char *json, size_t len, const char *image, size_t image_len, enum engine_kind engine,
+		   struct container_info *ret);
+/* Body of API_NETWORKS: every subnet of every network. */
+int answer_networks(const char *json, size_t len, int (*fn)(const char *name, const struct ip_prefix *subnet, void *), void *arg);
+
+struct engine_event {
+	char type[16];	 /* container, network */
+	char action[40]; /* start, die, destroy, oom, connect, disconnect, exec_start: ... cut at the colon */
+	char id[65];	 /* container's; for network events the container attached */
+	char network[PV_NETNAME_LEN];
+	int exit_code;	 /* die; else -1 */
+	uint64_t time_us; /* wall clock */
+};
+int answer_event(const char *json, size_t len, struct engine_event *ret); /* one line of API_EVENTS */
+
+struct service_info {
+	char name[128];
+	bool global;
+	uint64_t replicas;
+	uint64_t version;
+};
+int answer_service(const char *json, size_t len, struct service_info *ret);
+
+#endif

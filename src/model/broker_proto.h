@@ -1,0 +1,76 @@
+/* broker_proto.h - the requests of the engine (and of root's own commands) to the privileged broker.
+ * One datagram, one struct broker_req, one struct broker_rep back with the same seq; broker_news comes
+ * unasked. A datagram of another length or an unknown op closes the connection. Every request is a row
+ * of broker/requests.c: what is checked again there stands beside it here. */
+#ifndef PV_MODEL_BROKER_PROTO_H
+#define PV_MODEL_BROKER_PROTO_H
+
+#include <stdint.h>
+
+enum broker_op { /* numbers are never reused */
+	/* -> two descriptors: the event ring (mmap it, sense/ring.h) and the counters (read-only, mmapable);
+	 * value: bits of BROKER_DEGRADED_* */
+	BROKER_HELLO = 1,
+	/* arg: enum api_request (engine_api/request.h); arg2: 0 Docker, 1 Podman; id: container, image or
+	 * service, checked against the template's kind. -> one descriptor: the read end of a pipe with the raw
+	 * HTTP answer, cut at the template's cap. Requests that act also need `cgroup`: the cgroup's own name
+	 * must carry `id`; limit kill. */
+	BROKER_API = 2,
+	/* arg: replicas to scale to (0 stops); id: Swarm service. A one-shot child does it. -> value: the
+	 * replicas it had (UINT64_MAX for a global service, which is constrained away). Limit kill. */
+	BROKER_SWARM_SCALE = 3,
+	/* cgroup: a container's cgroup (64 hex in its name) below the watched root. Writes cgroup.kill, on v1
+	 * SIGKILL by pidfd to every process of it. Limit kill. */
+	BROKER_CGROUP_KILL = 4,
+	/* same checks; arg: 1 freeze, 0 thaw. Limit kill. */
+	BROKER_CGROUP_FREEZE = 5,
+	/* Closes the TCP connections of this container's network namespace that go to addr:port (port 0:
+	 * any) and belong to `cgroup`. -> value: how many. */
+	BROKER_CUT = 6,
+	/* The workload `cgroup` falls under exception arg (index into the sealed policy; UINT64_MAX: none left)
+	 * for the kernel's signals; the broker checks that this exception is for net, dns or all. */
+	BROKER_EXCEPT = 7,
+	/* arg: 1 add, 0 drop: container `cgroup` is attached to the network `id`. */
+	BROKER_NETNAME = 8,
+	/* arg: 1 add, 0 drop: addr/prefix is one of Docker's networks; at most 1,024, none wider than /8 (IPv4)
+	 * or /32 (IPv6). */
+	BROKER_INTERNAL = 9,
+	/* arg: CLOCK_MONOTONIC nanoseconds until which blocks are lifted; 0: on; UINT64_MAX: until told. */
+	BROKER_OFF = 10,
+	/* -> value: bits of BROKER_DEGRADED_*, value2: off_until_ns */
+	BROKER_STATE = 11,
+	BROKER_N_OPS
+};
+
+struct broker_req {
+	uint32_t op;  /* enum broker_op */
+	uint32_t seq; /* not 0; repeated in the answer */
+	uint64_t cgroup;
+	uint64_t arg, arg2;
+	uint8_t addr[16];
+	uint16_t port; /* host byte order */
+	uint8_t prefix, pad[5];
+	char id[72]; /* container, image, service id or network name; NUL-terminated */
+};
+_Static_assert(sizeof(struct broker_req) == 128, "broker protocol");
+
+struct broker_rep {
+	uint32_t seq;	/* 0: news, not an answer */
+	int32_t result; /* 0 or negative errno; -EDQUOT: over the limit */
+	uint64_t value, value2;
+};
+_Static_assert(sizeof(struct broker_rep) == 24, "broker protocol");
+
+/* News and BROKER_STATE: what is not as it should be. */
+#define BROKER_DEGRADED_CONNECT	 (1u << 0) /* connect4/6 not attached */
+#define BROKER_DEGRADED_SENDMSG	 (1u << 1)
+#define BROKER_DEGRADED_EGRESS	 (1u << 2)
+#define BROKER_DEGRADED_CGROUPS	 (1u << 3) /* cgroup_mkdir/rmdir/attach tracepoints */
+#define BROKER_DEGRADED_OOM	 (1u << 4)
+#define BROKER_DEGRADED_BELOW	 (1u << 5) /* attached one level below the root: somebody sits there */
+#define BROKER_DEGRADED_REPLACED (1u << 6) /* a link was found missing or replaced; it was attached again */
+#define BROKER_DEGRADED_DOCKER	 (1u << 7) /* the Engine API socket does not answer connect() */
+#define BROKER_DEGRADED_PODMAN	 (1u << 8)
+#define BROKER_DEGRADED_INGRESS	 (1u << 9) /* recvmsg/ingress: servers' answers cannot be told apart */
+
+#endif

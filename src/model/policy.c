@@ -1,0 +1,1 @@
+#include "model/policy.h"

@@ -1,0 +1,101 @@
+/* policy.h - the configuration after parsing: one flat, fixed-size, pointer-free struct that the roles
+ * get as a sealed memfd. Written by policy_parse() in the unprivileged policy child (model/conf.h),
+ * checked by policy_map() in every role. All strings are NUL-terminated inside their arrays. */
+#ifndef PV_MODEL_POLICY_H
+#define PV_MODEL_POLICY_H
+
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "bpf/dns_match.h"
+#include "model/action.h"
+
+#define POLICY_MAGIC	  0x65736976u
+#define POLICY_VERSION	  1
+#define POLICY_PORTS	  64
+#define POLICY_PREFIXES	  64
+#define POLICY_PATTERNS	  64
+#define POLICY_EXCEPTIONS 256
+#define POLICY_CHANNELS	  16
+#define POLICY_PATH	  256
+
+struct policy_exception {
+	char name[128];	   /* glob over the workload's name (shop/web, backup.service) */
+	uint8_t signal;	   /* enum pv_signal; SIGNAL_N: all of them */
+	uint8_t action;	   /* what is done instead: ACTION_IGNORE or ACTION_ALERT */
+	uint8_t pad[2];
+	uint32_t line;
+	char origin[128];  /* file it stands in */
+};
+
+struct policy_channel {
+	char url[512];		/* scheme decides: https (signed webhook), syslog, journal */
+	char secret_file[POLICY_PATH]; /* opened by the launcher, handed to the sender; may be empty */
+	char name[64];		/* for messages and doctor; from the host of the URL if not given */
+	uint8_t min_severity;	/* enum severity */
+	uint8_t pad[7];
+};
+
+struct policy {
+	uint32_t magic, version;
+	uint64_t size; /* sizeof(struct policy) */
+
+	uint8_t observe; /* mode: observe */
+	uint8_t pad[7];
+	char state_dir[POLICY_PATH];	 /* default /var/lib/pavise */
+	char run_dir[POLICY_PATH];	 /* default /run/pavise */
+	char bpf_dir[POLICY_PATH];	 /* default /sys/fs/bpf/pavise */
+	char cgroup_root[POLICY_PATH];	 /* default /sys/fs/cgroup; the v2 folder is found below it on hybrid */
+	char docker_socket[POLICY_PATH];
+	char podman_socket[POLICY_PATH]; /* default /run/podman/podman.sock */
+
+	struct {
+		uint32_t limit; /* permyriad of one core: 8000 = 80 % */
+		uint8_t action, pad[3];
+		uint64_t hold_us;
+	} cpu;
+	struct {
+		uint64_t limit;	       /* bytes, for workloads without their own limit */
+		uint32_t of_limit;     /* permyriad of the workload's own limit: 8800 */
+		uint8_t action, pad[3];
+	} memory;
+	struct {
+		uint32_t limit; /* processes */
+		uint8_t action, pad[3];
+	} pids;
+	struct {
+		uint8_t action, pad[3];
+		uint32_t n_ports;
+		uint16_t ports[POLICY_PORTS];
+		uint32_t n_internal, n_allow;
+		struct ip_prefix internal[POLICY_PREFIXES]; /* count as internal, beside the built-in ones */
+		struct ip_prefix allow[POLICY_PREFIXES];    /* external, but never refused */
+	} net;
+	struct {
+		uint8_t action, pad[3];
+		uint32_t n_names, n_allow;
+		char names[POLICY_PATTERNS][128];
+		char allow[POLICY_PATTERNS][128];
+		struct dns_table table; /* compiled from both */
+	} dns;
+
+	uint32_t n_exceptions, n_channels;
+	struct policy_exception exceptions[POLICY_EXCEPTIONS];
+	struct policy_channel channels[POLICY_CHANNELS];
+	uint64_t sample_us; /* how often cgroups are read: 5 s */
+};
+
+/* Maps a sealed memfd read-only and checks it: magic, version, size, seals, every count and string
+ * within bounds, every enum known. Returns 0 or -EBADMSG (and other negative errno); the result is
+ * munmap()ed with policy_unmap(). */
+int policy_map(int fd, const struct policy **ret);
+void policy_unmap(const struct policy *p);
+/* The check alone, on memory. 0 or -EBADMSG. */
+int policy_check(const struct policy *p);
+
+/* What the policy does to `name` for `signal`: the configured action, unless an exception says otherwise.
+ * *ret_exception (may be NULL) is the index of the exception, -1 if none. */
+enum pv_action policy_action(const struct policy *p, const char *name, enum pv_signal signal,
+			     int *ret_exception);
+
+#endif

@@ -1,0 +1,40 @@
+/* roles.h - how the launcher hands descriptors to the roles, and what they say to each other. The role
+ * programs lie beside the `pavise` command (build folder) or in /usr/lib/pavise. */
+#ifndef PV_MODEL_ROLES_H
+#define PV_MODEL_ROLES_H
+
+#include <stdint.h>
+
+/* Fixed descriptor numbers a role finds at its exec. 0 is /dev/null, 1 and 2 go to the log. */
+enum role_fd {
+	ROLE_FD_LAUNCHER = 3, /* SOCK_SEQPACKET to the launcher */
+	ROLE_FD_POLICY = 4,   /* sealed memfd, struct policy (model/policy.h) */
+	ROLE_FD_PEER = 5,     /* broker: to the engine; engine: to the broker; sender: to the engine */
+	ROLE_FD_CONTROL = 6,  /* engine: the listening control socket */
+	ROLE_FD_STATE = 7,    /* engine: the folder state_dir/engine; sender: memfd with the channels' secrets */
+	ROLE_FD_SENDER = 8,   /* engine: its end towards the sender */
+};
+
+/* launcher -> role: one struct, one descriptor with it (SCM_RIGHTS). */
+enum launch_op {
+	LAUNCH_POLICY = 1, /* a new sealed policy (reload): broker and engine */
+	LAUNCH_PEER = 2,   /* a fresh socket to a new engine: broker */
+};
+struct launch_msg {
+	uint32_t op;
+	uint32_t pad;
+};
+
+/* role -> launcher: one byte. */
+#define LAUNCH_READY	    'Y' /* this role is up */
+#define LAUNCH_WANT_SENDER  'S' /* engine: start the sender if it does not run */
+#define LAUNCH_WANT_RELOAD  'R' /* engine: read the configuration again */
+
+/* Exit status of a role that must not be started again at once: usage, broken installation. */
+#define ROLE_EXIT_CONFIG 78 /* EX_CONFIG */
+
+#define ROLE_USER	 "pavise"
+#define ROLE_USER_SENDER "pavise-send"
+#define ROLE_GROUP_ADMIN "pavise-admin"
+
+#endif

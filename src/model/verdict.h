@@ -1,0 +1,21 @@
+/* verdict.h - this calls for that act, with the numbers that led to it. Pure output of detect/. */
+#ifndef PV_MODEL_VERDICT_H
+#define PV_MODEL_VERDICT_H
+
+#include <stdint.h>
+
+#include "model/action.h"
+#include "model/ids.h"
+
+struct verdict {
+	enum id id;
+	enum pv_action action; /* as far as the signal alone goes; exceptions and classes are applied by act/ */
+	uint64_t cgroup;
+	uint64_t now_us; /* the clock it was decided with */
+	uint64_t value, limit; /* in the unit of the signal: permyriad of a core, bytes, processes, tasks */
+	uint64_t window_us;    /* over which `value` was measured; 0 if it is an instant */
+	uint64_t pressure;     /* cpu only: permyriad of the window that the workload stood waiting for a core */
+	uint8_t warning;       /* half way there: told, nothing done */
+};
+
+#endif

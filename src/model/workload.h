@@ -1,0 +1,63 @@
+/* workload.h - what policy and alerts speak of: a container or a systemd unit; always one cgroup. Plain
+ * data, filled from the cgroup's path (at once) and from the Engine API (later; nothing waits for it). */
+#ifndef PV_MODEL_WORKLOAD_H
+#define PV_MODEL_WORKLOAD_H
+
+#include <stdint.h>
+
+#include "base/util.h"
+#include "bpf/event.h"
+#include "model/action.h"
+#include "model/notice.h"
+
+enum engine_kind { ENGINE_DOCKER, ENGINE_PODMAN, ENGINE_NONE };
+
+#define CONTAINER_NETWORKS 16
+
+/* From the Engine API; hostile text, cut at the arrays' sizes. */
+struct container_info {
+	enum engine_kind engine;
+	char id[65];	     /* 64 hex digits */
+	char name[128];	     /* without the leading slash */
+	char project[64];    /* Compose project or stack namespace, else empty */
+	char service[64];    /* Compose or Swarm service name without the stack's prefix, else empty */
+	char service_id[32]; /* Swarm service id, else empty */
+	char task_id[32];
+	char image[192];     /* as it was asked for: node:20 */
+	char image_id[80];   /* sha256:<64 hex> */
+	char restart_policy[24]; /* always, unless-stopped, on-failure, no, or empty */
+	uint32_t restart_max;	 /* of on-failure */
+	uint32_t pid;		 /* of its init; 0 when it does not run */
+	bool running, host_network, inspected;
+	uint64_t started_us; /* wall clock */
+	size_t n_networks;
+	char networks[CONTAINER_NETWORKS][PV_NETNAME_LEN]; /* names, lower case */
+	char addresses[CONTAINER_NETWORKS][46];		   /* IPv4 of each, may be empty */
+	/* exceptions by label pavise.<signal>: ACTION_IGNORE or ACTION_ALERT, ACTION_N where there is none. A
+	 * label that the image carries too with the same value is not counted; net and dns are never switched
+	 * off by label. */
+	enum pv_action label_action[SIGNAL_N];
+};
+
+struct workload {
+	uint64_t cgroup;      /* 64-bit cgroup2 id */
+	enum pv_class class_;
+	bool rootless;	      /* a container below a user's slice: no Engine API reaches it */
+	bool gone;
+	char path[256];	      /* below the cgroup2 root, with leading slash */
+	char id[65];	      /* 64 hex of a container, else empty */
+	uint64_t first_seen_us; /* monotonic */
+	struct container_info *info; /* NULL until the Engine API told */
+};
+
+/* The name people know it by: project/service, container name, unit name, or the id's first 12 digits as
+ * long as the API has not told. Never empty. */
+void workload_name(char *out, size_t size, const struct workload *w);
+enum subject_kind workload_subject(const struct workload *w);
+
+/* What is in a cgroup's own name. Fills class, id and rootless of *w from `path` (whole path below the
+ * cgroup2 root); `parent` is the parent's class (PV_CLASS_TOP at the root). The same rules as in the kernel
+ * (bpf/classify.h). */
+void workload_classify(struct workload *w, const char *path, enum pv_class parent);
+
+#endif

@@ -1,0 +1,1 @@
+#include "notify/outbox.h"

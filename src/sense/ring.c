@@ -1,0 +1,1 @@
+#include "sense/ring.h"

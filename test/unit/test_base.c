@@ -1,0 +1,162 @@
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/map.h"
+#include "base/text.h"
+#include "check.h"
+
+static void test_text(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t us;
+		int r;
+	} durations[] = {
+		{ "90s", 90000000, 0 },	 { "10m", 600000000, 0 },   { "7d", 604800000000, 0 },
+		{ "500ms", 500000, 0 },	 { "5", 0, -EINVAL },	    { "", 0, -EINVAL },
+		{ "5 m", 0, -EINVAL },	 { "-5m", 0, -EINVAL },	    { "99999999999999999999s", 0, -ERANGE },
+		{ "9999999999999999d", 0, -ERANGE },
+	};
+	static const struct {
+		const char *pattern, *text;
+		bool match;
+	} globs[] = {
+		{ "shop/*", "shop/web", true }, { "*", "", true },	  { "a*b*c", "aXXbYYc", true },
+		{ "a*b*c", "aXXbYY", false },	{ "?hop", "shop", true }, { "", "x", false },
+		{ "a**b", "ab", true },
+	};
+	uint64_t v;
+	uint32_t p;
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(durations); i++) {
+		v = 0;
+		CHECK(parse_duration(durations[i].text, &v) == durations[i].r, "%s", durations[i].text);
+		CHECK(v == durations[i].us, "%s", durations[i].text);
+	}
+	assert_int_equal(parse_bytes("450MiB", &v), 0);
+	assert_int_equal(v, 450u << 20);
+	assert_int_equal(parse_bytes("450MB", &v), 0);
+	assert_int_equal(v, 450000000);
+	assert_int_equal(parse_bytes("450 MB", &v), -EINVAL);
+	assert_int_equal(parse_permyriad("80%", &p), 0);
+	assert_int_equal(p, 8000);
+	assert_int_equal(parse_permyriad("0.5%", &p), 0);
+	assert_int_equal(p, 50);
+	assert_int_equal(parse_permyriad("80", &p), -EINVAL);
+	assert_int_equal(parse_permyriad("8.123%", &p), -EINVAL);
+	for (size_t i = 0; i < N_ELEMENTS(globs); i++)
+		CHECK(glob_match(globs[i].pattern, globs[i].text) == globs[i].match, "%s on %s",
+		      globs[i].pattern, globs[i].text);
+}
+
+static void test_escapes(void **state)
+{
+	static const struct {
+		const char *in, *json, *safe;
+	} cases[] = {
+		{ "plain", "\"plain\"", "plain" },
+		{ "q\"b\\", "\"q\\\"b\\\\\"", "q\"b\\" },
+		{ "\x1b[31m", "\"\\u001b[31m\"", "\\x1b[31m" },
+		{ "caf\xc3\xa9", "\"caf\xc3\xa9\"", "caf\xc3\xa9" },
+		{ "bad\xff", "\"bad\\u00ff\"", "bad\\xff" },
+		{ "\xe2\x80\xae" "txt", "\"\\u202etxt\"", "\\xe2\\x80\\xaetxt" },
+		{ "\xc2\x9b", "\"\\u009b\"", "\\xc2\\x9b" },
+		{ "\xed\xa0\x80", "\"\\u00ed\\u00a0\\u0080\"", "\\xed\\xa0\\x80" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pv_autobuf b = PV_BUF_INIT;
+
+		pv_buf_json_str(&b, cases[i].in);
+		CHECK_STR(pv_buf_str(&b), cases[i].json, "json case %zu", i);
+		pv_buf_clear(&b);
+		pv_buf_safe(&b, cases[i].in, 0);
+		CHECK_STR(pv_buf_str(&b), cases[i].safe, "safe case %zu", i);
+	}
+}
+
+static void test_buf_cap(void **state)
+{
+	pv_autobuf b = { .cap = 10 };
+
+	(void) state;
+	pv_buf_puts(&b, "12345");
+	pv_buf_printf(&b, "%s", "67890");
+	assert_false(b.cut);
+	pv_buf_putc(&b, 'x');
+	assert_true(b.cut);
+	assert_string_equal(pv_buf_str(&b), "1234567890");
+}
+
+static void test_ip(void **state)
+{
+	static const struct {
+		const char *text, *out;
+	} prefixes[] = {
+		{ "10.1.2.3/8", "10.0.0.0/8" },	     { "203.0.113.7", "203.0.113.7/32" },
+		{ "2001:DB8::1/32", "2001:db8::/32" }, { "::ffff:192.0.2.1", "192.0.2.1/32" },
+		{ "0.0.0.0/0", "0.0.0.0/0" },	     { "10.0.0.0/33", NULL },
+		{ "10.0.0/8", NULL },		     { "::/129", NULL },
+		{ "a", NULL },
+	};
+	struct ip_prefix p;
+	struct ip_addr a;
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(prefixes); i++) {
+		pv_autobuf b = PV_BUF_INIT;
+		int r = ip_prefix_parse(prefixes[i].text, &p);
+
+		if (!r)
+			ip_prefix_format(&b, &p);
+		CHECK_STR(r ? NULL : pv_buf_str(&b), prefixes[i].out, "%s", prefixes[i].text);
+	}
+	assert_int_equal(ip_prefix_parse("172.16.0.0/12", &p), 0);
+	assert_int_equal(ip_parse("172.31.255.255", &a), 0);
+	assert_true(ip_in_prefix(&a, &p));
+	assert_int_equal(ip_parse("172.32.0.0", &a), 0);
+	assert_false(ip_in_prefix(&a, &p));
+}
+
+static void test_map(void **state)
+{
+	static int values[2000];
+	struct pv_map m = { 0 };
+	size_t i, n = 0;
+
+	(void) state;
+	for (i = 0; i < 2000; i++)
+		assert_int_equal(pv_map_put(&m, i * 0x100000001ULL, &values[i]), 0);
+	for (i = 0; i < 2000; i += 2)
+		assert_ptr_equal(pv_map_take(&m, i * 0x100000001ULL), &values[i]);
+	for (i = 0; i < 2000; i++)
+		assert_ptr_equal(pv_map_get(&m, i * 0x100000001ULL), i % 2 ? &values[i] : NULL);
+	for (i = 0; pv_map_next(&m, &i);)
+		n++;
+	assert_int_equal(n, 1000);
+	pv_map_done(&m);
+}
+
+static void test_clock(void **state)
+{
+	pv_autobuf b = PV_BUF_INIT;
+
+	(void) state;
+	clock_rfc3339(&b, 1700000000123456);
+	assert_string_equal(pv_buf_str(&b), "2023-11-14T22:13:20.123456Z");
+	pv_buf_clear(&b);
+	clock_duration(&b, 5400 * USEC_PER_SEC);
+	assert_string_equal(pv_buf_str(&b), "1h 30m");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_text), cmocka_unit_test(test_escapes), cmocka_unit_test(test_buf_cap),
+		cmocka_unit_test(test_ip),   cmocka_unit_test(test_map),     cmocka_unit_test(test_clock),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
