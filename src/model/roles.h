@@ -33,6 +33,17 @@ struct launch_msg {
 /* Exit status of a role that must not be started again at once: usage, broken installation. */
 #define ROLE_EXIT_CONFIG 78 /* EX_CONFIG */
 
+/* What lies in the sender's ROLE_FD_STATE: one secret for each channel of the policy, by its index; len 0: none.
+ * The bytes of secret_file as they are (at most ROLE_SECRET; a file that is longer is refused); the sender takes a
+ * line end off. */
+#define ROLE_SECRET 512
+struct role_secrets {
+	struct role_secret {
+		uint32_t len;
+		uint8_t data[ROLE_SECRET];
+	} channels[16]; /* POLICY_CHANNELS */
+};
+
 #define ROLE_USER	 "pavise"
 #define ROLE_USER_SENDER "pavise-send"
 #define ROLE_GROUP_ADMIN "pavise-admin"
