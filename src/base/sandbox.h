@@ -14,7 +14,8 @@ int sandbox_basics(void);
  * process does not hold are an error -EPERM. */
 int sandbox_become(uid_t uid, gid_t gid, uint64_t caps);
 
-/* Landlock: afterwards only these folders and files can be opened (and only so). -ENOSYS where the kernel has none. */
+/* Landlock: afterwards only these folders and files can be opened (and only so). One that does not exist is left out:
+ * there is nothing to open. -ENOSYS where the kernel has none. */
 struct sandbox_path {
 	const char *path; /* NULL: use fd */
 	int fd;

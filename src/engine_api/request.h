@@ -1,6 +1,5 @@
 /* request.h - the fixed requests that pavise ever sends to a container engine. The broker fills in a validated
- * id and nothing else; the engine reads the answers (engine_api/answer.h). API version 1.40 and later, which
- * Docker 19.03+ and Podman 3+ answer. */
+ * id and nothing else; the engine reads the answers (engine_api/answer.h). Docker 19.03+ and Podman 3+ know them all. */
 #ifndef PV_ENGINE_API_REQUEST_H
 #define PV_ENGINE_API_REQUEST_H
 

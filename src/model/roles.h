@@ -15,20 +15,25 @@ enum role_fd {
 	ROLE_FD_SENDER = 8,   /* engine: its end towards the sender */
 };
 
-/* launcher -> role: one struct, one descriptor with it (SCM_RIGHTS). */
+/* launcher -> role: one struct, at most one descriptor with it (SCM_RIGHTS). */
 enum launch_op {
 	LAUNCH_POLICY = 1, /* a new sealed policy (reload): broker and engine */
 	LAUNCH_PEER = 2,   /* a fresh socket to a new engine: broker */
+	LAUNCH_POLICY_FAILED = 3, /* engine: the reload was refused, the old policy holds; the descriptor is a sealed
+				   * memfd with the error lines */
+	LAUNCH_ROLE_DYING = 4,	  /* engine: `role` died three times within a minute; no descriptor */
 };
+enum launch_role { LAUNCH_BROKER = 1, LAUNCH_ENGINE = 2, LAUNCH_SENDER = 3 };
 struct launch_msg {
 	uint32_t op;
-	uint32_t pad;
+	uint32_t role; /* enum launch_role, LAUNCH_ROLE_DYING only; else 0 */
 };
 
 /* role -> launcher: one byte. */
 #define LAUNCH_READY	    'Y' /* this role is up */
 #define LAUNCH_WANT_SENDER  'S' /* engine: start the sender if it does not run */
 #define LAUNCH_WANT_RELOAD  'R' /* engine: read the configuration again */
+#define LAUNCH_WANT_SWARM   'W' /* broker: run pavise-swarm (broker/swarm.h) with the four descriptors that come along */
 
 /* Exit status of a role that must not be started again at once: usage, broken installation. */
 #define ROLE_EXIT_CONFIG 78 /* EX_CONFIG */
@@ -44,6 +49,10 @@ struct role_secrets {
 	} channels[16]; /* POLICY_CHANNELS */
 };
 
+/* Where these users do not exist (run from the build folder), the roles take unowned ids of the range that systemd
+ * keeps for such users (61184-65519): ROLE_UID_FIRST for the engine, the next for the sender, and so on. */
+#define ROLE_UID_FIRST	 63136
+#define ROLE_UID_LAST	 65519
 #define ROLE_USER	 "pavise"
 #define ROLE_USER_SENDER "pavise-send"
 #define ROLE_GROUP_ADMIN "pavise-admin"
