@@ -1,1 +1,179 @@
 #include "model/policy.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "base/util.h"
+#include "model/severity.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Terminated within its array and free of control characters: it goes to logs and file names. */
+static bool text_ok(const char *s, size_t size, bool may_be_empty)
+{
+	size_t len = strnlen(s, size);
+
+	if (len == size || (len == 0 && !may_be_empty))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool path_ok(const char *s, bool may_be_empty)
+{
+	if (!text_ok(s, POLICY_PATH, may_be_empty))
+		return false;
+	return !*s || (s[0] == '/' && !strstr(s, "/..") && !strstr(s, "//"));
+}
+
+static bool signals_ok(const struct policy *p)
+{
+	return signal_takes(SIGNAL_CPU, (enum pv_action) p->cpu.action) &&
+	       signal_takes(SIGNAL_MEMORY, (enum pv_action) p->memory.action) &&
+	       signal_takes(SIGNAL_PIDS, (enum pv_action) p->pids.action) &&
+	       signal_takes(SIGNAL_NET, (enum pv_action) p->net.action) &&
+	       signal_takes(SIGNAL_DNS, (enum pv_action) p->dns.action) && p->cpu.limit > 0 &&
+	       p->cpu.hold_us > 0 && p->memory.limit > 0 && p->memory.of_limit > 0 &&
+	       p->memory.of_limit <= 10000 && p->pids.limit > 0 && p->sample_us > 0;
+}
+
+static bool prefixes_ok(const struct ip_prefix *list, uint32_t n)
+{
+	if (n > POLICY_PREFIXES)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (list[i].len > 128)
+			return false;
+	return true;
+}
+
+static bool network_ok(const struct policy *p)
+{
+	if (p->net.n_ports > POLICY_PORTS || p->dns.n_names > POLICY_PATTERNS ||
+	    p->dns.n_allow > POLICY_PATTERNS)
+		return false;
+	for (uint32_t i = 0; i < p->net.n_ports; i++)
+		if (p->net.ports[i] == 0)
+			return false;
+	for (uint32_t i = 0; i < p->dns.n_names; i++)
+		if (!text_ok(p->dns.names[i], sizeof(p->dns.names[i]), false))
+			return false;
+	for (uint32_t i = 0; i < p->dns.n_allow; i++)
+		if (!text_ok(p->dns.allow[i], sizeof(p->dns.allow[i]), false))
+			return false;
+	return prefixes_ok(p->net.internal, p->net.n_internal) && prefixes_ok(p->net.allow, p->net.n_allow);
+}
+
+static bool exceptions_ok(const struct policy *p)
+{
+	if (p->n_exceptions > POLICY_EXCEPTIONS)
+		return false;
+	for (uint32_t i = 0; i < p->n_exceptions; i++) {
+		const struct policy_exception *e = &p->exceptions[i];
+
+		if (!text_ok(e->name, sizeof(e->name), false) || !text_ok(e->origin, sizeof(e->origin), true) ||
+		    e->signal > SIGNAL_N || (e->action != ACTION_IGNORE && e->action != ACTION_ALERT))
+			return false;
+	}
+	return true;
+}
+
+static bool channels_ok(const struct policy *p)
+{
+	if (p->n_channels > POLICY_CHANNELS)
+		return false;
+	for (uint32_t i = 0; i < p->n_channels; i++) {
+		const struct policy_channel *c = &p->channels[i];
+
+		if (!text_ok(c->url, sizeof(c->url), false) || !text_ok(c->name, sizeof(c->name), false) ||
+		    !path_ok(c->secret_file, true) || c->min_severity >= SEV_N)
+			return false;
+	}
+	return true;
+}
+
+int policy_check(const struct policy *p)
+{
+	if (p->magic != POLICY_MAGIC || p->version != POLICY_VERSION || p->size != sizeof(*p) || p->observe > 1)
+		return -EBADMSG;
+	if (!path_ok(p->state_dir, false) || !path_ok(p->run_dir, false) || !path_ok(p->bpf_dir, false) ||
+	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) ||
+	    !path_ok(p->podman_socket, true))
+		return -EBADMSG;
+	return signals_ok(p) && network_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
+}
+
+int policy_map(int fd, const struct policy **ret)
+{
+	struct stat st;
+	const void *map;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals < 0)
+		return errno == EINVAL ? -EBADMSG : -errno; /* not a memfd */
+	if ((seals & SEALS) != SEALS)
+		return -EBADMSG;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t) sizeof(struct policy))
+		return -EBADMSG;
+	map = mmap(NULL, sizeof(struct policy), PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	if (policy_check(map) < 0) {
+		policy_unmap(map);
+		return -EBADMSG;
+	}
+	*ret = map;
+	return 0;
+}
+
+void policy_unmap(const struct policy *p)
+{
+	if (p)
+		(void) munmap((void *) (uintptr_t) p, sizeof(*p));
+}
+
+static enum pv_action configured(const struct policy *p, enum pv_signal signal)
+{
+	switch (signal) {
+	case SIGNAL_CPU:
+		return (enum pv_action) p->cpu.action;
+	case SIGNAL_MEMORY:
+		return (enum pv_action) p->memory.action;
+	case SIGNAL_PIDS:
+		return (enum pv_action) p->pids.action;
+	case SIGNAL_NET:
+		return (enum pv_action) p->net.action;
+	case SIGNAL_DNS:
+		return (enum pv_action) p->dns.action;
+	case SIGNAL_N:
+		break;
+	}
+	return ACTION_ALERT;
+}
+
+enum pv_action policy_action(const struct policy *p, const char *name, enum pv_signal signal, int *ret_exception)
+{
+	enum pv_action action = configured(p, signal);
+	int found = -1;
+
+	/* The last one that fits wins, as everywhere in the configuration. An exception only softens: where the
+	 * signal is ignored already, `alert` for one workload does not wake it up for the kernel's signals. */
+	for (uint32_t i = 0; i < p->n_exceptions; i++) {
+		const struct policy_exception *e = &p->exceptions[i];
+
+		if ((e->signal == SIGNAL_N || e->signal == (uint8_t) signal) && glob_match(e->name, name))
+			found = (int) i;
+	}
+	if (found >= 0)
+		action = PV_MIN(action, (enum pv_action) p->exceptions[found].action);
+	if (ret_exception)
+		*ret_exception = found;
+	return action;
+}

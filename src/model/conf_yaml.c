@@ -1,0 +1,348 @@
+#include "model/conf_yaml.h"
+
+#include <libfyaml.h>
+#include <stdio.h>
+#include <string.h>
+
+struct anchor {
+	char *name;
+	struct yaml_node *node;
+};
+
+struct yaml_doc {
+	struct yaml_node **nodes; /* every node, for freeing */
+	size_t n_nodes, room;
+	struct anchor anchors[YAML_ALIAS_MAX];
+	size_t n_anchors, n_aliases;
+
+	struct fy_parser *parser; /* while parsing only */
+	struct fy_event *event;	  /* the one looked at */
+	struct pv_buf *why;
+	unsigned line, column;
+};
+
+static void say_nothing(struct fy_diag *diag, void *user, const char *buf, size_t len)
+{
+	(void) diag, (void) user, (void) buf, (void) len; /* errors are read from the collected list */
+}
+
+struct yaml_doc *yaml_doc_free(struct yaml_doc *d)
+{
+	for (size_t i = 0; i < d->n_nodes; i++) {
+		free(d->nodes[i]->text);
+		free(d->nodes[i]->child);
+		free(d->nodes[i]);
+	}
+	free(d->nodes);
+	for (size_t i = 0; i < d->n_anchors; i++)
+		free(d->anchors[i].name);
+	free(d);
+	return NULL;
+}
+
+/* The first reason stays: what follows it is mostly its consequence. */
+static int wrong(struct yaml_doc *d, const char *why)
+{
+	const struct fy_mark *m = d->event ? fy_event_start_mark(d->event) : NULL;
+
+	if (d->why->len)
+		return -EINVAL;
+	d->line = m ? (unsigned) m->line + 1 : 1;
+	d->column = m ? (unsigned) m->column + 1 : 1;
+	pv_buf_puts(d->why, why);
+	return -EINVAL;
+}
+
+static int wrong_syntax(struct yaml_doc *d)
+{
+	struct fy_diag *diag = fy_parser_get_diag(d->parser);
+	struct fy_diag_error *e;
+	void *prev = NULL;
+
+	e = diag ? fy_diag_errors_iterate(diag, &prev) : NULL;
+	if (!d->why->len && e) {
+		d->line = e->line >= 0 ? (unsigned) e->line + 1 : 1;
+		d->column = e->column >= 0 ? (unsigned) e->column + 1 : 1;
+		pv_buf_puts(d->why, "is not YAML: ");
+		pv_buf_safe(d->why, e->msg ? e->msg : "unreadable", 160);
+	}
+	fy_diag_unref(diag);
+	return wrong(d, "is not YAML");
+}
+
+static int next(struct yaml_doc *d)
+{
+	if (d->event)
+		fy_parser_event_free(d->parser, d->event);
+	d->event = fy_parser_parse(d->parser);
+	if (!d->event || fy_parser_get_stream_error(d->parser))
+		return wrong_syntax(d);
+	return 0;
+}
+
+static struct yaml_node *add_node(struct yaml_doc *d, enum yaml_kind kind)
+{
+	const struct fy_mark *m = fy_event_start_mark(d->event);
+	struct yaml_node *n;
+
+	if (d->n_nodes == YAML_NODE_MAX)
+		return NULL;
+	if (d->n_nodes == d->room) {
+		size_t room = d->room ? d->room * 2 : 64;
+		void *more = realloc(d->nodes, room * sizeof(*d->nodes));
+
+		if (!more)
+			return NULL;
+		d->nodes = more;
+		d->room = room;
+	}
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return NULL;
+	n->kind = kind;
+	n->line = m ? (unsigned) m->line + 1 : 1;
+	n->column = m ? (unsigned) m->column + 1 : 1;
+	d->nodes[d->n_nodes++] = n;
+	return n;
+}
+
+static int add_child(struct yaml_node *parent, struct yaml_node *child)
+{
+	if ((parent->n & (parent->n - 1)) == 0) { /* full at every power of two */
+		void *more = realloc(parent->child, (parent->n ? parent->n * 2 : 1) * sizeof(*parent->child));
+
+		if (!more)
+			return -ENOMEM;
+		parent->child = more;
+	}
+	parent->child[parent->n++] = child;
+	return 0;
+}
+
+/* A name is set once its node is complete, so that no node can hold itself. */
+static int set_anchor(struct yaml_doc *d, char *name, struct yaml_node *node)
+{
+	if (!name)
+		return 0;
+	if (d->n_anchors == YAML_ALIAS_MAX) {
+		free(name);
+		return wrong(d, "has too many anchors; at most 100");
+	}
+	d->anchors[d->n_anchors].name = name;
+	d->anchors[d->n_anchors++].node = node;
+	return 0;
+}
+
+static char *token_dup(struct fy_token *t)
+{
+	size_t len = 0;
+	const char *s = t ? fy_token_get_text(t, &len) : NULL;
+
+	return s ? strndup(s, len) : NULL;
+}
+
+static struct yaml_node *find_anchor(struct yaml_doc *d, struct fy_token *t)
+{
+	pv_autofree char *name = token_dup(t);
+
+	for (size_t i = d->n_anchors; name && i > 0; i--)
+		if (strcmp(d->anchors[i - 1].name, name) == 0)
+			return d->anchors[i - 1].node;
+	return NULL;
+}
+
+static int check_tag(struct yaml_doc *d, struct fy_token *tag)
+{
+	pv_autofree char *s = token_dup(tag);
+
+	if (tag && (!s || (strcmp(s, "!!str") != 0 && strcmp(s, "tag:yaml.org,2002:str") != 0)))
+		return wrong(d, "has a tag (!...), which the configuration does not use; leave it out");
+	return 0;
+}
+
+static int read_scalar(struct yaml_doc *d, struct yaml_node *n)
+{
+	struct fy_token *t = d->event->scalar.value;
+	size_t len = 0;
+	const char *s = t ? fy_token_get_text(t, &len) : "";
+	bool plain = !t || fy_token_scalar_style(t) == FYSS_PLAIN;
+
+	if (!s || memchr(s, '\0', len))
+		return wrong(d, "holds a NUL character");
+	n->text = strndup(s, len);
+	if (!n->text)
+		return -ENOMEM;
+	n->null = plain && (len == 0 || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
+	return 0;
+}
+
+static int duplicate_key(struct yaml_doc *d, const struct yaml_node *map, const struct yaml_node *key)
+{
+	if (key->kind != YAML_SCALAR)
+		return wrong(d, "has a list or map as a key; keys are words");
+	for (size_t i = 0; i + 1 < map->n; i += 2)
+		if (strcmp(map->child[i]->text, key->text) == 0) {
+			pv_autobuf why = PV_BUF_INIT;
+
+			pv_buf_puts(&why, "sets `");
+			pv_buf_safe(&why, key->text, 48);
+			pv_buf_printf(&why, "` a second time (first in line %u); keep one of the two", map->child[i]->line);
+			return wrong(d, pv_buf_str(&why));
+		}
+	return 0;
+}
+
+static int read_node(struct yaml_doc *d, unsigned depth, struct yaml_node **ret);
+
+/* The event looked at opened `n`; returns with its end looked at. */
+static int read_children(struct yaml_doc *d, struct yaml_node *n, unsigned depth)
+{
+	enum fy_event_type end = n->kind == YAML_MAP ? FYET_MAPPING_END : FYET_SEQUENCE_END;
+
+	for (;;) {
+		struct yaml_node *child = NULL;
+		int r = next(d);
+
+		if (r < 0)
+			return r;
+		if (d->event->type == end)
+			return 0;
+		r = read_node(d, depth + 1, &child);
+		if (r == 0 && n->kind == YAML_MAP && n->n % 2 == 0)
+			r = duplicate_key(d, n, child);
+		if (r == 0)
+			r = add_child(n, child);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int read_alias(struct yaml_doc *d, struct yaml_node **ret)
+{
+	if (++d->n_aliases > YAML_ALIAS_MAX)
+		return wrong(d, "has too many aliases; at most 100");
+	*ret = find_anchor(d, d->event->alias.anchor);
+	return *ret ? 0 : wrong(d, "refers to an anchor that is not set before it");
+}
+
+static int read_node(struct yaml_doc *d, unsigned depth, struct yaml_node **ret)
+{
+	struct fy_token *tag = NULL, *anchor = NULL;
+	enum yaml_kind kind = YAML_SCALAR;
+	struct yaml_node *n;
+	char *name;
+	int r;
+
+	switch (d->event->type) {
+	case FYET_ALIAS:
+		return read_alias(d, ret);
+	case FYET_SCALAR:
+		tag = d->event->scalar.tag;
+		anchor = d->event->scalar.anchor;
+		break;
+	case FYET_MAPPING_START:
+		kind = YAML_MAP;
+		tag = d->event->mapping_start.tag;
+		anchor = d->event->mapping_start.anchor;
+		break;
+	case FYET_SEQUENCE_START:
+		kind = YAML_LIST;
+		tag = d->event->sequence_start.tag;
+		anchor = d->event->sequence_start.anchor;
+		break;
+	default:
+		return wrong(d, "is not YAML");
+	}
+	if (depth > YAML_DEPTH_MAX)
+		return wrong(d, "is nested too deep; at most 64 levels");
+	r = check_tag(d, tag);
+	if (r < 0)
+		return r;
+	n = add_node(d, kind);
+	if (!n)
+		return wrong(d, "is too large; at most 20000 values");
+	name = anchor ? token_dup(anchor) : NULL;
+	r = kind == YAML_SCALAR ? read_scalar(d, n) : read_children(d, n, depth);
+	if (r < 0) {
+		free(name);
+		return r;
+	}
+	*ret = n;
+	return set_anchor(d, name, n);
+}
+
+/* stream start, [document start, node, document end], stream end */
+static int read_stream(struct yaml_doc *d, struct yaml_node **ret)
+{
+	int r = next(d);
+
+	if (r == 0)
+		r = next(d);
+	if (r < 0 || d->event->type == FYET_STREAM_END)
+		return r;
+	r = next(d);
+	if (r == 0 && d->event->type != FYET_DOCUMENT_END) {
+		r = read_node(d, 1, ret);
+		if (r == 0)
+			r = next(d);
+	}
+	if (r == 0)
+		r = next(d);
+	if (r == 0 && d->event->type != FYET_STREAM_END)
+		return wrong(d, "starts a second document; put everything into one, without ---");
+	return r;
+}
+
+static struct fy_parser *make_parser(const char *text, size_t len)
+{
+	const struct fy_diag_cfg diag_cfg = { .output_fn = say_nothing, .level = FYET_ERROR, .module_mask = UINT32_MAX };
+	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 |
+					     FYPCF_DISABLE_MMAP_OPT };
+	struct fy_parser *parser;
+
+	cfg.diag = fy_diag_create(&diag_cfg);
+	if (!cfg.diag)
+		return NULL;
+	fy_diag_set_collect_errors(cfg.diag, true);
+	parser = fy_parser_create(&cfg);
+	fy_diag_unref(cfg.diag);
+	if (parser && fy_parser_set_string(parser, text, len) != 0) {
+		fy_parser_destroy(parser);
+		parser = NULL;
+	}
+	return parser;
+}
+
+int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
+		   unsigned *ret_line, unsigned *ret_column, struct pv_buf *why)
+{
+	pv_auto(yaml_doc) d = calloc(1, sizeof(*d));
+	struct yaml_node *root = NULL;
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->why = why;
+	*ret_line = *ret_column = 1;
+	if (len > YAML_TEXT_MAX)
+		return wrong(d, "is too large; at most 1 MiB");
+	if (memchr(text, '\0', len))
+		return wrong(d, "is not text: it holds a NUL character");
+	d->parser = make_parser(text, len);
+	if (!d->parser)
+		return -ENOMEM;
+	r = len ? read_stream(d, &root) : 0;
+	if (d->event)
+		fy_parser_event_free(d->parser, d->event);
+	fy_parser_destroy(d->parser);
+	d->parser = NULL;
+	d->event = NULL;
+	d->why = NULL;
+	*ret_line = d->line;
+	*ret_column = d->column;
+	if (r < 0)
+		return r;
+	*ret_root = root;
+	*ret = pv_steal(d);
+	return 0;
+}

@@ -1,0 +1,158 @@
+/* pavise-policy: the one place where the configuration's text is read. It owns nothing, may open nothing and is
+ * confined before the first byte; it gets open files and leaves a flat, checked policy behind.
+ *
+ *   pavise-policy [--observe] FD:NAME ...        writes struct policy to descriptor 3
+ *   pavise-policy --show [--origin] FD:NAME ...  writes the configuration in force to standard output
+ *
+ * Errors and notes are lines on standard error, exit status 78 (EX_CONFIG) when the configuration is not good. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "model/conf.h"
+#include "model/conf_files.h"
+#include "model/conf_yaml.h"
+#include "model/roles.h"
+
+#define POLICY_OUT 3
+#define NOBODY	   65534
+
+static struct policy policy;
+static struct conf_origins origins;
+
+static int confine(void)
+{
+	/* What reading, allocating and ending take, nothing that opens or connects. */
+	static const char *const calls[] = {
+		"read", "write", "pwrite64", "ftruncate", "close", "fstat", "newfstatat", "lseek", "brk", "mmap",
+		"munmap", "mremap", "mprotect", "madvise", "futex", "exit", "exit_group", "rt_sigreturn",
+		"restart_syscall", "getpid", "gettid", "tgkill", "rt_sigprocmask", "rt_sigaction", "clock_gettime",
+	};
+	int r = sandbox_basics();
+
+	if (r == 0 && geteuid() == 0)
+		r = sandbox_become(NOBODY, NOBODY, 0);
+	if (r < 0)
+		return r;
+	r = sandbox_paths(NULL, 0);
+	if (r < 0 && r != -ENOSYS && r != -EOPNOTSUPP) /* an older kernel: seccomp alone refuses every open */
+		return r;
+	return sandbox_syscalls(calls, N_ELEMENTS(calls));
+}
+
+static int parse_source(const char *arg, int *ret_fd, const char **ret_name)
+{
+	const char *colon = strchr(arg, ':');
+	char number[12];
+	uint32_t fd;
+
+	if (!colon || (size_t) (colon - arg) >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, arg, (size_t) (colon - arg));
+	number[colon - arg] = '\0';
+	if (parse_u32(number, &fd) < 0 || fd > 1 << 16 || !colon[1])
+		return -EINVAL;
+	*ret_fd = (int) fd;
+	*ret_name = colon + 1;
+	return 0;
+}
+
+/* One byte more than allowed is read, so that a file that is too long is told from one that just fits. */
+static int read_all(int fd, struct pv_buf *out)
+{
+	char chunk[16384];
+
+	while (out->len <= YAML_TEXT_MAX) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 0;
+		pv_buf_add(out, chunk, (size_t) n);
+	}
+	return out->cut ? -ENOMEM : 0;
+}
+
+static int read_source(const char *arg, struct pv_buf *err, struct pv_buf *notes)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	const char *name;
+	int fd, r;
+
+	r = parse_source(arg, &fd, &name);
+	if (r < 0) {
+		pv_buf_puts(err, "pavise-policy: usage: pavise-policy [--observe | --show [--origin]] FD:NAME ...\n");
+		return r;
+	}
+	r = read_all(fd, &text);
+	if (r < 0) {
+		pv_buf_safe(err, name, 0);
+		pv_buf_printf(err, ":1:1: cannot be read: %s\n", strerror(-r));
+		return r;
+	}
+	return conf_read_noted(&policy, name, pv_buf_str(&text), text.len, err, notes, &origins);
+}
+
+static int write_all(int fd, const void *data, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		ssize_t n = write(fd, (const char *) data + at, len - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += (size_t) n;
+	}
+	return 0;
+}
+
+static int show(bool with_origins)
+{
+	pv_autobuf out = PV_BUF_INIT;
+
+	conf_show(&out, &policy, with_origins ? &origins : NULL);
+	return write_all(STDOUT_FILENO, pv_buf_str(&out), out.len);
+}
+
+int main(int argc, char **argv)
+{
+	pv_autobuf err = PV_BUF_INIT, notes = PV_BUF_INIT;
+	bool observe = false, to_show = false, with_origins = false;
+	int i, r, bad = 0;
+
+	log_open("pavise-policy");
+	r = confine();
+	if (r < 0) {
+		(void) log_error_errno(r, "cannot give up its rights");
+		return 1;
+	}
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		observe = observe || strcmp(argv[i], "--observe") == 0;
+		to_show = to_show || strcmp(argv[i], "--show") == 0;
+		with_origins = with_origins || strcmp(argv[i], "--origin") == 0;
+	}
+	conf_defaults(&policy);
+	for (; i < argc; i++)
+		if (read_source(argv[i], &err, &notes) < 0)
+			bad = 1; /* go on: all errors at once */
+	if (observe)
+		policy.observe = 1;
+	if (!bad && conf_finish(&policy, &err) < 0)
+		bad = 1;
+	(void) write_all(STDERR_FILENO, pv_buf_str(&err), err.len);
+	(void) write_all(STDERR_FILENO, pv_buf_str(&notes), notes.len);
+	if (bad)
+		return ROLE_EXIT_CONFIG;
+	r = to_show ? show(with_origins) : write_all(POLICY_OUT, &policy, sizeof(policy));
+	if (r < 0)
+		(void) log_error_errno(r, "cannot hand the policy over");
+	return r < 0 ? 1 : 0;
+}
