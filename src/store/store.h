@@ -1,6 +1,12 @@
 /* store.h - notices, their deliveries and acts that can be undone, in one SQLite file (WAL,
  * synchronous=NORMAL). A notice and its delivery rows are one transaction; a thread flushes the WAL to disk at
- * most 200 ms after a commit. Only the engine opens it. */
+ * most 200 ms after a commit and does the checkpoints. Only the engine opens it, and one thread uses it.
+ *
+ * Negative results everywhere: -EBADMSG the file is damaged (end; the next store_open() moves it aside and starts
+ * anew), -ENOSPC no room (disk, or 256 MB of notices that nothing could be trimmed from), -EIO, -EBUSY, -ENOMEM.
+ *
+ * Order with a sandbox: landlock before store_open() (it opens files only below `dir`), seccomp after it (it starts the
+ * thread), with the filter put on all threads. */
 #ifndef PV_STORE_STORE_H
 #define PV_STORE_STORE_H
 
@@ -10,19 +16,26 @@
 
 struct store;
 
-/* `dir` holds history.db, made if absent; a file that is not a database of ours is moved aside (history.db.bad)
- * and said so. -EUCLEAN: from a newer version, refused. */
+/* `dir` holds history.db, made if absent; a file that is not a database of ours, or is damaged, is moved aside
+ * (history.db.bad) and said so in the log. `dir` may be "/proc/self/fd/7": it is opened once, everything else goes
+ * through that descriptor, so no folder above it need be reachable, nor stay where it is. Links in it are not followed:
+ * -ELOOP, -EPERM for what is no plain file of this user. -EUCLEAN: from a newer version, refused. */
 int store_open(const char *dir, struct store **ret);
 struct store *store_free(struct store *s);
 PV_AUTO(store)
+/* Whether store_open() found a damaged file and moved it aside. */
+bool store_was_damaged(const struct store *s);
+/* 32 hex digits, made with the file: with a row they name a notice among all hosts. */
+const char *store_uid(const struct store *s);
 
 /* Writes the notice and one delivery row for each channel of the policy that takes its severity. Committed
  * when this returns 0; n->row is set. */
 int store_add(struct store *s, struct notice *n, const struct policy *p);
-/* Updates count and last_us of a stored notice (and its still undelivered text). */
+/* Updates a stored notice: count, last_us, severity, action and words; what is not yet delivered goes out so. -ENOENT. */
 int store_count(struct store *s, const struct notice *n);
 
-/* Newest first, at most `max` rows with row < before (0: newest); fn returns non-zero to stop. */
+/* Newest first, at most `max` rows with row < before (0: newest); fn returns non-zero to stop. Nothing may be written
+ * to the store from inside any `fn` of this header. */
 struct store_query {
 	uint64_t before_row, after_row, since_us;
 	size_t max;
@@ -37,10 +50,14 @@ uint64_t store_last_row(struct store *s);
 /* Deliveries that are due at `now_us` (wall), oldest first. `attempt` counts from 1. */
 struct delivery {
 	uint64_t row; /* of the delivery */
-	uint32_t channel; /* index into the policy's channels */
+	uint32_t channel; /* index into the channels of the policy it was stored under; look for `key` first */
 	uint32_t attempt;
+	uint64_t key;	  /* store_channel_key() */
+	uint64_t since_us; /* wall clock of its making */
 	struct notice notice;
 };
+/* A channel survives a reload that moves it to another index: deliveries keep a hash of its URL. */
+uint64_t store_channel_key(const struct policy_channel *c);
 int store_due(struct store *s, uint64_t now_us, size_t max, int (*fn)(const struct delivery *, void *), void *arg);
 int store_delivered(struct store *s, uint64_t delivery_row);
 /* Try again at `when_us`; 0: given up (kept and counted). */
@@ -50,6 +67,23 @@ struct store_counts {
 	uint64_t notices, waiting, given_up;
 };
 int store_counts(struct store *s, struct store_counts *ret);
+
+/* Everything that waits for one channel, taken as one (a digest after an outage). */
+struct store_backlog {
+	uint64_t n;
+	uint64_t first_us, last_us; /* of the notices, wall clock */
+	uint64_t due_us;	    /* the earliest */
+	uint64_t up_to;		    /* row of the newest delivery */
+	uint64_t since_us;	    /* the oldest delivery's making */
+	uint32_t attempt;	    /* the highest, counted from 1 for the coming one */
+	uint64_t by_severity[SEV_N];
+};
+int store_backlog(struct store *s, uint64_t key, struct store_backlog *ret);
+/* The notices of that backlog, worst first. */
+int store_backlog_worst(struct store *s, uint64_t key, uint64_t up_to, size_t max,
+			int (*fn)(const struct notice *, void *), void *arg);
+int store_backlog_delivered(struct store *s, uint64_t key, uint64_t up_to);
+int store_backlog_retry(struct store *s, uint64_t key, uint64_t up_to, uint64_t when_us, const char *error);
 
 /* Acts that `pavise undo` can take back. */
 struct store_act {
@@ -70,7 +104,8 @@ int store_act_undone(struct store *s, uint64_t row);
 int store_kv_set(struct store *s, const char *key, const char *value);
 int store_kv_get(struct store *s, const char *key, struct pv_buf *ret); /* -ENOENT */
 
-/* Deletes notices older than `before_us` whose deliveries are done, and returns how many went. */
+/* Deletes notices older than `before_us` whose deliveries are done or given up, at most 1,000 at once, and returns how
+ * many went; acts that were undone go with them. */
 int store_trim(struct store *s, uint64_t before_us);
 
 #endif
