@@ -1,0 +1,184 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "launcher/launcher.h"
+#include "model/conf_files.h"
+
+#define POLICY_MS     5000
+#define POLICY_FD     3
+#define POLICY_FILES  4 /* first number of a configuration file */
+#define ERRORS_MAX    (256u << 10)
+#define SEALS	      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+_Static_assert(N_ELEMENTS(((struct role_secrets *) 0)->channels) == POLICY_CHANNELS, "a secret for each channel");
+
+int child_memfd(const char *name, const void *data, size_t len, int *ret_fd)
+{
+	pv_autoclose int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, data, len) != (ssize_t) len)
+		return -ENOSPC;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	*ret_fd = pv_steal_fd(&fd);
+	return 0;
+}
+
+/* What the child wrote on its stderr, line by line, so that a terminal prints it and does nothing else. */
+static void take_errors(int fd, struct pv_buf *err)
+{
+	char *text = malloc(ERRORS_MAX + 1), *line, *rest;
+	ssize_t n = text ? pread(fd, text, ERRORS_MAX, 0) : -1;
+
+	if (n > 0) {
+		text[n] = '\0';
+		rest = text;
+		while ((line = strsep(&rest, "\n"))) {
+			if (!line[0])
+				continue;
+			pv_buf_safe(err, line, 0);
+			pv_buf_putc(err, '\n');
+		}
+	}
+	free(text);
+}
+
+static int run_child(const struct places *p, const struct conf_files *files, bool observe, int out, int errors)
+{
+	struct spawn_fd fds[CONF_FILES_MAX + 2] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
+	char *argv[CONF_FILES_MAX + 3] = { (char *) (uintptr_t) "pavise-policy" };
+	char(*names)[CONF_FILE_NAME + 16] = calloc(CONF_FILES_MAX, sizeof(*names));
+	struct spawn s = { .program = "pavise-policy", .argv = argv, .ids = p->child, .fds = fds, .n_fds = 2,
+			   .no_network = true, .cpu_s = 5, .file_bytes = 2 * sizeof(struct policy) + ERRORS_MAX };
+	size_t argc = 1;
+	int pidfd, r;
+
+	if (!names)
+		return -ENOMEM;
+	if (observe)
+		argv[argc++] = (char *) (uintptr_t) "--observe";
+	for (size_t i = 0; i < files->n; i++) {
+		fds[s.n_fds++] = (struct spawn_fd){ files->file[i].fd, POLICY_FILES + (int) i };
+		(void) snprintf(names[i], sizeof(names[i]), "%d:%s", POLICY_FILES + (int) i, files->file[i].name);
+		argv[argc++] = names[i];
+	}
+	r = spawn(p, &s, NULL, &pidfd);
+	if (r == 0)
+		r = spawn_wait(pidfd, POLICY_MS);
+	free(names);
+	return r;
+}
+
+/* The child is gone; nobody else may hold a writable mapping, or sealing fails (EBUSY). */
+static int seal_and_check(int fd)
+{
+	const struct policy *policy;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size != (off_t) sizeof(struct policy))
+		return -EBADMSG;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	r = policy_map(fd, &policy);
+	if (r == 0)
+		policy_unmap(policy);
+	return r;
+}
+
+int child_policy(const struct places *p, const char *config, bool observe, int *ret_fd, struct pv_buf *err)
+{
+	pv_autoclose int out = memfd_create("pavise-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	pv_autoclose int errors = memfd_create("pavise-policy-errors", MFD_CLOEXEC);
+	struct conf_files *files = calloc(1, sizeof(*files));
+	int r;
+
+	if (!files || out < 0 || errors < 0) {
+		free(files);
+		return -ENOMEM;
+	}
+	r = conf_files_open(config, files, err);
+	if (r == 0) {
+		r = run_child(p, files, observe, out, errors);
+		conf_files_close(files);
+		take_errors(errors, err);
+		if (r == -ETIMEDOUT)
+			pv_buf_puts(err, "the configuration took longer than 5 s to read\n");
+		else if (r == 0)
+			r = seal_and_check(out);
+		else if (r > 0)
+			r = -EINVAL;
+	}
+	free(files);
+	if (r < 0 && !err->len)
+		pv_buf_printf(err, "the configuration cannot be read: %s\n", strerror(-r));
+	if (r == 0)
+		*ret_fd = pv_steal_fd(&out);
+	return r;
+}
+
+static int read_secret(const char *path, struct role_secret *ret)
+{
+	pv_autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENOTSUP;
+	if (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
+	if (st.st_size > ROLE_SECRET)
+		return -EFBIG;
+	n = read(fd, ret->data, ROLE_SECRET);
+	if (n < 0)
+		return -errno;
+	ret->len = (uint32_t) n;
+	return 0;
+}
+
+static const char *secret_why(int r)
+{
+	switch (r) {
+	case -EPERM:
+		return " (it must belong to root and be writable by nobody else)";
+	case -ENOTSUP:
+		return " (it is not a regular file)";
+	case -EFBIG:
+		return " (a secret has at most 512 bytes)";
+	default:
+		return "";
+	}
+}
+
+int child_secrets(const struct policy *policy, int *ret_fd)
+{
+	struct role_secrets s;
+	int r;
+
+	memset(&s, 0, sizeof(s));
+	for (uint32_t i = 0; i < policy->n_channels; i++) {
+		const struct policy_channel *c = &policy->channels[i];
+
+		if (!c->secret_file[0])
+			continue;
+		r = read_secret(c->secret_file, &s.channels[i]);
+		if (r < 0)
+			(void) log_warning_errno(r, "channel %s: cannot use its secret_file %s%s", c->name,
+						 c->secret_file, secret_why(r));
+	}
+	r = child_memfd("pavise-secrets", &s, sizeof(s), ret_fd);
+	explicit_bzero(&s, sizeof(s));
+	return r;
+}

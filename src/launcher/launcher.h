@@ -1,0 +1,73 @@
+/* launcher.h - what `pavise guard` becomes: root, small, linked to almost nothing. It makes the folders, has the
+ * configuration read by an unprivileged child, starts broker, engine and sender with their descriptors (model/roles.h)
+ * and starts them again when they die. It parses nothing.
+ *
+ *   main.c     options, the loop, reload, deaths, the end
+ *   places.c   users, folders, the control socket
+ *   spawn.c    fork, drop, exec
+ *   child.c    the policy child; the secrets' memfd
+ *   service.c  sd_notify(3) without its library
+ *   restart.c  how long to wait
+ */
+#ifndef PV_LAUNCHER_LAUNCHER_H
+#define PV_LAUNCHER_LAUNCHER_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "launcher/restart.h"
+#include "model/policy.h"
+#include "model/roles.h"
+
+struct ids {
+	uid_t uid;
+	gid_t gid;
+};
+
+struct places {
+	struct ids engine, sender, child; /* child: policy child and pavise-swarm */
+	gid_t admin;			  /* of the control socket; 0 where the group does not exist */
+	int programs_fd;		  /* the folder with the role programs */
+	int run_fd;			  /* run_dir, locked: one launcher at a time */
+	int control_fd;			  /* listening */
+	int engine_fd;			  /* state_dir/engine */
+};
+
+/* Users, and where the programs lie: beside this one. 0 or negative errno (told on the log). */
+int places_find(struct places *p);
+/* Folders and control socket of this policy. 0 or negative errno (told). */
+int places_make(struct places *p, const struct policy *policy);
+
+/* One program to start. It holds exactly the descriptors of `fds` (numbers as the role finds them), runs in its own
+ * session with a small environment, and dies with SIGTERM when the launcher dies without a word. */
+struct spawn {
+	const char *program;
+	char *const *argv;
+	struct ids ids;
+	uint64_t caps;
+	const struct spawn_fd {
+		int fd, as;
+	} *fds;
+	size_t n_fds;
+	bool no_network; /* an empty network namespace, where the machine allows that */
+	uint64_t cpu_s, file_bytes, memory_bytes; /* limits; 0: none */
+};
+/* *ret_pidfd is close-on-exec. A program that cannot be executed ends with ROLE_EXIT_CONFIG and says why. */
+int spawn(const struct places *p, const struct spawn *s, pid_t *ret_pid, int *ret_pidfd);
+/* Waits up to `ms` for the end of a child, kills it after that, and reaps it. Returns the exit status, or 128 + the
+ * signal; -ETIMEDOUT when it had to be killed. Closes the pidfd. */
+int spawn_wait(int pidfd, int ms);
+
+/* Runs the policy child over the configuration files. 0 with a sealed memfd; else negative errno, and `err` holds the
+ * lines to show. */
+int child_policy(const struct places *p, const char *config, bool observe, int *ret_fd, struct pv_buf *err);
+/* The secrets of all channels as a sealed memfd (struct role_secrets). A file that is refused is told and left out. */
+int child_secrets(const struct policy *policy, int *ret_fd);
+/* A sealed memfd with these bytes. */
+int child_memfd(const char *name, const void *data, size_t len, int *ret_fd);
+
+void service_start(void);			 /* takes $NOTIFY_SOCKET and $WATCHDOG_USEC out of the environment */
+void service_notify(const char *state);		 /* "READY=1"; nothing where nobody listens */
+uint64_t service_watchdog(uint64_t now_us);	 /* pats it when due; returns when to call again, UINT64_MAX: never */
+
+#endif
