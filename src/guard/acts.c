@@ -1,0 +1,362 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guard/guard.h"
+#include "report/tell.h"
+
+/* An act under way. Holds its workload until it is over (w->acting). */
+struct act {
+	struct guard *g;
+	struct guard_workload *w;
+	struct act_run run;
+	struct verdict verdict;
+	struct notice notice;
+	char name[160];
+	sd_event_source *pause;
+};
+
+static void act_next(struct act *a, int result, uint64_t value);
+
+static enum notice_action done_name(enum pv_action action, bool observe)
+{
+	switch (action) {
+	case ACTION_KILL:
+		return observe ? DONE_WOULD_KILL : DONE_KILLED;
+	case ACTION_STOP:
+		return observe ? DONE_WOULD_STOP : DONE_STOPPED;
+	case ACTION_FREEZE:
+		return observe ? DONE_WOULD_FREEZE : DONE_FROZEN;
+	default:
+		return DONE_ALERTED;
+	}
+}
+
+static bool blocks_are_off(const struct guard *g)
+{
+	return g->off_until_ns / 1000 > clock_monotonic_us();
+}
+
+/* What undo needs, in the history before the notice that names it. */
+static void remember(struct act *a)
+{
+	struct store_act s = { .time_us = clock_wall_us() };
+	const struct act_plan *p = &a->run.plan;
+
+	(void) text_copy(s.subject, sizeof(s.subject), a->name);
+	if (a->run.scaled) {
+		(void) text_copy(s.kind, sizeof(s.kind), "swarm-scale");
+		(void) text_copy(s.id, sizeof(s.id), p->service_id);
+		if (a->run.scaled_from == UINT64_MAX)
+			(void) text_copy(s.old_value, sizeof(s.old_value), "global");
+		else
+			(void) snprintf(s.old_value, sizeof(s.old_value), "%" PRIu64, a->run.scaled_from);
+	} else if (a->run.restart_changed) {
+		(void) text_copy(s.kind, sizeof(s.kind), p->engine == ENGINE_PODMAN ? "restart-podman" : "restart-docker");
+		(void) text_copy(s.id, sizeof(s.id), p->id);
+		act_restart_text(s.old_value, sizeof(s.old_value), p->restart_old, p->restart_max);
+	} else if (p->action == ACTION_FREEZE && !a->run.result) {
+		(void) text_copy(s.kind, sizeof(s.kind), "freeze");
+		(void) snprintf(s.id, sizeof(s.id), "%" PRIu64, p->cgroup);
+	} else {
+		return;
+	}
+	if (store_act_add(a->g->store, &s) < 0)
+		return;
+	notice_add_evidence(&a->notice, "undo", "pavise undo %" PRIu64 " (restores %s)", s.row,
+			    *s.old_value ? s.old_value : "it");
+}
+
+static void act_over(struct act *a)
+{
+	struct guard *g = a->g;
+	struct guard_workload *w = a->w;
+	int r = a->run.result;
+
+	remember(a);
+	if (r < 0) {
+		a->notice.action = DONE_FAILED;
+		a->notice.severity = SEV_CRITICAL;
+		notice_add_evidence(&a->notice, "failed", "%s",
+				    r == -EDQUOT ? "over the limit of 5 acts a minute or 30 an hour" : strerror(-r));
+		if (r == -EDQUOT) {
+			struct notice n;
+
+			notice_init(&n, ID_GUARD_LIMIT, clock_wall_us());
+			notices_subject(&n, w);
+			notice_set_what(&n, "was not ended: the guard already acted 5 times in a minute or 30 in an hour");
+			notice_set_next(&n, "docker stop %.12s", a->run.plan.id);
+			(void) notices_raise(g, &n);
+		}
+	} else if (w->w.info && (a->run.plan.action == ACTION_KILL || a->run.plan.action == ACTION_STOP)) {
+		respawn_killed(g->respawn, &w->info, clock_monotonic_us());
+	}
+	if (a->run.forced)
+		notice_add_evidence(&a->notice, "how", "the engine's API did not empty it; ended by cgroup.kill");
+	if (w->w.rootless)
+		notice_add_evidence(&a->notice, "how", "rootless: no engine API reaches it; ended by cgroup.kill");
+	(void) notices_raise(g, &a->notice);
+	sd_event_source_disable_unref(a->pause);
+	free(a);
+	table_release(w);
+}
+
+/* HTTP: 2xx done; 304 and 409: it was in that state already; 404: gone. */
+static int http_result(int status)
+{
+	if (status < 0)
+		return status;
+	if (status / 100 == 2 || status == 304 || status == 409)
+		return 0;
+	return status == 404 ? -ESRCH : -EREMOTEIO;
+}
+
+static void on_api(struct guard *g, int status, void *arg)
+{
+	(void) g;
+	act_next(arg, http_result(status), 0);
+}
+
+static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) g;
+	(void) pv_close(fd);
+	act_next(arg, rep->result, rep->value);
+}
+
+static int on_pause(sd_event_source *s, uint64_t usec, void *arg)
+{
+	(void) s;
+	(void) usec;
+	act_next(arg, 0, 0);
+	return 0;
+}
+
+static int look(struct act *a)
+{
+	if (a->w->w.gone)
+		return -ENODEV;
+	if (!a->w->files)
+		return cgroup_files_open(a->g->tree, a->w->w.path, &a->w->files) < 0 ? -ENODEV :
+		       cgroup_files_empty(a->w->files);
+	return cgroup_files_empty(a->w->files);
+}
+
+static int send_request(struct act *a, struct broker_req *req)
+{
+	if (req->op == BROKER_API)
+		return engines_act(a->g, req, on_api, a);
+	return link_call(a->g, req, on_broker, a);
+}
+
+static void pause_until(struct act *a, uint64_t until_us)
+{
+	uint64_t now = clock_monotonic_us();
+
+	(void) sd_event_source_set_time_relative(a->pause, until_us > now ? until_us - now : 0);
+	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_ONESHOT);
+}
+
+static void act_next(struct act *a, int result, uint64_t value)
+{
+	struct broker_req req;
+	uint64_t until = 0;
+	int r;
+
+	for (;;) {
+		switch (act_run_next(&a->run, result, value, clock_monotonic_us(), &req, &until)) {
+		case ACT_WANT_REQUEST:
+			r = send_request(a, &req);
+			if (r >= 0)
+				return;
+			result = r;
+			break;
+		case ACT_WANT_LOOK:
+			result = look(a);
+			break;
+		case ACT_WANT_PAUSE:
+			pause_until(a, until);
+			return;
+		case ACT_WANT_NOTHING:
+			act_over(a);
+			return;
+		}
+	}
+}
+
+static int act_start(struct guard *g, struct guard_workload *w, const struct act_plan *plan, const struct notice *n,
+		     const struct verdict *v)
+{
+	struct act *a = calloc(1, sizeof(*a));
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	*a = (struct act){ .g = g, .w = w, .verdict = *v, .notice = *n };
+	act_run_start(&a->run, plan);
+	workload_name(a->name, sizeof(a->name), &w->w);
+	r = sd_event_add_time_relative(g->loop, &a->pause, CLOCK_MONOTONIC, 0, 0, on_pause, a);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
+	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_OFF);
+	w->acting = true;
+	act_next(a, 0, 0);
+	return 0;
+}
+
+static bool answers_for(const struct guard *g, const struct guard_workload *w)
+{
+	return w->w.info && engines_answer(g, w->info.engine);
+}
+
+void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v)
+{
+	struct act_plan plan;
+	struct notice n;
+	const char *why = NULL;
+	char name[160];
+
+	if (w->acting)
+		return;
+	workload_name(name, sizeof(name), &w->w);
+	act_plan_make(&plan, v, &w->w, name, g->policy, answers_for(g, w), &why);
+	if (plan.action == ACTION_IGNORE)
+		return;
+	notice_init(&n, v->id, clock_wall_us());
+	notices_subject(&n, w);
+	tell_load(&n, v, plan.action);
+	if (w->w.info && *w->info.image)
+		notice_add_evidence(&n, "image", "%s", w->info.image);
+	if (why)
+		notice_add_evidence(&n, "softened", "%s", why);
+	if (plan.action > ACTION_ALERT && !v->warning && blocks_are_off(g)) {
+		notice_add_evidence(&n, "let through", "blocks were lifted by pavise off");
+		plan.action = ACTION_ALERT;
+	}
+	if (v->warning || plan.action <= ACTION_ALERT) {
+		n.action = DONE_ALERTED;
+		if (v->warning)
+			n.severity = SEV_MEDIUM;
+		(void) notices_raise(g, &n);
+		return;
+	}
+	n.action = done_name(plan.action, g->policy->observe);
+	n.severity = PV_MAX(n.severity, SEV_HIGH);
+	if (g->policy->observe || act_start(g, w, &plan, &n, v) < 0)
+		(void) notices_raise(g, &n);
+}
+
+void acts_seen_container(struct guard *g, struct guard_workload *w)
+{
+	struct verdict v = { .id = ID_RUN_RESPAWN, .cgroup = w->w.cgroup, .now_us = clock_monotonic_us(), .action = ACTION_KILL };
+	unsigned times = 0;
+	struct notice n;
+
+	if (w->acting || w->respawn_checked)
+		return;
+	w->respawn_checked = true;
+	switch (respawn_seen(g->respawn, &w->info, v.now_us, &times)) {
+	case RESPAWN_NO:
+		return;
+	case RESPAWN_KILL:
+		v.value = times;
+		acts_verdict(g, w, &v);
+		return;
+	case RESPAWN_GIVE_UP:
+		break;
+	}
+	notice_init(&n, ID_RUN_RESPAWN, clock_wall_us());
+	notices_subject(&n, w);
+	tell_respawn(&n, times, &w->info);
+	n.severity = SEV_CRITICAL;
+	(void) notices_raise(g, &n);
+}
+
+/* undo */
+
+struct undo {
+	struct store_act act;
+	void (*fn)(struct guard *, bool, const char *, void *);
+	void *arg;
+};
+
+static void undo_over(struct guard *g, struct undo *u, int result)
+{
+	char text[320];
+
+	if (result >= 0) {
+		(void) store_act_undone(g->store, u->act.row);
+		(void) snprintf(text, sizeof(text), "%s: taken back%s%s%s", u->act.subject, *u->act.old_value ? " (" : "",
+				u->act.old_value, *u->act.old_value ? " again)" : "");
+		if (strncmp(u->act.kind, "restart-", 8) == 0)
+			(void) snprintf(text, sizeof(text), "%s: restart policy is %s again; start it with: docker start %.12s",
+					u->act.subject, u->act.old_value, u->act.id);
+	} else {
+		(void) snprintf(text, sizeof(text), "%s: could not be taken back: %s", u->act.subject, strerror(-result));
+	}
+	u->fn(g, result >= 0, text, u->arg);
+	free(u);
+}
+
+static void on_undo_api(struct guard *g, int status, void *arg)
+{
+	undo_over(g, arg, http_result(status));
+}
+
+static void on_undo_broker(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) pv_close(fd);
+	undo_over(g, arg, rep->result);
+}
+
+static int undo_request(const struct store_act *a, struct broker_req *ret)
+{
+	uint64_t v = 0;
+
+	if (strncmp(a->kind, "restart-", 8) == 0)
+		return act_restart_request(a->id, strcmp(a->kind + 8, "podman") == 0 ? ENGINE_PODMAN : ENGINE_DOCKER,
+					   a->old_value, ret);
+	*ret = (struct broker_req){ 0 };
+	if (strcmp(a->kind, "swarm-scale") == 0) {
+		ret->op = BROKER_SWARM_SCALE;
+		(void) text_copy(ret->id, sizeof(ret->id), a->id);
+		if (strcmp(a->old_value, "global") == 0)
+			ret->arg = UINT64_MAX;
+		else if (parse_u64(a->old_value, &ret->arg) < 0)
+			return -EINVAL;
+		return 0;
+	}
+	if (strcmp(a->kind, "freeze") == 0 && parse_u64(a->id, &v) >= 0) {
+		ret->op = BROKER_CGROUP_FREEZE;
+		ret->cgroup = v;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *, bool, const char *, void *), void *arg)
+{
+	struct undo *u = calloc(1, sizeof(*u));
+	struct broker_req req;
+	int r;
+
+	if (!u)
+		return -ENOMEM;
+	u->fn = fn;
+	u->arg = arg;
+	r = store_act(g->store, row, &u->act);
+	if (r >= 0 && u->act.undone)
+		r = -EALREADY;
+	if (r >= 0)
+		r = undo_request(&u->act, &req);
+	if (r >= 0)
+		r = req.op == BROKER_API ? engines_act(g, &req, on_undo_api, u) : link_call(g, &req, on_undo_broker, u);
+	if (r < 0)
+		free(u);
+	return r;
+}

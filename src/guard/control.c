@@ -1,0 +1,472 @@
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guard/guard.h"
+
+#define EVENTS_MAX   1000
+#define UNSENT_MAX   (4u << 20) /* a client that does not read is dropped */
+#define FOLLOW_UNSENT_MAX (256u << 10)
+
+struct client {
+	struct guard *g;
+	int fd;
+	uid_t uid;
+	sd_event_source *source;
+	struct pv_buf in, out;
+	size_t sent;
+	bool follow, closing, waits_reload;
+	char follow_id[48];
+	char follow_subject[160];
+	unsigned pending; /* an undo that is still under way holds a pointer */
+	bool dead;
+};
+
+struct control {
+	sd_event_source *source;
+	struct client *clients[CONTROL_CLIENTS];
+};
+
+static const struct control_verb verbs[] = { CONTROL_VERBS };
+
+static void client_drop(struct client *c)
+{
+	struct control *ctl = c->g->control;
+
+	for (size_t i = 0; ctl && i < CONTROL_CLIENTS; i++)
+		if (ctl->clients[i] == c)
+			ctl->clients[i] = NULL;
+	c->source = sd_event_source_disable_unref(c->source);
+	c->fd = pv_close(c->fd);
+	c->dead = true;
+	if (c->pending)
+		return;
+	pv_buf_done(&c->in);
+	pv_buf_done(&c->out);
+	free(c);
+}
+
+/* False when the client is gone. */
+static bool client_flush(struct client *c)
+{
+	while (c->sent < c->out.len) {
+		ssize_t n = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			client_drop(c);
+			return false;
+		}
+		c->sent += (size_t) n;
+	}
+	if (c->sent == c->out.len) {
+		pv_buf_clear(&c->out);
+		c->sent = 0;
+		if (c->closing && !c->pending) {
+			client_drop(c);
+			return false;
+		}
+	}
+	if (c->out.cut || c->out.len - c->sent > (c->follow ? FOLLOW_UNSENT_MAX : UNSENT_MAX)) {
+		client_drop(c);
+		return false;
+	}
+	(void) sd_event_source_set_io_events(c->source, EPOLLIN | (c->out.len ? EPOLLOUT : 0));
+	return true;
+}
+
+static void answer_error(struct client *c, const char *error, const char *next)
+{
+	pv_buf_puts(&c->out, "{\"ok\":false,\"error\":");
+	pv_buf_json_str(&c->out, error);
+	pv_buf_puts(&c->out, ",\"next\":");
+	pv_buf_json_str(&c->out, next);
+	pv_buf_puts(&c->out, "}\n");
+}
+
+static void answer_text(struct client *c, const char *text)
+{
+	pv_buf_puts(&c->out, "{\"ok\":true,\"text\":");
+	pv_buf_json_str(&c->out, text);
+	pv_buf_puts(&c->out, "}\n");
+}
+
+static uint64_t get_u64(const cJSON *o, const char *key, uint64_t otherwise)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	if (!cJSON_IsNumber(v) || v->valuedouble < 0 || v->valuedouble > 9e15)
+		return otherwise;
+	return (uint64_t) v->valuedouble;
+}
+
+static const char *get_str(const cJSON *o, const char *key)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+
+	return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+/* events */
+
+static int on_notice_row(const struct notice *n, void *arg)
+{
+	struct client *c = arg;
+
+	notice_json(&c->out, n);
+	pv_buf_putc(&c->out, '\n');
+	return c->out.cut;
+}
+
+/* The newest `max` are wanted, told oldest first. */
+struct newest {
+	struct client *c;
+	uint64_t first_row;
+};
+
+static int on_newest(const struct notice *n, void *arg)
+{
+	((struct newest *) arg)->first_row = n->row;
+	return 0;
+}
+
+static void verb_events(struct client *c, const cJSON *o)
+{
+	struct store *s = c->g->store;
+	const char *id = get_str(o, "id"), *subject = get_str(o, "subject");
+	struct store_query q = {
+		.before_row = get_u64(o, "before", 0),
+		.after_row = get_u64(o, "after", 0),
+		.since_us = get_u64(o, "since_us", 0),
+		.max = PV_MIN(get_u64(o, "max", 50), (uint64_t) EVENTS_MAX),
+		.id_prefix = id,
+		.subject = subject,
+	};
+	struct newest newest = { .c = c };
+
+	if (q.max) {
+		(void) store_notices(s, &q, on_newest, &newest);
+		q.oldest_first = true;
+		if (newest.first_row)
+			q.after_row = newest.first_row - 1;
+		(void) store_notices(s, &q, on_notice_row, c);
+	}
+	if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "follow"))) {
+		pv_buf_puts(&c->out, "{\"ok\":true}\n");
+		return;
+	}
+	c->follow = true;
+	(void) snprintf(c->follow_id, sizeof(c->follow_id), "%s", id ? id : "");
+	(void) snprintf(c->follow_subject, sizeof(c->follow_subject), "%s", subject ? subject : "");
+}
+
+static void verb_event(struct client *c, const cJSON *o)
+{
+	struct notice n;
+
+	if (store_notice(c->g->store, get_u64(o, "row", 0), &n) < 0) {
+		answer_error(c, "there is no event of that number", "pavise events");
+		return;
+	}
+	(void) on_notice_row(&n, c);
+	pv_buf_puts(&c->out, "{\"ok\":true}\n");
+}
+
+void control_follow(struct guard *g, const struct notice *n)
+{
+	struct client *c;
+
+	for (size_t i = 0; g->control && i < CONTROL_CLIENTS; i++) {
+		c = g->control->clients[i];
+		if (!c || !c->follow)
+			continue;
+		if (*c->follow_id && strncmp(id_info(n->id)->name, c->follow_id, strlen(c->follow_id)) != 0)
+			continue;
+		if (*c->follow_subject && strcmp(n->subject, c->follow_subject) != 0)
+			continue;
+		(void) on_notice_row(n, c); /* sent from the loop: this may run inside a client's own request */
+		(void) sd_event_source_set_io_events(c->source, EPOLLIN | EPOLLOUT);
+	}
+}
+
+/* acts */
+
+static int on_act_row(const struct store_act *a, void *arg)
+{
+	struct client *c = arg;
+
+	pv_buf_printf(&c->out, "%s{\"row\":%" PRIu64 ",\"time\":\"", c->out.data[c->out.len - 1] == '[' ? "" : ",",
+		      a->row);
+	clock_rfc3339(&c->out, a->time_us);
+	pv_buf_printf(&c->out, "\",\"kind\":\"%s\",\"subject\":", a->kind);
+	pv_buf_json_str(&c->out, a->subject);
+	pv_buf_printf(&c->out, ",\"id\":\"%s\",\"old\":", a->id);
+	pv_buf_json_str(&c->out, a->old_value);
+	pv_buf_printf(&c->out, ",\"undone\":%s}", a->undone ? "true" : "false");
+	return c->out.cut;
+}
+
+static void verb_acts(struct client *c, const cJSON *o)
+{
+	(void) o;
+	pv_buf_puts(&c->out, "{\"ok\":true,\"acts\":[");
+	(void) store_acts(c->g->store, 100, on_act_row, c);
+	pv_buf_puts(&c->out, "]}\n");
+}
+
+static void on_undone(struct guard *g, bool ok, const char *text, void *arg)
+{
+	struct client *c = arg;
+
+	(void) g;
+	c->pending--;
+	if (c->dead) {
+		client_drop(c);
+		return;
+	}
+	if (ok)
+		answer_text(c, text);
+	else
+		answer_error(c, text, "pavise undo");
+	(void) client_flush(c);
+}
+
+static void verb_undo(struct client *c, const cJSON *o)
+{
+	int r;
+
+	c->pending++;
+	r = acts_undo(c->g, get_u64(o, "row", 0), on_undone, c);
+	if (r >= 0)
+		return;
+	c->pending--;
+	answer_error(c, r == -ENOENT ? "there is no act of that number" :
+		       r == -EALREADY ? "that act was taken back already" : "the act could not be taken back",
+		     "pavise undo");
+}
+
+/* off, on */
+
+static void on_off_answer(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	struct client *c = arg;
+
+	(void) pv_close(fd);
+	c->pending--;
+	if (rep->result >= 0)
+		g->off_until_ns = rep->value2;
+	if (c->dead) {
+		client_drop(c);
+		return;
+	}
+	if (rep->result < 0)
+		answer_error(c, "the broker could not switch the blocks", "pavise doctor");
+	else
+		answer_text(c, g->off_until_ns ? "blocks, kills and bans are lifted" : "blocks, kills and bans are in force");
+	(void) client_flush(c);
+}
+
+static void ask_off(struct client *c, uint64_t until_ns, uint64_t for_us)
+{
+	struct broker_req req = { .op = BROKER_OFF, .arg = until_ns };
+	struct notice n;
+
+	c->pending++;
+	if (link_call(c->g, &req, on_off_answer, c) < 0) {
+		c->pending--;
+		answer_error(c, "the broker is busy", "pavise off");
+		return;
+	}
+	if (!until_ns)
+		return;
+	notice_init(&n, ID_GUARD_OFF, clock_wall_us());
+	if (for_us) {
+		pv_autobuf span = PV_BUF_INIT;
+
+		clock_duration(&span, for_us);
+		notice_set_what(&n, "every block, kill and ban is lifted for %s, by user id %u", pv_buf_str(&span), c->uid);
+	} else {
+		notice_set_what(&n, "every block, kill and ban is lifted until `pavise on`, by user id %u", c->uid);
+	}
+	notice_set_next(&n, "pavise on");
+	(void) notices_raise(c->g, &n);
+}
+
+static void verb_off(struct client *c, const cJSON *o)
+{
+	uint64_t for_us = get_u64(o, "for_us", 0);
+
+	ask_off(c, for_us ? (clock_monotonic_us() + for_us) * 1000 : UINT64_MAX, for_us);
+}
+
+static void verb_on(struct client *c, const cJSON *o)
+{
+	(void) o;
+	ask_off(c, 0, 0);
+}
+
+static void verb_reload(struct client *c, const cJSON *o)
+{
+	(void) o;
+	if (guard_ask_launcher(LAUNCH_WANT_RELOAD) < 0) {
+		answer_error(c, "the launcher does not answer", "systemctl restart pavise");
+		return;
+	}
+	c->waits_reload = true;
+}
+
+void control_reloaded(struct guard *g, bool ok, const char *text)
+{
+	for (size_t i = 0; g->control && i < CONTROL_CLIENTS; i++) {
+		struct client *c = g->control->clients[i];
+
+		if (!c || !c->waits_reload)
+			continue;
+		c->waits_reload = false;
+		if (ok)
+			answer_text(c, text);
+		else
+			answer_error(c, text, "pavise config check");
+		(void) client_flush(c);
+	}
+}
+
+static void verb_status(struct client *c, const cJSON *o)
+{
+	(void) o;
+	status_json(c->g, &c->out);
+	pv_buf_putc(&c->out, '\n');
+}
+
+static void verb_top(struct client *c, const cJSON *o)
+{
+	(void) o;
+	top_json(c->g, &c->out);
+	pv_buf_putc(&c->out, '\n');
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct client *, const cJSON *);
+} handlers[] = {
+	{ "status", verb_status }, { "top", verb_top },	  { "events", verb_events }, { "event", verb_event },
+	{ "acts", verb_acts },	   { "undo", verb_undo }, { "off", verb_off },	     { "on", verb_on },
+	{ "reload", verb_reload },
+};
+_Static_assert(N_ELEMENTS(handlers) == N_ELEMENTS(verbs), "a verb of model/control.h has no handler");
+
+/* Whoever may connect (root, pavise-admin: the socket's mode) may act, and is named in what the act tells. */
+static void client_line(struct client *c, const char *line, size_t len)
+{
+	cJSON *o = cJSON_ParseWithLength(line, len);
+	const char *verb = o ? get_str(o, "verb") : NULL;
+
+	for (size_t i = 0; verb && i < N_ELEMENTS(handlers); i++) {
+		if (strcmp(verb, handlers[i].name) != 0)
+			continue;
+		handlers[i].run(c, o);
+		cJSON_Delete(o);
+		return;
+	}
+	cJSON_Delete(o);
+	answer_error(c, verb ? "unknown verb" : "not a JSON object with a verb", "pavise --help");
+}
+
+static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	struct client *c = arg;
+	char buf[4096];
+	ssize_t n;
+	char *nl;
+
+	(void) s;
+	if (revents & EPOLLIN) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+			c->closing = true;
+			if (c->follow || !c->out.len) {
+				client_drop(c);
+				return 0;
+			}
+			(void) sd_event_source_set_io_events(c->source, EPOLLOUT);
+		} else if (n > 0) {
+			pv_buf_add(&c->in, buf, (size_t) n);
+		}
+	}
+	while (!c->in.cut && c->in.len && (nl = memchr(c->in.data, '\n', c->in.len))) {
+		size_t len = (size_t) (nl - c->in.data);
+
+		client_line(c, c->in.data, len);
+		c->in.len -= len + 1;
+		memmove(c->in.data, nl + 1, c->in.len);
+	}
+	if (c->in.cut) {
+		answer_error(c, "the line is longer than 16 KiB", "pavise --help");
+		c->closing = true;
+	}
+	(void) client_flush(c);
+	return 0;
+}
+
+static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	struct guard *g = arg;
+	struct ucred cred = { .uid = (uid_t) -1 };
+	socklen_t len = sizeof(cred);
+	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = NULL;
+	size_t i;
+
+	(void) s;
+	(void) revents;
+	if (sock < 0)
+		return 0;
+	for (i = 0; i < CONTROL_CLIENTS && g->control->clients[i]; i++)
+		;
+	if (i < CONTROL_CLIENTS && getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
+		c = calloc(1, sizeof(*c));
+	if (!c) {
+		(void) pv_close(sock);
+		return 0;
+	}
+	*c = (struct client){ .g = g, .fd = sock, .uid = cred.uid, .in.cap = CONTROL_LINE, .out.cap = 2 * UNSENT_MAX };
+	if (sd_event_add_io(g->loop, &c->source, sock, EPOLLIN, on_client, c) < 0) {
+		client_drop(c);
+		return 0;
+	}
+	g->control->clients[i] = c;
+	return 0;
+}
+
+int control_start(struct guard *g, int listen_fd)
+{
+	int r;
+
+	g->control = calloc(1, sizeof(*g->control));
+	if (!g->control)
+		return -ENOMEM;
+	r = sd_event_add_io(g->loop, &g->control->source, listen_fd, EPOLLIN, on_connect, g);
+	if (r < 0)
+		return r;
+	(void) sd_event_source_set_description(g->control->source, "control");
+	return 0;
+}
+
+void control_stop(struct guard *g)
+{
+	if (!g->control)
+		return;
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		if (g->control->clients[i])
+			client_drop(g->control->clients[i]);
+	g->control->source = sd_event_source_disable_unref(g->control->source);
+	free(g->control);
+	g->control = NULL;
+}

@@ -1,0 +1,479 @@
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guard/guard.h"
+#include "report/tell.h"
+
+#define IN_FLIGHT	   4
+#define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
+#define RETRY_MAX_US	   (10 * USEC_PER_SEC)
+#define RETRY_ABSENT_US	   (30 * USEC_PER_SEC)
+#define LOST_TELL_AFTER_US (60 * USEC_PER_SEC)
+
+static const char *const engine_names[GUARD_ENGINES] = { "Docker", "Podman" };
+
+/* One request on its way: queued, at the broker, or its answer being read from the pipe. */
+struct api_call {
+	struct guard *g;
+	struct guard_engine *e;
+	struct broker_req req;
+	void (*done)(struct api_call *c, int status); /* status: HTTP, or negative errno; takes `c` */
+	struct http_answer *http;
+	sd_event_source *source;
+	int fd;
+	bool asked;	/* the broker's answer is still to come: it holds a pointer to this */
+	bool cancelled; /* nobody waits any more */
+	struct api_call *next;
+	/* by what is asked */
+	struct pv_buf inspect;
+	engine_act_fn act;
+	void *act_arg;
+};
+
+static void queue_run(struct guard *g, struct guard_engine *e);
+static void engine_lost(struct guard *g, struct guard_engine *e);
+
+static struct api_call *call_free(struct api_call *c)
+{
+	if (!c)
+		return NULL;
+	if (c->asked) {
+		c->cancelled = true;
+		return NULL;
+	}
+	sd_event_source_disable_unref(c->source);
+	c->fd = pv_close(c->fd);
+	http_answer_free(c->http);
+	pv_buf_done(&c->inspect);
+	free(c);
+	return NULL;
+}
+
+static struct api_call *call_new(struct guard *g, struct guard_engine *e, enum api_request r, const char *id,
+				 void (*done)(struct api_call *, int))
+{
+	const struct api_template *t = api_template(r);
+	struct api_call *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = (struct api_call){ .g = g, .e = e, .done = done, .fd = -1 };
+	c->req = (struct broker_req){ .op = BROKER_API, .arg = r, .arg2 = e ? (uint64_t) e->kind : 0 };
+	(void) text_copy(c->req.id, sizeof(c->req.id), id ? id : "");
+	if (http_answer_new(t->cap ? t->cap : 1u << 20, &c->http) < 0)
+		return call_free(c);
+	return c;
+}
+
+static void call_finish(struct api_call *c, int status)
+{
+	struct guard *g = c->g;
+	struct guard_engine *e = c->e;
+	bool counted = c->req.arg != API_EVENTS;
+
+	c->source = sd_event_source_disable_unref(c->source);
+	c->fd = pv_close(c->fd);
+	if (counted)
+		e->in_flight--;
+	c->done(c, status);
+	if (counted)
+		queue_run(g, e);
+}
+
+static void events_lines(struct api_call *c);
+
+static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	struct api_call *c = arg;
+	char buf[16384];
+	ssize_t n;
+	int r;
+
+	(void) s;
+	(void) revents;
+	n = read(fd, buf, sizeof(buf));
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			call_finish(c, -errno);
+		return 0;
+	}
+	r = n ? http_answer_feed(c->http, buf, (size_t) n) : http_answer_end(c->http);
+	if (c->req.arg == API_EVENTS && http_answer_status(c->http) == 200 && r >= 0)
+		events_lines(c);
+	if (r)
+		call_finish(c, r < 0 ? r : http_answer_status(c->http));
+	return 0;
+}
+
+static void on_pipe(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	struct api_call *c = arg;
+	int r = rep->result;
+
+	c->asked = false;
+	if (c->cancelled) {
+		(void) pv_close(fd);
+		call_free(c);
+		return;
+	}
+	if (r >= 0 && fd < 0)
+		r = -EBADMSG;
+	if (r >= 0) {
+		c->fd = fd;
+		fd = -1;
+		(void) fcntl(c->fd, F_SETFL, O_NONBLOCK);
+		r = sd_event_add_io(g->loop, &c->source, c->fd, EPOLLIN, on_answer, c);
+	}
+	(void) pv_close(fd);
+	if (r < 0)
+		call_finish(c, r);
+}
+
+static void call_send(struct guard *g, struct api_call *c)
+{
+	int r = link_call(g, &c->req, on_pipe, c);
+
+	if (c->req.arg != API_EVENTS)
+		c->e->in_flight++;
+	c->asked = r >= 0;
+	if (r < 0)
+		call_finish(c, r);
+}
+
+static void queue_run(struct guard *g, struct guard_engine *e)
+{
+	while (e->queue && e->in_flight < IN_FLIGHT) {
+		struct api_call *c = e->queue;
+
+		e->queue = c->next;
+		if (!e->queue)
+			e->queue_tail = &e->queue;
+		call_send(g, c);
+	}
+}
+
+static void queue_add(struct guard *g, struct api_call *c)
+{
+	struct guard_engine *e = c->e;
+
+	*e->queue_tail = c;
+	e->queue_tail = &c->next;
+	queue_run(g, e);
+}
+
+/* inspect, then the image's labels, then the table */
+
+static void on_image(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+	struct container_info info;
+	bool known = status == 200;
+	int r = answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
+			       c->e->kind, &info);
+
+	if (r >= 0)
+		table_info(c->g, &info);
+	call_free(c);
+}
+
+static void on_inspect(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+	struct container_info info;
+	struct api_call *image = NULL;
+
+	if (status == 200 && answer_inspect(pv_buf_str(body), body->len, NULL, 0, c->e->kind, &info) >= 0) {
+		table_info(c->g, &info); /* at once: its labels count only after the image was asked */
+		if (api_id_valid(API_ID_IMAGE, info.image_id))
+			image = call_new(c->g, c->e, API_IMAGE, info.image_id, on_image);
+		if (image) {
+			pv_buf_add(&image->inspect, body->data, body->len);
+			queue_add(c->g, image);
+		}
+	}
+	call_free(c);
+}
+
+void engines_inspect(struct guard *g, enum engine_kind kind, const char *container_id)
+{
+	struct guard_engine *e = &g->engines[kind];
+	struct api_call *c;
+
+	if (!api_id_valid(API_ID_CONTAINER, container_id))
+		return;
+	c = call_new(g, e, API_INSPECT, container_id, on_inspect);
+	if (c)
+		queue_add(g, c);
+}
+
+/* networks */
+
+static void answered_subnet(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) g;
+	(void) arg;
+	(void) pv_close(fd);
+	if (rep->result < 0 && rep->result != -EPIPE)
+		(void) log_warning_errno(rep->result, "the broker refused one of the container networks");
+}
+
+static int on_subnet(const char *name, const struct ip_prefix *subnet, void *arg)
+{
+	struct api_call *c = arg;
+	struct guard *g = c->g;
+	struct broker_req req = { .op = BROKER_INTERNAL, .arg = 1, .prefix = subnet->len };
+	struct ip_prefix *kept;
+	uint64_t hash = subnet->len;
+
+	(void) name;
+	for (size_t i = 0; i < 16; i++)
+		hash = (hash ^ subnet->addr.b[i]) * 0x100000001b3ULL;
+	if (pv_map_get(&g->subnets, hash))
+		return 0;
+	kept = malloc(sizeof(*kept));
+	if (!kept || pv_map_put(&g->subnets, hash, kept) < 0) {
+		free(kept);
+		return 0;
+	}
+	*kept = *subnet;
+	memcpy(req.addr, subnet->addr.b, 16);
+	(void) link_call(g, &req, answered_subnet, NULL);
+	return 0;
+}
+
+static void on_networks(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+
+	if (status == 200)
+		(void) answer_networks(pv_buf_str(body), body->len, on_subnet, c);
+	call_free(c);
+}
+
+static void ask_networks(struct guard *g, struct guard_engine *e)
+{
+	struct api_call *c = call_new(g, e, API_NETWORKS, NULL, on_networks);
+
+	if (c)
+		queue_add(g, c);
+}
+
+/* list */
+
+static int on_listed(const struct container_info *info, void *arg)
+{
+	struct api_call *c = arg;
+
+	if (!info->running)
+		return 0;
+	struct guard_workload *w = table_container(c->g, info->id);
+
+	if (!w || !w->w.info)
+		table_info(c->g, info);
+	engines_inspect(c->g, c->e->kind, info->id);
+	return 0;
+}
+
+static void on_list(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+	struct guard *g = c->g;
+	struct guard_engine *e = c->e;
+	int r = status == 200 ? answer_list(pv_buf_str(body), body->len, e->kind, on_listed, c) : -EBADMSG;
+
+	call_free(c);
+	if (r < 0) {
+		(void) log_warning_errno(status < 0 ? status : r, "%s: the list of containers could not be read",
+					 engine_names[e->kind]);
+		engine_lost(g, e);
+		return;
+	}
+	e->state = ENGINE_CONNECTED;
+	e->seen = true;
+	e->retry_us = RETRY_FIRST_US;
+	e->lost_since_us = 0;
+	log_info("%s: connected, %d containers listed", engine_names[e->kind], r);
+}
+
+/* events */
+
+static void on_event(struct guard *g, struct guard_engine *e, const struct engine_event *ev)
+{
+	static const char *const again[] = { "create", "start", "restart", "rename", "update", "unpause", "connect",
+					     "disconnect" };
+
+	if (strcmp(ev->type, "network") == 0 && (strcmp(ev->action, "create") == 0 || strcmp(ev->action, "connect") == 0))
+		ask_networks(g, e);
+	if (strcmp(ev->action, "destroy") == 0 || strcmp(ev->action, "remove") == 0)
+		free(pv_map_take(&g->infos, table_id_hash(ev->id)));
+	for (size_t i = 0; i < N_ELEMENTS(again); i++)
+		if (strcmp(ev->action, again[i]) == 0)
+			engines_inspect(g, e->kind, ev->id);
+}
+
+static void events_lines(struct api_call *c)
+{
+	pv_autobuf line = PV_BUF_INIT;
+	struct engine_event ev;
+
+	while (http_answer_take_line(c->http, &line)) {
+		if (answer_event(pv_buf_str(&line), line.len, &ev) >= 0)
+			on_event(c->g, c->e, &ev);
+		pv_buf_clear(&line);
+	}
+}
+
+static void on_events_end(struct api_call *c, int status)
+{
+	struct guard *g = c->g;
+	struct guard_engine *e = c->e;
+	bool absent = status == -ENOENT || status == -ECONNREFUSED;
+
+	e->events = NULL;
+	call_free(c);
+	if (absent && !e->seen) {
+		e->state = ENGINE_ABSENT;
+		e->retry_us = RETRY_ABSENT_US;
+	}
+	engine_lost(g, e);
+}
+
+/* connection */
+
+static void engine_connect(struct guard *g, struct guard_engine *e)
+{
+	struct api_call *events, *list;
+
+	if (e->events)
+		return;
+	events = call_new(g, e, API_EVENTS, NULL, on_events_end);
+	list = call_new(g, e, API_LIST, NULL, on_list);
+	if (!events || !list) {
+		call_free(events);
+		call_free(list);
+		return;
+	}
+	if (e->state != ENGINE_ABSENT)
+		e->state = ENGINE_LISTING;
+	e->events = events;
+	call_send(g, events); /* first, so that nothing is missed between the list and the stream */
+	if (!e->events) {
+		call_free(list);
+		return;
+	}
+	ask_networks(g, e);
+	queue_add(g, list);
+}
+
+static int on_retry(sd_event_source *s, uint64_t usec, void *arg)
+{
+	struct guard_engine *e = arg;
+
+	(void) s;
+	(void) usec;
+	engine_connect(e->g, e);
+	return 0;
+}
+
+static void tell_lost(struct guard *g, struct guard_engine *e)
+{
+	uint64_t now = clock_wall_us();
+	struct notice n;
+
+	if (!e->seen)
+		return;
+	if (!e->lost_since_us) {
+		e->lost_since_us = now;
+	} else if (e->lost_since_us != UINT64_MAX && now - e->lost_since_us > LOST_TELL_AFTER_US) {
+		notice_init(&n, ID_GUARD_ENGINE, now);
+		tell_engine(&n, engine_names[e->kind]);
+		(void) notices_raise(g, &n);
+		e->lost_since_us = UINT64_MAX; /* once, until it answers again */
+	}
+}
+
+static void engine_lost(struct guard *g, struct guard_engine *e)
+{
+	if (e->state != ENGINE_ABSENT)
+		e->state = ENGINE_LOST;
+	tell_lost(g, e);
+	e->events = call_free(e->events);
+	if (e->retry) {
+		(void) sd_event_source_set_time_relative(e->retry, e->retry_us);
+		(void) sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
+	}
+	if (e->state != ENGINE_ABSENT)
+		e->retry_us = PV_MIN(e->retry_us * 2, (uint64_t) RETRY_MAX_US);
+}
+
+bool engines_answer(const struct guard *g, enum engine_kind kind)
+{
+	return kind < GUARD_ENGINES &&
+	       (g->engines[kind].state == ENGINE_CONNECTED || g->engines[kind].state == ENGINE_LISTING);
+}
+
+/* acts */
+
+static void on_act(struct api_call *c, int status)
+{
+	c->act(c->g, status, c->act_arg);
+	call_free(c);
+}
+
+int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn, void *arg)
+{
+	uint32_t kind = (uint32_t) req->arg2;
+	struct api_call *c;
+
+	if (kind >= GUARD_ENGINES || req->arg >= API_N_REQUESTS)
+		return -EINVAL;
+	c = call_new(g, &g->engines[kind], (enum api_request) req->arg, req->id, on_act);
+	if (!c)
+		return -ENOMEM;
+	c->req = *req;
+	c->act = fn;
+	c->act_arg = arg;
+	call_send(g, c); /* ahead of the queue: an act does not wait for inspections */
+	return 0;
+}
+
+int engines_start(struct guard *g)
+{
+	int r;
+
+	for (int i = 0; i < GUARD_ENGINES; i++) {
+		struct guard_engine *e = &g->engines[i];
+
+		*e = (struct guard_engine){ .g = g, .kind = (enum engine_kind) i, .retry_us = RETRY_FIRST_US };
+		e->queue_tail = &e->queue;
+		r = sd_event_add_time_relative(g->loop, &e->retry, CLOCK_MONOTONIC, 0, 0, on_retry, e);
+		if (r < 0)
+			return r;
+		(void) sd_event_source_set_description(e->retry, engine_names[i]);
+	}
+	return 0;
+}
+
+void engines_stop(struct guard *g)
+{
+	void *subnet;
+
+	for (int i = 0; i < GUARD_ENGINES; i++) {
+		struct guard_engine *e = &g->engines[i];
+
+		e->retry = sd_event_source_disable_unref(e->retry);
+		e->events = call_free(e->events);
+		while (e->queue) {
+			struct api_call *c = e->queue;
+
+			e->queue = c->next;
+			call_free(c);
+		}
+	}
+	for (size_t i = 0; (subnet = pv_map_next(&g->subnets, &i));)
+		free(subnet);
+	pv_map_done(&g->subnets);
+}

@@ -1,0 +1,165 @@
+/* guard.h - the engine role's own state, shared by the files of this folder: one loop, the table that joins cgroup id
+ * and workload, the sources, the control socket. Everything runs in one thread on sd-event.
+ *
+ *   main.c       start: descriptors, sandbox, sources; reload; end
+ *   link.c       requests to the broker and their answers
+ *   table.c      cgroup id -> workload; new and gone cgroups; exceptions told to the kernel
+ *   engines.c    Docker and Podman: list, inspect, events, networks
+ *   kernel.c     events of the ring -> notices
+ *   samples.c    cgroup samples -> verdicts
+ *   acts.c       verdicts -> acts -> notices; undo
+ *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
+ *   control.c    the control socket; status.c: what it says about the whole
+ */
+#ifndef PV_GUARD_GUARD_H
+#define PV_GUARD_GUARD_H
+
+#include <systemd/sd-event.h>
+
+#include "act/run.h"
+#include "base/map.h"
+#include "detect/burst.h"
+#include "detect/load.h"
+#include "detect/respawn.h"
+#include "engine_api/answer.h"
+#include "engine_api/request.h"
+#include "host/cgroup.h"
+#include "model/broker_proto.h"
+#include "model/control.h"
+#include "model/policy.h"
+#include "model/roles.h"
+#include "model/workload.h"
+#include "notify/outbox.h"
+#include "sense/ring.h"
+#include "store/store.h"
+
+#define GUARD_ENGINES 2 /* ENGINE_DOCKER, ENGINE_PODMAN */
+
+struct guard;
+
+/* A cgroup that is the root of a workload. Cgroups nested below it are in guard.nested. */
+struct guard_workload {
+	struct workload w; /* w.info points to `info` once the Engine API told */
+	struct container_info info;
+	struct cgroup_files *files;
+	struct load *load;
+	struct cgroup_usage usage; /* last sample */
+	bool sampled;
+	bool acting;		 /* an act is under way */
+	bool netnames_told;
+	bool respawn_checked;
+	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
+	uint64_t oom_us;	 /* last run.oom told, monotonic */
+	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
+	uint64_t refused;	 /* for `top` */
+	uint32_t generation;	 /* of the walk that saw it last */
+};
+
+enum engine_state { ENGINE_ABSENT, ENGINE_LISTING, ENGINE_CONNECTED, ENGINE_LOST };
+
+struct guard_engine {
+	struct guard *g;
+	enum engine_kind kind;
+	enum engine_state state;
+	struct api_call *events;   /* the endless one */
+	sd_event_source *retry;
+	uint64_t retry_us;	   /* next pause */
+	unsigned in_flight;
+	struct api_call *queue, **queue_tail;
+	uint64_t lost_since_us;	   /* wall clock; 0: not lost */
+	bool seen;		   /* it answered at least once */
+};
+
+struct guard {
+	sd_event *loop;
+	const struct policy *policy;
+	uint64_t started_wall_us;
+	struct link *link;
+	struct cgroup_tree *tree;
+	struct ring *ring;
+	int ring_fd;
+	const uint64_t *counters;
+	uint64_t lost_told, lost_seen[EVENT_N_KINDS];
+	struct pv_map workloads;  /* root cgroup id -> struct guard_workload */
+	struct pv_map nested;	  /* nested cgroup id -> struct guard_workload of its root */
+	struct pv_map containers; /* hash of the container id -> struct guard_workload (its cgroup lives) */
+	struct pv_map infos;	  /* the same hash -> struct container_info that the API told before the cgroup was seen */
+	struct guard_engine engines[GUARD_ENGINES];
+	struct pv_map subnets;	  /* hash of prefix -> struct ip_prefix told to the broker */
+	struct burst *burst;
+	struct respawn *respawn;
+	struct store *store;
+	struct outbox *outbox;
+	sd_event_source *outbox_timer, *sample_timer, *second_timer;
+	struct control *control;
+	uint64_t degraded;	  /* BROKER_DEGRADED_* */
+	uint64_t off_until_ns;	  /* as the broker said */
+	unsigned role_deaths;
+	uint32_t generation;
+	bool own_sampling_off;	  /* cgroup files could not be opened: said once */
+};
+
+/* link.c. `fn` gets the answer and the descriptor that came with it (-1: none; it belongs to fn); rep->result is
+ * -EPIPE when the broker went away first. */
+typedef void (*link_fn)(struct guard *g, const struct broker_rep *rep, int fd, void *arg);
+int link_start(struct guard *g, int fd);
+void link_stop(struct guard *g);
+int link_call(struct guard *g, struct broker_req *req, link_fn fn, void *arg); /* fn may be NULL */
+
+/* table.c */
+int table_start(struct guard *g); /* the walk; again after lost events */
+void table_stop(struct guard *g);
+void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent);
+void table_cgroup_gone(struct guard *g, uint64_t id);
+struct guard_workload *table_find(struct guard *g, uint64_t cgroup); /* also by a nested id; NULL */
+struct guard_workload *table_container(struct guard *g, const char *container_id);
+void table_release(struct guard_workload *w); /* an act is over with it */
+void table_info(struct guard *g, const struct container_info *info); /* the Engine API told; copied */
+void table_tell_kernel(struct guard *g, struct guard_workload *w);   /* exceptions and network names */
+uint64_t table_id_hash(const char *container_id);
+
+/* engines.c */
+int engines_start(struct guard *g);
+void engines_stop(struct guard *g);
+bool engines_answer(const struct guard *g, enum engine_kind kind);
+void engines_inspect(struct guard *g, enum engine_kind kind, const char *container_id);
+/* One request that acts; `fn` gets the HTTP status (204, 304, 409 ...) or a negative errno. */
+typedef void (*engine_act_fn)(struct guard *g, int status, void *arg);
+int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn, void *arg);
+
+/* kernel.c */
+int kernel_events_start(struct guard *g, int ring_fd, int counters_fd);
+void kernel_events_stop(struct guard *g);
+void kernel_events_lost(struct guard *g);  /* looks at the counters, tells what was lost */
+void kernel_events_flush(struct guard *g); /* stores the counts that rose */
+
+/* samples.c */
+int samples_start(struct guard *g);
+void samples_stop(struct guard *g);
+
+/* acts.c */
+void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v);
+void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
+int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
+
+/* notices.c */
+void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL: the host */
+int notices_raise(struct guard *g, struct notice *n);  /* stored when this returns 0; n->row set */
+void notices_count(struct guard *g, const struct notice *n); /* count or last changed */
+void notices_deliver(struct guard *g); /* runs the outbox and arms its timer */
+int notices_start(struct guard *g, int state_fd, int sender_fd);
+void notices_stop(struct guard *g);
+
+/* control.c, status.c */
+int control_start(struct guard *g, int listen_fd);
+void control_stop(struct guard *g);
+void control_follow(struct guard *g, const struct notice *n); /* to those who follow */
+void control_reloaded(struct guard *g, bool ok, const char *text);
+void status_json(struct guard *g, struct pv_buf *out);
+void top_json(struct guard *g, struct pv_buf *out);
+
+/* main.c */
+int guard_ask_launcher(char byte);
+void guard_degraded(struct guard *g, uint64_t bits); /* news from the broker: notices for what changed */
+
+#endif

@@ -1,0 +1,372 @@
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guard/guard.h"
+#include "report/tell.h"
+
+#define DRAIN_MAX	  4096 /* records in one go; the loop serves the others in between */
+#define NAMES_PER_MINUTE  8    /* notices by name and workload; beyond, by pattern */
+
+/* A notice that is being counted up: kept by burst's slot number. */
+struct counted {
+	struct notice notice;
+};
+
+static uint64_t mix(uint64_t h, const void *data, size_t len)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3ULL;
+	return h;
+}
+
+static uint64_t event_wall_us(const struct event_head *e)
+{
+	uint64_t now = clock_monotonic_us(), then = e->time_ns / 1000;
+
+	return clock_wall_us() - (now > then ? now - then : 0);
+}
+
+static enum notice_action done_by(uint16_t flags)
+{
+	if (flags & EVF_REFUSED)
+		return DONE_BLOCKED;
+	return flags & EVF_OBSERVED ? DONE_WOULD_BLOCK : DONE_ALERTED;
+}
+
+/* Why it was let through, for the reader; NULL when it was not. */
+static const char *let_through(uint16_t flags)
+{
+	if (flags & EVF_OFF)
+		return "blocks were lifted by pavise off";
+	if (flags & EVF_ALLOWED)
+		return "an exception lets it through";
+	if (flags & EVF_CLASS)
+		return "login sessions and the host's own shell are never blocked";
+	if (flags & EVF_ALERT)
+		return "the configured action is alert";
+	return NULL;
+}
+
+/* An exception with action ignore keeps its workload's let-through questions and connections out of the history. */
+static bool is_ignored(const struct guard *g, const struct guard_workload *w, uint16_t flags, enum pv_signal signal)
+{
+	char name[160];
+	int exception;
+
+	if (!(flags & EVF_ALLOWED) || !w)
+		return false;
+	workload_name(name, sizeof(name), &w->w);
+	return policy_action(g->policy, name, signal, &exception) == ACTION_IGNORE && exception >= 0;
+}
+
+static void fill_common(struct notice *n, const struct event_head *e, const struct guard_workload *w)
+{
+	const char *why = let_through(e->flags);
+	char comm[PV_COMM_LEN + 1] = { 0 };
+
+	notices_subject(n, w);
+	n->action = done_by(e->flags);
+	if (n->action == DONE_ALERTED && n->severity > SEV_MEDIUM && (e->flags & (EVF_ALLOWED | EVF_CLASS)))
+		n->severity = SEV_MEDIUM;
+	memcpy(comm, e->comm, PV_COMM_LEN);
+	if (e->tgid)
+		notice_add_evidence(n, "process", "%s (pid %u)", comm, e->tgid);
+	if (w && w->w.info && *w->info.image)
+		notice_add_evidence(n, "image", "%s", w->info.image);
+	if (why)
+		notice_add_evidence(n, "let through", "%s", why);
+	if (e->flags & EVF_MOVED)
+		notice_add_evidence(n, "moved", "the process had moved itself out of its container's cgroup");
+}
+
+/* The first event of its kind is a notice at once; the others only raise its count. */
+static void raise_or_count(struct guard *g, uint64_t key, struct notice *n)
+{
+	struct notice *kept = NULL;
+
+	if (burst_step(g->burst, key, clock_monotonic_us(), 1, &kept) == BURST_COUNT) {
+		kept->count++;
+		kept->last_us = n->time_us;
+		return;
+	}
+	if (notices_raise(g, n) >= 0 && kept)
+		*kept = *n;
+}
+
+static void on_net(struct guard *g, const struct event_net *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	struct ip_addr addr;
+	struct notice n;
+
+	if (w)
+		w->refused += !!(e->head.flags & EVF_REFUSED);
+	if (is_ignored(g, w, e->head.flags, SIGNAL_NET))
+		return;
+	key = mix(mix(mix(ID_NET_STRATUM, &root, 8), &e->dport, 2), &e->head.flags, 2);
+	notice_init(&n, ID_NET_STRATUM, event_wall_us(&e->head));
+	fill_common(&n, &e->head, w);
+	memcpy(addr.b, e->daddr, 16);
+	tell_net(&n, &addr, e->dport, e->proto);
+	raise_or_count(g, key, &n);
+}
+
+/* Wire form to `pool.hashvault.pro`; anything that is no plain name character becomes \DDD as in zone files. */
+static void name_text(char *out, size_t size, const uint8_t *name, size_t len)
+{
+	size_t at = 0, used = 0;
+
+	out[0] = '\0';
+	while (at < len && name[at] && at + 1 + name[at] <= len) {
+		size_t label = name[at++];
+
+		if (used && used + 1 < size)
+			out[used++] = '.';
+		for (; label; label--, at++) {
+			char c = (char) name[at];
+			bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+
+			if (used + 5 >= size)
+				break;
+			if (plain)
+				out[used++] = c;
+			else
+				used += (size_t) snprintf(out + used, size - used, "\\%03u", (uint8_t) c);
+		}
+		at += label;
+	}
+	out[PV_MIN(used, size - 1)] = '\0';
+}
+
+static struct guard_workload *by_address(struct guard *g, const struct ip_addr *addr)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	struct guard_workload *w;
+
+	ip_format(&text, addr);
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
+		for (size_t k = 0; w->w.info && k < w->info.n_networks; k++)
+			if (strcmp(w->info.addresses[k], pv_buf_str(&text)) == 0)
+				return w;
+	return NULL;
+}
+
+/* A DNS server in a container only passes the question on: the one who asked is the subject. */
+static void blame_client(struct guard *g, const struct event_dns *e, const struct guard_workload **subject, char *client,
+			 size_t size)
+{
+	static const uint8_t none[16];
+	pv_autobuf text = PV_BUF_INIT;
+	struct guard_workload *w;
+	struct ip_addr addr;
+
+	client[0] = '\0';
+	if (memcmp(e->client, none, 16) == 0)
+		return;
+	memcpy(addr.b, e->client, 16);
+	w = by_address(g, &addr);
+	if (w) {
+		workload_name(client, size, &w->w);
+		*subject = w;
+		return;
+	}
+	ip_format(&text, &addr);
+	(void) text_copy(client, size, pv_buf_str(&text));
+}
+
+static bool name_gets_own_notice(struct guard_workload *w, uint64_t now_us)
+{
+	if (!w)
+		return true;
+	if (w->names_minute != now_us / USEC_PER_MIN) {
+		w->names_minute = now_us / USEC_PER_MIN;
+		w->names_in_minute = 0;
+	}
+	return w->names_in_minute++ < NAMES_PER_MINUTE;
+}
+
+static void on_dns(struct guard *g, const struct event_dns *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	const struct guard_workload *subject = w;
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	bool odd = e->head.kind == EVENT_DNS_ODD;
+	char name[512], client[160];
+	struct ip_addr resolver;
+	struct notice n;
+
+	if (e->head.flags & EVF_REFUSED && w)
+		w->refused++;
+	if (is_ignored(g, w, e->head.flags, SIGNAL_DNS))
+		return;
+	name_text(name, sizeof(name), e->name, e->name_len);
+	memcpy(resolver.b, e->daddr, 16);
+	notice_init(&n, odd ? ID_DNS_ODD : ID_DNS_MINING, event_wall_us(&e->head));
+	blame_client(g, e, &subject, client, sizeof(client));
+	fill_common(&n, &e->head, subject);
+	key = mix(mix(mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16);
+	if (odd) {
+		tell_dns_odd(&n, &resolver);
+	} else {
+		const char *pattern = e->pattern < g->policy->dns.n_names ? g->policy->dns.names[e->pattern] : "";
+		char resolver_name[160] = "";
+
+		if (*client && w)
+			workload_name(resolver_name, sizeof(resolver_name), &w->w);
+		tell_dns(&n, name, pattern, *client ? client : NULL, *resolver_name ? resolver_name : NULL);
+		if (name_gets_own_notice(w, clock_monotonic_us()))
+			key = mix(key, name, strlen(name));
+		else
+			key = mix(key, &e->pattern, 1);
+	}
+	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED) { /* held back by the kernel; cut it now */
+		struct broker_req req = { .op = BROKER_CUT, .cgroup = e->head.cgroup_id, .port = e->dport };
+
+		memcpy(req.addr, e->daddr, 16);
+		(void) link_call(g, &req, NULL, NULL);
+	}
+	raise_or_count(g, key, &n);
+}
+
+static void on_oom(struct guard *g, const struct event_head *e)
+{
+	struct guard_workload *w = table_find(g, e->cgroup_id);
+	char comm[PV_COMM_LEN + 1] = { 0 };
+	struct notice n;
+
+	if (w)
+		w->oom_us = clock_monotonic_us();
+	memcpy(comm, e->comm, PV_COMM_LEN);
+	notice_init(&n, ID_RUN_OOM, event_wall_us(e));
+	notices_subject(&n, w);
+	tell_oom(&n, comm, e->tgid);
+	raise_or_count(g, mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
+}
+
+static void on_moved(struct guard *g, const struct event_move *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	char comm[PV_COMM_LEN + 1] = { 0 };
+	struct notice n;
+
+	if (!w || w->w.class_ != PV_CLASS_CONTAINER)
+		return;
+	memcpy(comm, e->head.comm, PV_COMM_LEN);
+	notice_init(&n, ID_RUN_MOVED, event_wall_us(&e->head));
+	notices_subject(&n, w);
+	tell_moved(&n, comm, e->head.tgid);
+	raise_or_count(g, mix(mix(ID_RUN_MOVED, &w->w.cgroup, 8), comm, strlen(comm)), &n);
+}
+
+static bool is_whole(const struct event_head *e)
+{
+	static const size_t sizes[EVENT_N_KINDS] = {
+		[EVENT_CGROUP_NEW] = sizeof(struct event_cgroup), [EVENT_CGROUP_GONE] = sizeof(struct event_cgroup),
+		[EVENT_NET] = sizeof(struct event_net),		  [EVENT_DNS] = sizeof(struct event_dns),
+		[EVENT_DNS_ODD] = sizeof(struct event_dns),	  [EVENT_OOM] = sizeof(struct event_head),
+		[EVENT_MOVED] = sizeof(struct event_move),
+	};
+
+	return e->kind < EVENT_N_KINDS && sizes[e->kind] && e->size >= sizes[e->kind];
+}
+
+static void on_record(const struct event_head *e, void *arg)
+{
+	struct guard *g = arg;
+	const struct event_cgroup *c = (const void *) e;
+
+	if (!is_whole(e))
+		return;
+	switch ((enum event_kind) e->kind) {
+	case EVENT_CGROUP_NEW:
+		table_cgroup_new(g, c->path, e->cgroup_id, c->parent_id);
+		break;
+	case EVENT_CGROUP_GONE:
+		table_cgroup_gone(g, e->cgroup_id);
+		break;
+	case EVENT_NET:
+		on_net(g, (const void *) e);
+		break;
+	case EVENT_DNS:
+	case EVENT_DNS_ODD:
+		on_dns(g, (const void *) e);
+		break;
+	case EVENT_OOM:
+		on_oom(g, e);
+		break;
+	case EVENT_MOVED:
+		on_moved(g, (const void *) e);
+		break;
+	case EVENT_N_KINDS:
+		break;
+	}
+}
+
+static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	struct guard *g = arg;
+	size_t bad = 0;
+
+	(void) s;
+	(void) fd;
+	(void) revents;
+	(void) ring_drain(g->ring, DRAIN_MAX, on_record, g, &bad);
+	return 0;
+}
+
+void kernel_events_lost(struct guard *g)
+{
+	uint64_t lost = 0;
+	bool cgroups = false;
+	struct notice n;
+
+	for (int kind = 1; kind < EVENT_N_KINDS; kind++) {
+		uint64_t v = __atomic_load_n(&g->counters[kind * PV_COUNT_STEP + PV_COUNT_LOST], __ATOMIC_RELAXED);
+
+		if (v == g->lost_seen[kind])
+			continue;
+		lost += v - g->lost_seen[kind];
+		cgroups |= kind == EVENT_CGROUP_NEW || kind == EVENT_CGROUP_GONE;
+		g->lost_seen[kind] = v;
+	}
+	if (!lost)
+		return;
+	if (cgroups)
+		(void) table_start(g);
+	notice_init(&n, ID_GUARD_LOST, clock_wall_us());
+	tell_lost(&n, lost);
+	(void) notices_raise(g, &n);
+}
+
+int kernel_events_start(struct guard *g, int ring_fd, int counters_fd)
+{
+	int r;
+
+	g->ring_fd = ring_fd;
+	r = ring_new(ring_fd, PV_RING_BYTES, &g->ring);
+	if (r >= 0)
+		r = counters_map(counters_fd, &g->counters);
+	(void) pv_close(counters_fd);
+	if (r < 0)
+		return log_error_errno(r, "the kernel's event ring cannot be mapped");
+	for (int kind = 1; kind < EVENT_N_KINDS; kind++) /* what was lost before us was somebody else's to tell */
+		g->lost_seen[kind] = g->counters[kind * PV_COUNT_STEP + PV_COUNT_LOST];
+	return sd_event_add_io(g->loop, NULL, ring_fd, EPOLLIN, on_ring, g);
+}
+
+void kernel_events_stop(struct guard *g)
+{
+	g->ring = ring_free(g->ring);
+	if (g->counters)
+		counters_unmap(g->counters);
+	g->counters = NULL;
+}

@@ -1,0 +1,301 @@
+/* pavise-engine: the unprivileged role that sees, decides and remembers. Started by the launcher with the descriptors
+ * of model/roles.h; ends when the launcher or the broker does. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "guard/guard.h"
+#include "report/tell.h"
+
+/* What the loop, SQLite, its flush thread, and reading /proc and cgroup files need. No socket(), connect() or bpf():
+ * every descriptor was handed over. */
+static const char *const syscalls[] = {
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "close", "fstat", "newfstatat", "stat", "lstat", "statx",
+	"lseek", "openat", "openat2", "open", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64",
+	"fcntl", "fsync", "fdatasync", "ftruncate", "fallocate", "unlink", "unlinkat", "rename", "renameat", "renameat2",
+	"mkdir", "mkdirat", "fchmod", "fchown", "geteuid", "getuid", "getegid", "getgid", "getpid", "gettid", "getppid",
+	"flock", "umask", "getcwd", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "futex", "clone", "clone3",
+	"set_robust_list", "rseq", "exit", "exit_group", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "timerfd_create",
+	"timerfd_settime", "eventfd2", "signalfd4", "recvmsg", "sendmsg", "recvfrom", "sendto", "accept4", "getsockopt",
+	"getpeername", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "getrandom", "prctl",
+	"tgkill", "kill", "restart_syscall", "sched_yield", "sched_getaffinity", "sysinfo", "uname", "prlimit64", "getrlimit",
+	"pipe2", "dup", "dup3", "fadvise64", "utimensat", "wait4", "waitid", "pidfd_open", "name_to_handle_at", "statfs",
+	"fstatfs", "membarrier",
+};
+
+int guard_ask_launcher(char byte)
+{
+	return send(ROLE_FD_LAUNCHER, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
+}
+
+/* The broker's first answer, waited for: without ring and counters there is nothing to do. */
+static int hello(struct guard *g)
+{
+	struct broker_req req = { .op = BROKER_HELLO, .seq = 1 };
+	struct broker_rep rep;
+	int fds[FDPASS_MAX];
+	size_t n_fds;
+	ssize_t n;
+	int r;
+
+	r = fdpass_send(ROLE_FD_PEER, &req, sizeof(req), NULL, 0);
+	if (r < 0)
+		return log_error_errno(r, "the broker cannot be asked");
+	do { /* the socket is blocking until the loop takes it over; news may come first */
+		n = fdpass_recv(ROLE_FD_PEER, &rep, sizeof(rep), fds, &n_fds);
+		if (n != sizeof(rep))
+			return log_error_errno(n < 0 ? (int) n : -EPIPE, "the broker did not answer");
+	} while (rep.seq != 1);
+	if (rep.result < 0 || n_fds != 2)
+		return log_error_errno(rep.result < 0 ? rep.result : -EBADMSG, "the broker has no event ring for us");
+	g->degraded = rep.value;
+	g->off_until_ns = rep.value2;
+	return kernel_events_start(g, fds[0], fds[1]);
+}
+
+static void policy_changed(struct guard *g)
+{
+	struct guard_workload *w;
+
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
+		w->excepted = UINT64_MAX; /* indices moved: told again whatever they were */
+		table_tell_kernel(g, w);
+	}
+	notices_deliver(g);
+}
+
+static void reloaded(struct guard *g, int fd)
+{
+	const struct policy *p;
+	int r = policy_map(fd, &p);
+
+	(void) pv_close(fd);
+	if (r < 0) {
+		(void) log_error_errno(r, "the new policy is not valid; the old one stays in force");
+		control_reloaded(g, false, "the new policy is not valid; the old one stays in force");
+		return;
+	}
+	policy_unmap(g->policy);
+	g->policy = p;
+	policy_changed(g);
+	log_info("the new configuration is in force");
+	control_reloaded(g, true, "the new configuration is in force");
+}
+
+static void reload_failed(struct guard *g, int fd)
+{
+	char text[4096] = "";
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : 0;
+
+	text[n > 0 ? n : 0] = '\0';
+	(void) pv_close(fd);
+	log_warning("the configuration has errors; the old one stays in force");
+	control_reloaded(g, false, *text ? text : "the configuration has errors; the old one stays in force");
+}
+
+static void role_dying(struct guard *g, uint32_t role)
+{
+	static const char *const names[] = { "broker", "engine", "sender" };
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_ROLE, clock_wall_us());
+	tell_role(&n, role < N_ELEMENTS(names) ? names[role] : "unknown");
+	(void) notices_raise(g, &n);
+}
+
+static int on_launcher(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	struct guard *g = arg;
+	struct launch_msg msg;
+	int fds[FDPASS_MAX];
+	size_t n_fds = 0;
+	ssize_t n = fdpass_recv(fd, &msg, sizeof(msg), fds, &n_fds);
+
+	(void) s;
+	(void) revents;
+	if (n == -EAGAIN)
+		return 0;
+	if (n <= 0)
+		return sd_event_exit(g->loop, 0); /* the launcher is gone, and we go with it */
+	for (size_t i = 1; i < n_fds; i++)
+		(void) pv_close(fds[i]);
+	if (n == sizeof(msg) && msg.op == LAUNCH_POLICY && n_fds)
+		reloaded(g, fds[0]);
+	else if (n == sizeof(msg) && msg.op == LAUNCH_POLICY_FAILED)
+		reload_failed(g, n_fds ? fds[0] : -1);
+	else if (n == sizeof(msg) && msg.op == LAUNCH_ROLE_DYING)
+		role_dying(g, msg.role);
+	else if (n_fds)
+		(void) pv_close(fds[0]);
+	return 0;
+}
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void *arg)
+{
+	struct guard *g = arg;
+	struct notice n;
+
+	(void) s;
+	(void) si;
+	notice_init(&n, ID_GUARD_STOPPED, clock_wall_us());
+	notice_set_what(&n, "the guard was stopped; blocks in the kernel stay in force, kills and alerts do not");
+	notice_set_next(&n, "systemctl start pavise");
+	(void) notices_raise(g, &n);
+	return sd_event_exit(g->loop, 0);
+}
+
+static const struct {
+	uint64_t bit;
+	const char *text;
+} degraded_texts[] = {
+	{ BROKER_DEGRADED_CONNECT, "connections to mining ports are not refused: the connect hooks are not attached" },
+	{ BROKER_DEGRADED_SENDMSG, "datagrams to mining ports are not refused before they are sent: the sendmsg hooks are not attached" },
+	{ BROKER_DEGRADED_EGRESS, "DNS questions are not seen: the egress hook is not attached" },
+	{ BROKER_DEGRADED_INGRESS, "UDP servers' answers cannot be told apart: the ingress hooks are not attached" },
+	{ BROKER_DEGRADED_CGROUPS, "new containers are found late: the cgroup tracepoints are not attached" },
+	{ BROKER_DEGRADED_OOM, "OOM kills are found late: the tracepoints are not attached" },
+	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
+	{ BROKER_DEGRADED_REPLACED, "a hook of the guard was missing or replaced by somebody; it was attached again" },
+};
+
+void guard_degraded(struct guard *g, uint64_t bits)
+{
+	uint64_t fresh = bits & ~g->degraded;
+	struct notice n;
+
+	g->degraded = bits;
+	for (size_t i = 0; i < N_ELEMENTS(degraded_texts); i++) {
+		if (!(fresh & degraded_texts[i].bit))
+			continue;
+		notice_init(&n, ID_GUARD_DEGRADED, clock_wall_us());
+		tell_degraded(&n, degraded_texts[i].text, "pavise doctor");
+		(void) notices_raise(g, &n);
+	}
+}
+
+static int sandbox_engine(void)
+{
+	const struct sandbox_path paths[] = {
+		{ .path = "/proc", .fd = -1 },
+		{ .path = "/sys/fs/cgroup", .fd = -1 },
+		{ .path = NULL, .fd = ROLE_FD_STATE, .write = true },
+	};
+	int r = sandbox_paths(paths, N_ELEMENTS(paths));
+
+	if (r == -ENOSYS)
+		log_warning("this kernel has no landlock: the engine is held by its user and seccomp alone");
+	else if (r < 0)
+		return log_error_errno(r, "landlock could not be set up");
+	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+	return r < 0 ? log_error_errno(r, "seccomp could not be set up") : 0;
+}
+
+static int sources_start(struct guard *g)
+{
+	sigset_t mask;
+	int r;
+
+	(void) sigemptyset(&mask);
+	(void) sigaddset(&mask, SIGTERM);
+	(void) sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = sd_event_add_signal(g->loop, NULL, SIGTERM, on_signal, g);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(g->loop, NULL, ROLE_FD_LAUNCHER, EPOLLIN, on_launcher, g);
+	if (r < 0)
+		return r;
+	r = link_start(g, ROLE_FD_PEER);
+	if (r < 0)
+		return r;
+	r = engines_start(g);
+	if (r < 0)
+		return r;
+	r = table_start(g);
+	if (r < 0)
+		return r;
+	r = samples_start(g);
+	if (r < 0)
+		return r;
+	return control_start(g, ROLE_FD_CONTROL);
+}
+
+static int tell_started(struct guard *g)
+{
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_STARTED, g->started_wall_us);
+	notice_set_what(&n, "the guard started (%s), watching %zu workloads",
+			g->policy->observe ? "observe: nothing is changed" : "enforce", g->workloads.used);
+	notice_set_next(&n, "pavise status");
+	return notices_raise(g, &n);
+}
+
+static int guard_run(struct guard *g)
+{
+	int r;
+
+	r = policy_map(ROLE_FD_POLICY, &g->policy);
+	if (r < 0)
+		return log_error_errno(r, "the policy from the launcher is not valid");
+	r = cgroup_tree_open(g->policy->cgroup_root, &g->tree);
+	if (r < 0)
+		return log_error_errno(r, "%s: no cgroup v2 hierarchy to watch; `pavise doctor` says more",
+				       g->policy->cgroup_root);
+	if (burst_new(&g->burst) < 0 || respawn_new(&g->respawn) < 0)
+		return -ENOMEM;
+	r = sd_event_default(&g->loop);
+	if (r < 0)
+		return r;
+	r = notices_start(g, ROLE_FD_STATE, ROLE_FD_SENDER); /* arms a timer: sd-event reads boot_id once, before the filter */
+	if (r < 0)
+		return r;
+	r = hello(g);
+	if (r < 0)
+		return r;
+	r = sandbox_engine();
+	if (r < 0)
+		return r;
+	r = sources_start(g);
+	if (r < 0)
+		return r;
+	(void) tell_started(g);
+	(void) guard_ask_launcher(LAUNCH_READY);
+	return sd_event_loop(g->loop);
+}
+
+static void guard_done(struct guard *g)
+{
+	control_stop(g);
+	samples_stop(g);
+	engines_stop(g);
+	kernel_events_stop(g);
+	link_stop(g);
+	table_stop(g);
+	notices_stop(g);
+	g->burst = burst_free(g->burst);
+	g->respawn = respawn_free(g->respawn);
+	g->tree = cgroup_tree_free(g->tree);
+	sd_event_unref(g->loop);
+	policy_unmap(g->policy);
+}
+
+int main(void)
+{
+	struct guard g = { .started_wall_us = clock_wall_us() };
+	int r;
+
+	log_open("pavise-engine");
+	r = sandbox_basics();
+	if (r >= 0)
+		r = guard_run(&g);
+	if (r < 0)
+		(void) log_error_errno(r, "ending");
+	guard_done(&g);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,435 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/text.h"
+#include "guard/guard.h"
+
+#define RECENT	      5
+#define WOULD_HIT_MAX 20
+#define PROC_TCP_MAX  (256u << 10) /* bytes read of one /proc/PID/net/tcp */
+
+static const struct {
+	uint64_t bit;
+	const char *signal, *why, *next;
+} degradations[] = {
+	{ BROKER_DEGRADED_CONNECT, "net", "the connect hooks are not attached: connections are not refused", "pavise doctor" },
+	{ BROKER_DEGRADED_SENDMSG, "net", "the sendmsg hooks are not attached: unconnected UDP is judged by packet only",
+	  "pavise doctor" },
+	{ BROKER_DEGRADED_EGRESS, "dns", "the egress hook is not attached: DNS questions are not seen", "pavise doctor" },
+	{ BROKER_DEGRADED_INGRESS, "net", "the ingress hooks are not attached: UDP servers' answers cannot be told apart",
+	  "pavise doctor" },
+	{ BROKER_DEGRADED_CGROUPS, "workloads", "the cgroup tracepoints are not attached: new containers are found by walking",
+	  "pavise doctor" },
+	{ BROKER_DEGRADED_OOM, "memory", "the OOM tracepoint is not attached: OOM kills are found by sampling", "pavise doctor" },
+	{ BROKER_DEGRADED_BELOW, "net", "another program holds the root cgroup; attached one level below it", "pavise doctor" },
+	{ BROKER_DEGRADED_REPLACED, "net", "a link of the guard was found missing or replaced; it was attached again",
+	  "pavise events --id guard." },
+	{ BROKER_DEGRADED_DOCKER, "workloads", "Docker's socket does not answer; names and kills through it are not possible",
+	  "systemctl status docker" },
+	{ BROKER_DEGRADED_PODMAN, "workloads", "Podman's socket does not answer", "systemctl status podman.socket" },
+};
+
+static const char *const state_names[] = {
+	[ENGINE_ABSENT] = "absent",
+	[ENGINE_LISTING] = "connected",
+	[ENGINE_CONNECTED] = "connected",
+	[ENGINE_LOST] = "lost",
+};
+
+/* Puts a comma before every element but the first of an array. */
+static void comma(struct pv_buf *out)
+{
+	char last = out->len ? out->data[out->len - 1] : '[';
+
+	if (last != '[' && last != '{')
+		pv_buf_putc(out, ',');
+}
+
+static void field(struct pv_buf *out, const char *key, const char *value)
+{
+	comma(out);
+	pv_buf_json_str(out, key);
+	pv_buf_putc(out, ':');
+	pv_buf_json_str(out, value);
+}
+
+static void number(struct pv_buf *out, const char *key, uint64_t value)
+{
+	comma(out);
+	pv_buf_printf(out, "\"%s\":%" PRIu64, key, value);
+}
+
+static uint64_t count_of(const struct guard *g, enum event_kind kind, enum pv_count what)
+{
+	return g->counters ? __atomic_load_n(&g->counters[kind * PV_COUNT_STEP + what], __ATOMIC_RELAXED) : 0;
+}
+
+static void counts_json(const struct guard *g, struct pv_buf *out)
+{
+	uint64_t lost = 0;
+
+	for (int kind = 1; kind < EVENT_N_KINDS; kind++)
+		lost += count_of(g, (enum event_kind) kind, PV_COUNT_LOST);
+	pv_buf_puts(out, ",\"counts\":{");
+	number(out, "net_seen", count_of(g, EVENT_NET, PV_COUNT_SEEN));
+	number(out, "net_refused", count_of(g, EVENT_NET, PV_COUNT_REFUSED));
+	number(out, "dns_seen", count_of(g, EVENT_DNS, PV_COUNT_SEEN));
+	number(out, "dns_refused", count_of(g, EVENT_DNS, PV_COUNT_REFUSED));
+	number(out, "lost", lost);
+	pv_buf_putc(out, '}');
+}
+
+/* recent notices */
+
+struct recent {
+	uint64_t by_severity[SEV_N];
+	size_t n;
+	struct pv_buf *out;
+};
+
+static int on_recent(const struct notice *n, void *arg)
+{
+	struct recent *r = arg;
+
+	if ((unsigned) n->severity < SEV_N)
+		r->by_severity[n->severity]++;
+	if (n->severity > SEV_INFO && r->n < RECENT) {
+		comma(r->out);
+		notice_json(r->out, n);
+		r->n++;
+	}
+	return 0;
+}
+
+static void recent_json(struct guard *g, struct pv_buf *out)
+{
+	struct store_query q = { .since_us = clock_wall_us() - USEC_PER_DAY, .max = 1000 };
+	struct recent r = { .out = out };
+
+	pv_buf_puts(out, ",\"recent\":[");
+	(void) store_notices(g->store, &q, on_recent, &r);
+	pv_buf_puts(out, "],\"notices_24h\":{");
+	for (int s = SEV_N - 1; s >= 0; s--)
+		number(out, severity_name((enum severity) s), r.by_severity[s]);
+	pv_buf_putc(out, '}');
+}
+
+/* exceptions in force, with their source */
+
+static void exceptions_json(struct guard *g, struct pv_buf *out)
+{
+	struct guard_workload *w;
+	char name[160], source[300];
+
+	pv_buf_puts(out, ",\"exceptions\":[");
+	for (uint32_t i = 0; i < g->policy->n_exceptions; i++) {
+		const struct policy_exception *e = &g->policy->exceptions[i];
+
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "name", e->name);
+		field(out, "signal", signal_name((enum pv_signal) e->signal));
+		field(out, "action", action_name((enum pv_action) e->action));
+		(void) snprintf(source, sizeof(source), "%s:%u", e->origin, e->line);
+		field(out, "source", source);
+		pv_buf_putc(out, '}');
+	}
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
+		for (int s = 0; w->w.info && s < SIGNAL_N; s++) {
+			if (w->info.label_action[s] >= ACTION_N)
+				continue;
+			workload_name(name, sizeof(name), &w->w);
+			comma(out);
+			pv_buf_putc(out, '{');
+			field(out, "name", name);
+			field(out, "signal", signal_name((enum pv_signal) s));
+			field(out, "action", action_name(w->info.label_action[s]));
+			(void) snprintf(source, sizeof(source), "label pavise.%s", signal_name((enum pv_signal) s));
+			field(out, "source", source);
+			pv_buf_putc(out, '}');
+		}
+	}
+	pv_buf_putc(out, ']');
+}
+
+static void degraded_json(struct guard *g, struct pv_buf *out)
+{
+	pv_buf_puts(out, ",\"degraded\":[");
+	for (size_t i = 0; i < N_ELEMENTS(degradations); i++) {
+		if (!(g->degraded & degradations[i].bit))
+			continue;
+		/* an engine that was never there is no degradation: `engines` says absent */
+		if (degradations[i].bit == BROKER_DEGRADED_DOCKER && !g->engines[ENGINE_DOCKER].seen)
+			continue;
+		if (degradations[i].bit == BROKER_DEGRADED_PODMAN && !g->engines[ENGINE_PODMAN].seen)
+			continue;
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "signal", degradations[i].signal);
+		field(out, "why", degradations[i].why);
+		field(out, "next", degradations[i].next);
+		pv_buf_putc(out, '}');
+	}
+	if (g->own_sampling_off) {
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "signal", "cpu, memory, pids");
+		field(out, "why", "cgroup files of some workloads could not be opened (too many open files?)");
+		field(out, "next", "systemctl show pavise -p LimitNOFILE");
+		pv_buf_putc(out, '}');
+	}
+	pv_buf_putc(out, ']');
+}
+
+/* who breaks a rule now */
+
+static bool port_is_blocked(const struct guard *g, unsigned port)
+{
+	for (uint32_t i = 0; i < g->policy->net.n_ports; i++)
+		if (g->policy->net.ports[i] == port)
+			return true;
+	return false;
+}
+
+static bool address_is_local(const struct guard *g, const struct ip_addr *a)
+{
+	static const char *const builtin[] = { "0.0.0.0/8",	"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+					       "100.64.0.0/10", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7",
+					       "fe80::/10",	"ff00::/8" };
+	struct ip_prefix p, *subnet;
+
+	for (size_t i = 0; i < N_ELEMENTS(builtin); i++)
+		if (ip_prefix_parse(builtin[i], &p) == 0 && ip_in_prefix(a, &p))
+			return true;
+	for (uint32_t i = 0; i < g->policy->net.n_internal; i++)
+		if (ip_in_prefix(a, &g->policy->net.internal[i]))
+			return true;
+	for (size_t i = 0; (subnet = pv_map_next(&g->subnets, &i));)
+		if (ip_in_prefix(a, subnet))
+			return true;
+	return false;
+}
+
+/* `0: 0100007F:0CEA 00000000:0000 0A ...`: 32-bit words in host order. */
+static bool parse_remote(const char *line, bool v6, struct ip_addr *ret_addr, unsigned *ret_port, unsigned *ret_state)
+{
+	size_t digits = v6 ? 32 : 8, at;
+	const char *s = strchr(line, ':');
+	uint32_t words[4] = { 0 };
+	char part[9] = { 0 };
+
+	if (!s || strlen(s) < 2 + 2 * (digits + 6) + 2)
+		return false;
+	s += 2 + digits + 1 + 4 + 1; /* past the local end */
+	for (at = 0; at < digits; at += 8) {
+		memcpy(part, s + at, 8);
+		words[at / 8] = (uint32_t) strtoul(part, NULL, 16);
+	}
+	memset(part, 0, sizeof(part));
+	memcpy(part, s + digits + 1, 4);
+	*ret_port = (unsigned) strtoul(part, NULL, 16);
+	*ret_state = (unsigned) strtoul(s + digits + 6, NULL, 16);
+	if (v6)
+		memcpy(ret_addr->b, words, 16);
+	else
+		*ret_addr = ip_from_v4(words[0]);
+	return true;
+}
+
+/* A connection that this workload's namespace has open to a blocked port: its text, or false. */
+static bool open_connection(const struct guard *g, pid_t pid, char *out, size_t size)
+{
+	static const char *const files[] = { "tcp", "tcp6" };
+	char path[64], line[512];
+	struct ip_addr addr;
+	unsigned port, state;
+
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		size_t read_bytes = 0;
+		FILE *f;
+
+		(void) snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, files[i]);
+		f = fopen(path, "re");
+		while (f && read_bytes < PROC_TCP_MAX && fgets(line, sizeof(line), f)) {
+			pv_autobuf text = PV_BUF_INIT;
+
+			read_bytes += strlen(line);
+			if (!parse_remote(line, i == 1, &addr, &port, &state) || state != 1 ||
+			    !port_is_blocked(g, port) || address_is_local(g, &addr))
+				continue;
+			ip_format(&text, &addr);
+			(void) snprintf(out, size, "has a connection open to %s port %u", pv_buf_str(&text), port);
+			(void) fclose(f);
+			return true;
+		}
+		if (f)
+			(void) fclose(f);
+	}
+	return false;
+}
+
+static void hit(struct pv_buf *out, size_t *n, const struct guard_workload *w, enum pv_signal signal, const char *why)
+{
+	char name[160];
+
+	if ((*n)++ >= WOULD_HIT_MAX)
+		return;
+	workload_name(name, sizeof(name), &w->w);
+	comma(out);
+	pv_buf_putc(out, '{');
+	field(out, "name", name);
+	field(out, "signal", signal_name(signal));
+	field(out, "why", why);
+	pv_buf_putc(out, '}');
+}
+
+static void would_hit_load(const struct guard *g, struct pv_buf *out, size_t *n, const struct guard_workload *w)
+{
+	const struct policy *p = g->policy;
+	uint32_t cpu = w->load ? load_cpu_now(w->load) : 0;
+	const struct cgroup_usage *u = &w->usage;
+	uint64_t limit;
+	char why[160];
+
+	limit = u->cpu_quota && u->cpu_quota < 10000 ? u->cpu_quota * p->cpu.limit / 10000 : p->cpu.limit;
+	if (p->cpu.action != ACTION_IGNORE && cpu > limit) {
+		(void) snprintf(why, sizeof(why), "uses %u.%u %% of a core now", cpu / 100, cpu % 100 / 10);
+		hit(out, n, w, SIGNAL_CPU, why);
+	}
+	limit = u->memory_limit == UINT64_MAX ? p->memory.limit : u->memory_limit / 10000 * p->memory.of_limit;
+	if (p->memory.action != ACTION_IGNORE && u->memory != UINT64_MAX && u->memory > limit) {
+		(void) snprintf(why, sizeof(why), "holds %" PRIu64 " MiB", u->memory >> 20);
+		hit(out, n, w, SIGNAL_MEMORY, why);
+	}
+	if (p->pids.action != ACTION_IGNORE && u->processes != UINT64_MAX && u->processes > p->pids.limit) {
+		(void) snprintf(why, sizeof(why), "has %" PRIu64 " processes", u->processes);
+		hit(out, n, w, SIGNAL_PIDS, why);
+	}
+}
+
+static void would_hit_json(struct guard *g, struct pv_buf *out)
+{
+	struct guard_workload *w;
+	size_t n = 0;
+	char why[160];
+
+	pv_buf_puts(out, ",\"would_hit\":[");
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
+		if (w->sampled)
+			would_hit_load(g, out, &n, w);
+		if (w->w.info && w->info.pid && !w->info.host_network &&
+		    open_connection(g, (pid_t) w->info.pid, why, sizeof(why)))
+			hit(out, &n, w, SIGNAL_NET, why);
+	}
+	pv_buf_puts(out, "],");
+	pv_buf_printf(out, "\"would_hit_count\":%zu", n);
+}
+
+static void engines_json(const struct guard *g, struct pv_buf *out)
+{
+	static const char *const names[] = { "docker", "podman" };
+
+	pv_buf_puts(out, ",\"engines\":[");
+	for (int i = 0; i < GUARD_ENGINES; i++) {
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "name", names[i]);
+		field(out, "state", state_names[g->engines[i].state]);
+		pv_buf_putc(out, '}');
+	}
+	pv_buf_putc(out, ']');
+}
+
+static void off_json(const struct guard *g, struct pv_buf *out)
+{
+	uint64_t now = clock_monotonic_us();
+	bool off = g->off_until_ns / 1000 > now;
+
+	pv_buf_printf(out, ",\"off\":%s,\"off_until\":", off ? "true" : "false");
+	if (!off || g->off_until_ns == UINT64_MAX) {
+		pv_buf_puts(out, "null");
+		return;
+	}
+	pv_buf_putc(out, '"');
+	clock_rfc3339(out, clock_wall_us() + g->off_until_ns / 1000 - now);
+	pv_buf_putc(out, '"');
+}
+
+void status_json(struct guard *g, struct pv_buf *out)
+{
+	uint64_t containers = 0, units = 0;
+	struct store_counts sc = { 0 };
+	struct guard_workload *w;
+
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
+		w->w.class_ == PV_CLASS_UNIT ? units++ : containers++;
+	(void) store_counts(g->store, &sc);
+	pv_buf_puts(out, "{\"ok\":true,\"status\":{");
+	field(out, "version", PAVISE_VERSION);
+	field(out, "mode", g->policy->observe ? "observe" : "enforce");
+	pv_buf_puts(out, ",\"since\":\"");
+	clock_rfc3339(out, g->started_wall_us);
+	pv_buf_putc(out, '"');
+	off_json(g, out);
+	pv_buf_puts(out, ",\"workloads\":{");
+	number(out, "containers", containers);
+	number(out, "units", units);
+	pv_buf_putc(out, '}');
+	engines_json(g, out);
+	counts_json(g, out);
+	recent_json(g, out);
+	exceptions_json(g, out);
+	degraded_json(g, out);
+	would_hit_json(g, out);
+	pv_buf_puts(out, ",\"deliveries\":{");
+	number(out, "waiting", sc.waiting);
+	number(out, "given_up", sc.given_up);
+	pv_buf_puts(out, "},\"channels\":[");
+	for (uint32_t i = 0; i < g->policy->n_channels; i++) {
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "name", g->policy->channels[i].name);
+		field(out, "min_severity", severity_name((enum severity) g->policy->channels[i].min_severity));
+		pv_buf_putc(out, '}');
+	}
+	pv_buf_puts(out, "]}}");
+}
+
+static void top_row(struct pv_buf *out, const struct guard_workload *w)
+{
+	const struct cgroup_usage *u = &w->usage;
+	char name[160];
+
+	workload_name(name, sizeof(name), &w->w);
+	comma(out);
+	pv_buf_putc(out, '{');
+	field(out, "name", name);
+	field(out, "kind", subject_kind_name(workload_subject(&w->w)));
+	number(out, "cgroup", w->w.cgroup);
+	number(out, "cpu", w->load ? load_cpu_now(w->load) : 0);
+	if (w->sampled && u->memory != UINT64_MAX)
+		number(out, "memory", u->memory);
+	if (w->sampled && u->memory_limit != UINT64_MAX)
+		number(out, "memory_limit", u->memory_limit);
+	if (w->sampled) {
+		number(out, "processes", u->processes == UINT64_MAX ? u->tasks : u->processes);
+		number(out, "tasks", u->tasks);
+		if (u->tasks_max != UINT64_MAX)
+			number(out, "tasks_max", u->tasks_max);
+	}
+	number(out, "refused", w->refused);
+	pv_buf_putc(out, '}');
+}
+
+void top_json(struct guard *g, struct pv_buf *out)
+{
+	struct guard_workload *w;
+
+	pv_buf_puts(out, "{\"ok\":true,\"workloads\":[");
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
+		top_row(out, w);
+	pv_buf_puts(out, "]}");
+}

@@ -1,0 +1,310 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guard/guard.h"
+
+/* FNV-1a: container ids are random already; this only folds them to 64 bits. */
+uint64_t table_id_hash(const char *id)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *id; id++)
+		h = (h ^ (uint8_t) *id) * 0x100000001b3ULL;
+	return h;
+}
+
+static struct guard_workload *workload_free(struct guard_workload *w)
+{
+	if (!w)
+		return NULL;
+	cgroup_files_free(w->files);
+	load_free(w->load);
+	free(w);
+	return NULL;
+}
+
+struct guard_workload *table_find(struct guard *g, uint64_t cgroup)
+{
+	struct guard_workload *w = pv_map_get(&g->workloads, cgroup);
+
+	return w ? w : pv_map_get(&g->nested, cgroup);
+}
+
+struct guard_workload *table_container(struct guard *g, const char *container_id)
+{
+	return pv_map_get(&g->containers, table_id_hash(container_id));
+}
+
+static void answered_except(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) g;
+	(void) arg;
+	(void) pv_close(fd);
+	if (rep->result < 0 && rep->result != -ESTALE && rep->result != -ENOENT && rep->result != -EPIPE)
+		(void) log_warning_errno(rep->result, "the broker refused an exception or a network name");
+}
+
+static void tell_exceptions(struct guard *g, struct guard_workload *w)
+{
+	static const struct {
+		enum pv_signal signal;
+		uint64_t bit;
+	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS } };
+	struct broker_req req = { .op = BROKER_EXCEPT, .cgroup = w->w.cgroup, .arg = UINT64_MAX };
+	int index[N_ELEMENTS(kernels)];
+	uint64_t want = 0;
+	char name[160];
+
+	workload_name(name, sizeof(name), &w->w);
+	for (size_t i = 0; i < N_ELEMENTS(kernels); i++) {
+		(void) policy_action(g->policy, name, kernels[i].signal, &index[i]);
+		if (index[i] >= 0)
+			want |= kernels[i].bit;
+	}
+	if (want == w->excepted)
+		return;
+	/* Taken back first: between the two requests the block is in force, never the other way round. */
+	(void) link_call(g, &req, answered_except, NULL);
+	for (size_t i = 0; i < N_ELEMENTS(kernels); i++) {
+		if (index[i] < 0)
+			continue;
+		req.arg = (uint64_t) index[i];
+		(void) link_call(g, &req, answered_except, NULL);
+	}
+	w->excepted = want;
+}
+
+void table_tell_kernel(struct guard *g, struct guard_workload *w)
+{
+	tell_exceptions(g, w);
+	if (!w->w.info || w->netnames_told)
+		return;
+	for (size_t i = 0; i < w->info.n_networks; i++) {
+		struct broker_req req = { .op = BROKER_NETNAME, .cgroup = w->w.cgroup, .arg = 1 };
+
+		(void) text_copy(req.id, sizeof(req.id), w->info.networks[i]);
+		(void) link_call(g, &req, answered_except, NULL);
+	}
+	w->netnames_told = true;
+}
+
+static bool same_networks(const struct container_info *a, const struct container_info *b)
+{
+	return a->n_networks == b->n_networks && memcmp(a->networks, b->networks, sizeof(a->networks)) == 0;
+}
+
+static void drop_networks(struct guard *g, struct guard_workload *w)
+{
+	for (size_t i = 0; i < w->info.n_networks; i++) {
+		struct broker_req req = { .op = BROKER_NETNAME, .cgroup = w->w.cgroup, .arg = 0 };
+
+		(void) text_copy(req.id, sizeof(req.id), w->info.networks[i]);
+		(void) link_call(g, &req, answered_except, NULL);
+	}
+	w->netnames_told = false;
+}
+
+static void workload_set_info(struct guard *g, struct guard_workload *w, const struct container_info *info)
+{
+	if (w->w.info && !same_networks(&w->info, info))
+		drop_networks(g, w);
+	w->info = *info;
+	w->w.info = &w->info;
+	table_tell_kernel(g, w);
+	if (info->inspected)
+		acts_seen_container(g, w);
+}
+
+void table_info(struct guard *g, const struct container_info *info)
+{
+	uint64_t hash = table_id_hash(info->id);
+	struct guard_workload *w = pv_map_get(&g->containers, hash);
+	struct container_info *kept;
+
+	if (w) {
+		workload_set_info(g, w, info);
+		return;
+	}
+	if (!info->running && info->inspected) { /* stopped: nothing to watch, its cgroup is gone */
+		free(pv_map_take(&g->infos, hash));
+		return;
+	}
+	kept = pv_map_get(&g->infos, hash);
+	if (!kept) {
+		kept = calloc(1, sizeof(*kept));
+		if (!kept || pv_map_put(&g->infos, hash, kept) < 0) {
+			free(kept);
+			return;
+		}
+	}
+	*kept = *info;
+}
+
+/* A container that the API told about before its cgroup was made. */
+static void attach_info(struct guard *g, struct guard_workload *w)
+{
+	uint64_t hash = table_id_hash(w->w.id);
+	struct container_info *info = pv_map_take(&g->infos, hash);
+
+	if (info) {
+		info->running = true;
+		workload_set_info(g, w, info);
+		free(info);
+	}
+	if (!w->w.info || !w->w.info->inspected)
+		for (int kind = 0; kind < GUARD_ENGINES; kind++)
+			if (engines_answer(g, (enum engine_kind) kind))
+				engines_inspect(g, (enum engine_kind) kind, w->w.id);
+}
+
+static bool is_workload(const struct workload *w)
+{
+	return w->class_ == PV_CLASS_CONTAINER || w->class_ == PV_CLASS_UNIT || w->class_ == PV_CLASS_BUILD;
+}
+
+static int workload_add(struct guard *g, const struct workload *model)
+{
+	struct guard_workload *w = calloc(1, sizeof(*w));
+	int r = w ? 0 : -ENOMEM;
+
+	if (w) {
+		w->w = *model;
+		w->generation = g->generation;
+		r = pv_map_put(&g->workloads, model->cgroup, w);
+	}
+	if (r >= 0 && *w->w.id)
+		r = pv_map_put(&g->containers, table_id_hash(w->w.id), w);
+	if (r < 0) {
+		(void) pv_map_take(&g->workloads, model->cgroup);
+		workload_free(w);
+		return log_error_errno(r, "cgroup %s: cannot watch it", model->path);
+	}
+	if (*w->w.id)
+		attach_info(g, w);
+	else
+		table_tell_kernel(g, w);
+	return 0;
+}
+
+void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent)
+{
+	struct guard_workload *above = table_find(g, parent);
+	struct guard_workload *known = pv_map_get(&g->workloads, id);
+	struct workload w = { .cgroup = id, .first_seen_us = clock_monotonic_us() };
+	enum pv_class parent_class = above ? above->w.class_ : PV_CLASS_NONE;
+
+	if (known) {
+		known->generation = g->generation;
+		return;
+	}
+	if (above && above->w.class_ == PV_CLASS_CONTAINER) { /* all that lies below a container is that container */
+		(void) pv_map_put(&g->nested, id, above);
+		return;
+	}
+	(void) text_copy(w.path, sizeof(w.path), path);
+	workload_classify(&w, path, parent_class == PV_CLASS_NONE ? PV_CLASS_TOP : parent_class);
+	if (!is_workload(&w))
+		return;
+	if (above && w.class_ == above->w.class_ && !*w.id) {
+		(void) pv_map_put(&g->nested, id, above);
+		return;
+	}
+	(void) workload_add(g, &w);
+}
+
+static void forget_nested(struct guard *g, const struct guard_workload *w)
+{
+	struct guard_workload *v;
+	uint64_t keys[64];
+	size_t n;
+
+	do { /* the table must not change while it is walked */
+		n = 0;
+		for (size_t i = 0; i < g->nested.size && n < N_ELEMENTS(keys);) {
+			v = pv_map_next(&g->nested, &i);
+			if (v == w)
+				keys[n++] = g->nested.slots[i - 1].key;
+		}
+		for (size_t k = 0; k < n; k++)
+			(void) pv_map_take(&g->nested, keys[k]);
+	} while (n == N_ELEMENTS(keys));
+}
+
+void table_cgroup_gone(struct guard *g, uint64_t id)
+{
+	struct guard_workload *w = pv_map_take(&g->workloads, id);
+
+	if (!w) {
+		(void) pv_map_take(&g->nested, id);
+		return;
+	}
+	if (*w->w.id)
+		(void) pv_map_take(&g->containers, table_id_hash(w->w.id));
+	if (g->nested.used)
+		forget_nested(g, w);
+	if (w->acting) { /* the act looks at it once more and frees it */
+		w->w.gone = true;
+		return;
+	}
+	workload_free(w);
+}
+
+void table_release(struct guard_workload *w)
+{
+	w->acting = false;
+	if (w->w.gone)
+		workload_free(w);
+}
+
+static int on_walk(const char *path, uint64_t id, uint64_t parent, void *arg)
+{
+	table_cgroup_new(arg, path, id, parent);
+	return 0;
+}
+
+/* Those the walk did not see ended while events were lost. */
+static void forget_unseen(struct guard *g)
+{
+	struct guard_workload *w;
+	uint64_t keys[64];
+	size_t n;
+
+	do {
+		n = 0;
+		for (size_t i = 0; n < N_ELEMENTS(keys) && (w = pv_map_next(&g->workloads, &i));)
+			if (w->generation != g->generation)
+				keys[n++] = w->w.cgroup;
+		for (size_t k = 0; k < n; k++)
+			table_cgroup_gone(g, keys[k]);
+	} while (n == N_ELEMENTS(keys));
+}
+
+int table_start(struct guard *g)
+{
+	int r;
+
+	g->generation++;
+	r = cgroup_tree_walk(g->tree, on_walk, g);
+	if (r < 0)
+		return log_error_errno(r, "cannot walk the cgroups below %s", cgroup_tree_watched(g->tree));
+	forget_unseen(g);
+	return 0;
+}
+
+void table_stop(struct guard *g)
+{
+	struct guard_workload *w;
+	void *info;
+
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
+		workload_free(w);
+	for (size_t i = 0; (info = pv_map_next(&g->infos, &i));)
+		free(info);
+	pv_map_done(&g->workloads);
+	pv_map_done(&g->nested);
+	pv_map_done(&g->containers);
+	pv_map_done(&g->infos);
+}
