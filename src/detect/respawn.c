@@ -1,0 +1,147 @@
+#include "detect/respawn.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+struct entry {
+	char image_id[sizeof(((struct container_info *) 0)->image_id)];
+	char project[sizeof(((struct container_info *) 0)->project)];
+	char service[sizeof(((struct container_info *) 0)->service)];
+	char killed[65];     /* id of the one that was killed first */
+	uint64_t last_us;    /* of its last kill */
+	unsigned times;	     /* killed on sight */
+	bool told;
+	uint64_t seen[RESPAWN_KILLS + 1]; /* ids counted, their first 16 digits */
+};
+
+struct respawn {
+	size_t n;
+	struct entry entries[RESPAWN_SLOTS];
+};
+
+int respawn_new(struct respawn **ret)
+{
+	struct respawn *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	*ret = r;
+	return 0;
+}
+
+struct respawn *respawn_free(struct respawn *r)
+{
+	free(r);
+	return NULL;
+}
+
+static uint64_t id_head(const char *id)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < 16 && id[i]; i++)
+		v = v << 4 | (uint64_t) (id[i] <= '9' ? id[i] - '0' : (id[i] - 'a' + 10) & 15);
+	return v;
+}
+
+/* A service says who it is; the project alone is told by `docker compose run` too. */
+static bool same_workload(const struct entry *e, const struct container_info *c)
+{
+	if (e->service[0] && c->service[0])
+		return strcmp(e->service, c->service) == 0 && strcmp(e->project, c->project) == 0;
+	return e->image_id[0] && strcmp(e->image_id, c->image_id) == 0;
+}
+
+static bool too_old(const struct entry *e, uint64_t now_us)
+{
+	return now_us > e->last_us && now_us - e->last_us > RESPAWN_WINDOW_US;
+}
+
+static struct entry *find(struct respawn *r, const struct container_info *c, uint64_t now_us)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!too_old(&r->entries[i], now_us) && same_workload(&r->entries[i], c))
+			return &r->entries[i];
+	return NULL;
+}
+
+static struct entry *entry_take(struct respawn *r, uint64_t now_us)
+{
+	struct entry *oldest = &r->entries[0];
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (too_old(&r->entries[i], now_us))
+			return &r->entries[i];
+		if (r->entries[i].last_us < oldest->last_us)
+			oldest = &r->entries[i];
+	}
+	return r->n < RESPAWN_SLOTS ? &r->entries[r->n++] : oldest;
+}
+
+void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t now_us)
+{
+	struct entry *e;
+
+	if (!c->image_id[0] && !c->service[0])
+		return;
+	e = find(r, c, now_us);
+	if (e) {
+		e->last_us = now_us;
+		return;
+	}
+	e = entry_take(r, now_us);
+	*e = (struct entry){ .last_us = now_us };
+	(void) text_copy(e->image_id, sizeof(e->image_id), c->image_id);
+	(void) text_copy(e->project, sizeof(e->project), c->project);
+	(void) text_copy(e->service, sizeof(e->service), c->service);
+	(void) text_copy(e->killed, sizeof(e->killed), c->id);
+}
+
+enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *c, uint64_t now_us,
+				 unsigned *ret_times)
+{
+	struct entry *e = find(r, c, now_us);
+	uint64_t head = id_head(c->id);
+	unsigned times;
+
+	if (!e || strcmp(e->killed, c->id) == 0)
+		return RESPAWN_NO;
+	for (times = 0; times < e->times; times++)
+		if (e->seen[times] == head)
+			break;
+	if (times == RESPAWN_KILLS) {
+		if (e->told)
+			return RESPAWN_NO;
+		e->told = true;
+		if (ret_times)
+			*ret_times = e->times;
+		return RESPAWN_GIVE_UP;
+	}
+	if (times == e->times) {
+		e->seen[e->times++] = head;
+		e->last_us = now_us;
+	}
+	if (ret_times)
+		*ret_times = times + 1;
+	return RESPAWN_KILL;
+}
+
+void respawn_forget(struct respawn *r, const struct container_info *c)
+{
+	for (size_t i = 0; i < r->n;)
+		if (same_workload(&r->entries[i], c) || strcmp(r->entries[i].killed, c->id) == 0)
+			r->entries[i] = r->entries[--r->n];
+		else
+			i++;
+}
+
+void respawn_starter(struct pv_buf *out, const struct container_info *c)
+{
+	if (c->service_id[0])
+		pv_buf_printf(out, "the Swarm service %s%s%s", c->project, c->project[0] ? "_" : "", c->service);
+	else if (c->service[0])
+		pv_buf_printf(out, "the Compose project %s (service %s)", c->project, c->service);
+	else
+		pv_buf_printf(out, "whoever runs the image %s", c->image[0] ? c->image : c->image_id);
+}

@@ -1,0 +1,47 @@
+/* respawn.h - what was killed and comes back under another id. Pure: the caller brings the clock (microseconds,
+ * CLOCK_MONOTONIC), kills, and tells.
+ *
+ * A new container is the same one when it is of the same Compose project and service (or Swarm service), or, where
+ * one of the two says nothing about that, of the same image id. Two different services that share an image are
+ * two different workloads: the database of one project does not pay for another's. */
+#ifndef PV_DETECT_RESPAWN_H
+#define PV_DETECT_RESPAWN_H
+
+#include "base/buf.h"
+#include "model/workload.h"
+
+#define RESPAWN_SLOTS	  64
+#define RESPAWN_KILLS	  5
+#define RESPAWN_WINDOW_US ((uint64_t) 600 * 1000000) /* after the last kill */
+
+enum respawn_answer {
+	RESPAWN_NO,	 /* not one of them, or told already */
+	RESPAWN_KILL,	 /* kill it on sight */
+	RESPAWN_GIVE_UP, /* killed RESPAWN_KILLS times: tell who starts it (ID_RUN_RESPAWN, critical). Once */
+};
+
+struct respawn;
+
+int respawn_new(struct respawn **ret);
+struct respawn *respawn_free(struct respawn *r);
+PV_AUTO(respawn)
+
+/* It was killed (also when it was killed on sight). Remembered for RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS
+ * makes room. What has neither an image id nor a service is not remembered. */
+void respawn_killed(struct respawn *r, const struct container_info *info, uint64_t now_us);
+
+/* A container is there. *ret_times (may be NULL; not for RESPAWN_NO): which time this is, 1 to RESPAWN_KILLS, on
+ * RESPAWN_GIVE_UP how often it was killed on sight. The killed container itself, started again under its own id,
+ * is RESPAWN_NO: somebody did that by hand. Asking again about the same container gives the same answer and
+ * counts nothing, except that RESPAWN_GIVE_UP is given once. */
+enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *info, uint64_t now_us,
+				 unsigned *ret_times);
+
+/* The owner spares it (`pavise allow`, `pavise undo`): it may come back. */
+void respawn_forget(struct respawn *r, const struct container_info *info);
+
+/* Who starts it again, for people: `the Compose project shop (service web)`, `the Swarm service shop_api`, `whoever
+ * runs the image node:20`. Strangers' text: escape it. */
+void respawn_starter(struct pv_buf *out, const struct container_info *info);
+
+#endif
