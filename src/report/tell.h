@@ -1,0 +1,38 @@
+/* tell.h - fills the words of a notice from facts: `what` (the sentence without its subject), `next` (the command that
+ * the owner will want), and evidence. Call after notice_init() and after subject and action are set: the words depend on
+ * both (`tried to connect` when it was refused, `connected` when it was let through). Names and other text are taken as
+ * they came; they are escaped when they are printed (report/words.h). */
+#ifndef PV_REPORT_TELL_H
+#define PV_REPORT_TELL_H
+
+#include "base/ip.h"
+#include "model/notice.h"
+#include "model/verdict.h"
+#include "model/workload.h"
+
+/* `tried to connect to 203.0.113.9:3333 (mining port)`; proto: IPPROTO_TCP, IPPROTO_UDP. */
+void tell_net(struct notice *n, const struct ip_addr *addr, uint16_t port, uint8_t proto);
+/* `asked for pool.hashvault.pro (mining pool name)`. A DNS server `resolver` that was asked by `client`: with the client
+ * as the notice's subject `asked for ... through shop/dns`, else `passed on ... for 172.18.0.5`. Both NULL: it asked for
+ * itself. `pattern` may be "". */
+void tell_dns(struct notice *n, const char *name, const char *pattern, const char *client, const char *resolver);
+void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
+
+/* run.cpu, run.memory, run.pids; run.respawn for one that came back and is ended again (value: how often). `planned`:
+ * what the verdict leads to when it is a warning. */
+void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned);
+void tell_oom(struct notice *n, const char *comm, uint32_t pid);
+void tell_moved(struct notice *n, const char *comm, uint32_t pid);
+/* It came back `times` times and is left alone now; `info` says who starts it. */
+void tell_respawn(struct notice *n, unsigned times, const struct container_info *info);
+
+/* The guard about itself. */
+void tell_lost(struct notice *n, uint64_t events);
+void tell_degraded(struct notice *n, const char *text, const char *next);
+void tell_engine(struct notice *n, const char *engine); /* "Docker": it does not answer */
+void tell_role(struct notice *n, const char *role);	/* "sender": it died three times within a minute */
+
+/* `pavise allow shop/web net`, quoted where the shell needs it. NULL: all signals. */
+void tell_allow(struct notice *n, const char *name, const char *signal);
+
+#endif
