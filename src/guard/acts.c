@@ -219,6 +219,7 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 	struct act_plan plan;
 	struct notice n;
 	const char *why = NULL;
+	bool lifted, acts;
 	char name[160];
 
 	if (w->acting)
@@ -229,25 +230,20 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 		return;
 	notice_init(&n, v->id, clock_wall_us());
 	notices_subject(&n, w);
+	lifted = plan.action > ACTION_ALERT && !v->warning && blocks_are_off(g);
+	if (lifted)
+		plan.action = ACTION_ALERT;
+	acts = plan.action > ACTION_ALERT && !v->warning;
+	n.action = acts ? done_name(plan.action, g->policy->observe) : DONE_ALERTED;
+	n.severity = acts ? PV_MAX(n.severity, SEV_HIGH) : v->warning ? SEV_MEDIUM : n.severity;
 	tell_load(&n, v, plan.action);
 	if (w->w.info && *w->info.image)
 		notice_add_evidence(&n, "image", "%s", w->info.image);
 	if (why)
 		notice_add_evidence(&n, "softened", "%s", why);
-	if (plan.action > ACTION_ALERT && !v->warning && blocks_are_off(g)) {
+	if (lifted)
 		notice_add_evidence(&n, "let through", "blocks were lifted by pavise off");
-		plan.action = ACTION_ALERT;
-	}
-	if (v->warning || plan.action <= ACTION_ALERT) {
-		n.action = DONE_ALERTED;
-		if (v->warning)
-			n.severity = SEV_MEDIUM;
-		(void) notices_raise(g, &n);
-		return;
-	}
-	n.action = done_name(plan.action, g->policy->observe);
-	n.severity = PV_MAX(n.severity, SEV_HIGH);
-	if (g->policy->observe || act_start(g, w, &plan, &n, v) < 0)
+	if (!acts || g->policy->observe || act_start(g, w, &plan, &n, v) < 0)
 		(void) notices_raise(g, &n);
 }
 

@@ -378,7 +378,7 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *arg)
 	return 0;
 }
 
-static void tell_lost(struct guard *g, struct guard_engine *e)
+static void note_lost(struct guard *g, struct guard_engine *e)
 {
 	uint64_t now = clock_wall_us();
 	struct notice n;
@@ -399,7 +399,7 @@ static void engine_lost(struct guard *g, struct guard_engine *e)
 {
 	if (e->state != ENGINE_ABSENT)
 		e->state = ENGINE_LOST;
-	tell_lost(g, e);
+	note_lost(g, e);
 	e->events = call_free(e->events);
 	if (e->retry) {
 		(void) sd_event_source_set_time_relative(e->retry, e->retry_us);

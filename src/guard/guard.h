@@ -131,7 +131,8 @@ int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn,
 int kernel_events_start(struct guard *g, int ring_fd, int counters_fd);
 void kernel_events_stop(struct guard *g);
 void kernel_events_lost(struct guard *g);  /* looks at the counters, tells what was lost */
-void kernel_events_flush(struct guard *g); /* stores the counts that rose */
+void kernel_events_flush(struct guard *g); /* stores the counts that rose, at most once a second */
+void kernel_events_end(struct guard *g);   /* the same, before the end */
 
 /* samples.c */
 int samples_start(struct guard *g);

@@ -13,11 +13,6 @@
 #define DRAIN_MAX	  4096 /* records in one go; the loop serves the others in between */
 #define NAMES_PER_MINUTE  8    /* notices by name and workload; beyond, by pattern */
 
-/* A notice that is being counted up: kept by burst's slot number. */
-struct counted {
-	struct notice notice;
-};
-
 static uint64_t mix(uint64_t h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
@@ -347,11 +342,27 @@ void kernel_events_lost(struct guard *g)
 	(void) notices_raise(g, &n);
 }
 
+static void on_counted(const struct notice *n, void *arg)
+{
+	notices_count(arg, n);
+}
+
+void kernel_events_flush(struct guard *g)
+{
+	(void) burst_flush(g->burst, clock_monotonic_us(), on_counted, g);
+}
+
+void kernel_events_end(struct guard *g)
+{
+	(void) burst_flush_all(g->burst, on_counted, g);
+}
+
 int kernel_events_start(struct guard *g, int ring_fd, int counters_fd)
 {
 	int r;
 
 	g->ring_fd = ring_fd;
+	burst_on_evicted(g->burst, on_counted, g);
 	r = ring_new(ring_fd, PV_RING_BYTES, &g->ring);
 	if (r >= 0)
 		r = counters_map(counters_fd, &g->counters);

@@ -101,11 +101,11 @@ static void reload_failed(struct guard *g, int fd)
 
 static void role_dying(struct guard *g, uint32_t role)
 {
-	static const char *const names[] = { "broker", "engine", "sender" };
+	static const char *const names[] = { [LAUNCH_BROKER] = "broker", [LAUNCH_ENGINE] = "engine", [LAUNCH_SENDER] = "sender" };
 	struct notice n;
 
 	notice_init(&n, ID_GUARD_ROLE, clock_wall_us());
-	tell_role(&n, role < N_ELEMENTS(names) ? names[role] : "unknown");
+	tell_role(&n, role && role < N_ELEMENTS(names) ? names[role] : "unknown");
 	(void) notices_raise(g, &n);
 }
 
@@ -271,6 +271,8 @@ static int guard_run(struct guard *g)
 
 static void guard_done(struct guard *g)
 {
+	if (g->store)
+		kernel_events_end(g);
 	control_stop(g);
 	samples_stop(g);
 	engines_stop(g);
