@@ -1,1 +1,509 @@
 #include "engine_api/answer.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static void cjson_freep(cJSON **p)
+{
+	cJSON_Delete(*p);
+}
+#define auto_json __attribute__((cleanup(cjson_freep))) cJSON
+
+/* ---- reading JSON that a stranger wrote ---- */
+
+/* Depth and number of values before anything is allocated: cJSON recurses, and takes 64 bytes a value. */
+static int json_bounds(const char *s, size_t len)
+{
+	size_t depth = 0, nodes = 1;
+	bool text = false;
+
+	if (len > ANSWER_BYTES)
+		return -EFBIG;
+	for (size_t i = 0; i < len; i++) {
+		if (text) {
+			i += s[i] == '\\';
+			text = i < len && s[i] != '"';
+			continue;
+		}
+		text = s[i] == '"';
+		if (s[i] == '{' || s[i] == '[')
+			depth++;
+		else if ((s[i] == '}' || s[i] == ']') && depth)
+			depth--;
+		nodes += s[i] == '{' || s[i] == '[' || s[i] == ',';
+		if (depth > ANSWER_DEPTH || nodes > ANSWER_NODES)
+			return -EFBIG;
+	}
+	return 0;
+}
+
+/* `ret` is NULL after an error. */
+static int json_parse(const char *s, size_t len, cJSON **ret)
+{
+	const char *end = NULL;
+	int r = json_bounds(s, len);
+
+	if (r < 0)
+		return r;
+	*ret = cJSON_ParseWithLengthOpts(s, len, &end, false);
+	if (!*ret)
+		return -EBADMSG;
+	for (; end < s + len; end++)
+		if (!strchr(" \t\r\n", *end) || !*end) {
+			cJSON_Delete(*ret);
+			*ret = NULL;
+			return -EBADMSG;
+		}
+	return 0;
+}
+
+/* A member of an object. One that is there twice is absent: readers differ in which of the two they take. */
+static const cJSON *get(const cJSON *object, const char *key)
+{
+	const cJSON *found = NULL, *item;
+
+	if (!cJSON_IsObject(object))
+		return NULL;
+	cJSON_ArrayForEach(item, object) {
+		if (!item->string || strcmp(item->string, key) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = item;
+	}
+	return found;
+}
+
+static const char *get_text(const cJSON *object, const char *key)
+{
+	return cJSON_GetStringValue(get(object, key));
+}
+
+static uint64_t get_number(const cJSON *object, const char *key)
+{
+	const cJSON *v = get(object, key);
+
+	if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0) || v->valuedouble > 9007199254740992.0)
+		return 0;
+	return (uint64_t) v->valuedouble;
+}
+
+/* Control characters become `?`, a character that does not fit whole is left out. False when something was cut. */
+static bool copy(char *dst, size_t size, const char *s)
+{
+	bool whole;
+	size_t n;
+
+	if (!s)
+		s = "";
+	whole = text_copy(dst, size, s);
+	n = strlen(dst);
+	while (!whole && n && ((unsigned char) s[n] & 0xc0) == 0x80)
+		dst[--n] = '\0';
+	for (; n; n--)
+		if ((unsigned char) dst[n - 1] < 0x20 || dst[n - 1] == 0x7f)
+			dst[n - 1] = '?';
+	return whole;
+}
+
+static bool is_plain(const char *s)
+{
+	for (; *s; s++)
+		if (*s <= ' ' || *s >= 0x7f)
+			return false;
+	return true;
+}
+
+static bool digits(const char *s, size_t n, int *ret)
+{
+	*ret = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9')
+			return false;
+		*ret = *ret * 10 + (s[i] - '0');
+	}
+	return true;
+}
+
+/* "Z" or "+01:00" (Podman): seconds east of UTC. */
+static bool zone(const char *s, int *ret)
+{
+	int h, m;
+
+	*ret = 0;
+	if (strcmp(s, "Z") == 0)
+		return true;
+	if (strlen(s) != 6 || (*s != '+' && *s != '-') || s[3] != ':' || !digits(s + 1, 2, &h) || !digits(s + 4, 2, &m))
+		return false;
+	*ret = (h * 3600 + m * 60) * (*s == '-' ? -1 : 1);
+	return h < 24 && m < 60;
+}
+
+/* RFC 3339 with any fraction; 0 when it is none, or before 1970 (an engine's "never" is the year 1). */
+static uint64_t wall_us(const char *s)
+{
+	static const uint64_t tens[] = { 100000, 10000, 1000, 100, 10, 1 };
+	struct tm tm = { 0 };
+	uint64_t us = 0;
+	int64_t t;
+	int east;
+
+	if (!s || strlen(s) < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':' ||
+	    !digits(s, 4, &tm.tm_year) || !digits(s + 5, 2, &tm.tm_mon) || !digits(s + 8, 2, &tm.tm_mday) ||
+	    !digits(s + 11, 2, &tm.tm_hour) || !digits(s + 14, 2, &tm.tm_min) || !digits(s + 17, 2, &tm.tm_sec))
+		return 0;
+	s += 19;
+	if (*s == '.')
+		for (size_t i = 0; *++s >= '0' && *s <= '9'; i++)
+			us += i < 6 ? tens[i] * (uint64_t) (*s - '0') : 0;
+	if (!zone(s, &east))
+		return 0;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	t = timegm(&tm) - east;
+	return t > 0 ? (uint64_t) t * USEC_PER_SEC + us : 0;
+}
+
+/* ---- who a container is ---- */
+
+struct labels {
+	const cJSON *own;   /* the container's: those of the image are merged into it */
+	const cJSON *image; /* the image's own; NULL: none, or not known */
+	bool image_known;
+};
+
+static bool from_image(const struct labels *l, const char *key)
+{
+	const char *own = get_text(l->own, key), *image = get_text(l->image, key);
+
+	return own && image && strcmp(own, image) == 0;
+}
+
+/* Swarm names a task's container SERVICE.SLOT.TASK; an image cannot choose a container's name. Believing its labels
+ * instead would let it have somebody else's service stopped. */
+static bool swarm_identity(const struct labels *l, const char *name, struct container_info *c)
+{
+	const char *service = get_text(l->own, "com.docker.swarm.service.name");
+	const char *task = get_text(l->own, "com.docker.swarm.task.id");
+	const char *id = get_text(l->own, "com.docker.swarm.service.id");
+	const char *stack = get_text(l->own, "com.docker.stack.namespace");
+	size_t n = service ? strlen(service) : 0, all = strlen(name), t = task ? strlen(task) : 0, s;
+
+	if (!n || !t || all < n + t + 2 || strncmp(name, service, n) != 0 || name[n] != '.' ||
+	    strcmp(name + all - t, task) != 0 || name[all - t - 1] != '.')
+		return false;
+	s = stack ? strlen(stack) : 0;
+	if (s && strncmp(service, stack, s) == 0 && service[s] == '_' && service[s + 1]) {
+		(void) copy(c->project, sizeof(c->project), stack);
+		service += s + 1;
+	}
+	(void) copy(c->service, sizeof(c->service), service);
+	(void) copy(c->task_id, sizeof(c->task_id), task);
+	if (id && is_plain(id))
+		(void) copy(c->service_id, sizeof(c->service_id), id);
+	return true;
+}
+
+/* An image that Compose built carries project and service itself, so these alone prove nothing either way; number
+ * and hash are only ever put on containers. */
+static bool compose_identity(const struct labels *l, struct container_info *c)
+{
+	static const char *const sets[][2] = {
+		{ "com.docker.compose.project", "com.docker.compose.service" },
+		{ "io.podman.compose.project", "io.podman.compose.service" },
+		{ "io.podman.compose.project", "com.docker.compose.service" },
+	};
+	static const char *const proofs[] = { "com.docker.compose.container-number", "com.docker.compose.config-hash",
+					      "io.podman.compose.config-hash" };
+	bool proven = false;
+
+	for (size_t i = 0; i < N_ELEMENTS(proofs); i++)
+		proven |= get_text(l->own, proofs[i]) && !from_image(l, proofs[i]);
+	for (size_t i = 0; i < N_ELEMENTS(sets); i++) {
+		const char *project = get_text(l->own, sets[i][0]), *service = get_text(l->own, sets[i][1]);
+
+		if (!project || !service || !*project || !*service)
+			continue;
+		if (!proven && (from_image(l, sets[i][0]) || from_image(l, sets[i][1])))
+			continue;
+		(void) copy(c->project, sizeof(c->project), project);
+		(void) copy(c->service, sizeof(c->service), service);
+		return true;
+	}
+	return false;
+}
+
+static void label_exceptions(const struct labels *l, struct container_info *c)
+{
+	static const char *const keys[SIGNAL_N] = { /* net and dns: never by label */
+		[SIGNAL_CPU] = "pavise.cpu",
+		[SIGNAL_MEMORY] = "pavise.memory",
+		[SIGNAL_PIDS] = "pavise.pids",
+	};
+
+	for (size_t i = 0; i < SIGNAL_N; i++) {
+		const char *v = keys[i] ? get_text(l->own, keys[i]) : NULL;
+
+		c->label_action[i] = ACTION_N;
+		if (!v || !l->image_known || from_image(l, keys[i]))
+			continue;
+		if (strcmp(v, "ignore") == 0)
+			c->label_action[i] = ACTION_IGNORE;
+		else if (strcmp(v, "alert") == 0)
+			c->label_action[i] = ACTION_ALERT;
+	}
+}
+
+static void read_image_id(struct container_info *c, const char *id)
+{
+	if (!id)
+		return;
+	if (strncmp(id, "sha256:", 7) == 0)
+		id += 7;
+	if (!text_is_hex(id, 64)) /* libpod's own form has no prefix */
+		return;
+	memcpy(c->image_id, "sha256:", 7);
+	memcpy(c->image_id + 7, id, 65);
+}
+
+static void read_networks(struct container_info *c, const cJSON *networks)
+{
+	const cJSON *n;
+
+	cJSON_ArrayForEach(n, networks) {
+		const char *name = n->string;
+
+		if (!cJSON_IsObject(networks) || !name || !*name)
+			continue;
+		if (c->n_networks == CONTAINER_NETWORKS || strlen(name) >= PV_NETNAME_LEN || !is_plain(name)) {
+			c->networks_skipped++;
+			continue;
+		}
+		for (size_t i = 0; name[i]; i++)
+			c->networks[c->n_networks][i] =
+				(char) (name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
+		(void) copy(c->addresses[c->n_networks], sizeof(c->addresses[0]), get_text(n, "IPAddress"));
+		c->n_networks++;
+	}
+}
+
+/* What list and inspect have in common. */
+static int read_container(struct container_info *c, const cJSON *object, const char *name, const struct labels *l)
+{
+	const char *id = get_text(object, "Id");
+
+	if (!id || !text_is_hex(id, 64))
+		return -EBADMSG;
+	memcpy(c->id, id, 65);
+	if (name && *name == '/')
+		name++;
+	(void) copy(c->name, sizeof(c->name), name);
+	if (!swarm_identity(l, name ? name : "", c))
+		(void) compose_identity(l, c);
+	label_exceptions(l, c);
+	read_networks(c, get(get(object, "NetworkSettings"), "Networks"));
+	id = get_text(get(object, "HostConfig"), "NetworkMode");
+	c->host_network = id && strcmp(id, "host") == 0;
+	return 0;
+}
+
+/* A container has its own name and those of links to it (/other/alias): its own has one slash. */
+static const char *own_name(const cJSON *names)
+{
+	const cJSON *n;
+
+	cJSON_ArrayForEach(n, names) {
+		const char *s = cJSON_GetStringValue(n);
+
+		if (s && *s == '/' && !strchr(s + 1, '/'))
+			return s;
+	}
+	return NULL;
+}
+
+int answer_list(const char *json, size_t len, enum engine_kind engine, int (*fn)(const struct container_info *, void *),
+		void *arg)
+{
+	auto_json *list = NULL;
+	const cJSON *e;
+	int r = json_parse(json, len, &list), n = 0;
+
+	if (r < 0)
+		return r;
+	if (!cJSON_IsArray(list))
+		return -EBADMSG;
+	cJSON_ArrayForEach(e, list) {
+		struct container_info c = { .engine = engine };
+		struct labels l = { .own = get(e, "Labels") };
+		const char *state = get_text(e, "State");
+
+		if (read_container(&c, e, own_name(get(e, "Names")), &l) < 0)
+			continue;
+		(void) copy(c.image, sizeof(c.image), get_text(e, "Image"));
+		read_image_id(&c, get_text(e, "ImageID"));
+		c.running = state && (strcmp(state, "running") == 0 || strcmp(state, "paused") == 0);
+		r = fn(&c, arg);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return n;
+}
+
+static void read_restart(struct container_info *c, const cJSON *policy)
+{
+	static const char *const known[] = { "no", "always", "unless-stopped", "on-failure" };
+	const char *name = get_text(policy, "Name");
+
+	if (name && !*name)
+		name = "no";
+	for (size_t i = 0; name && i < N_ELEMENTS(known); i++)
+		if (strcmp(name, known[i]) == 0)
+			(void) text_copy(c->restart_policy, sizeof(c->restart_policy), known[i]);
+	c->restart_max = (uint32_t) PV_MIN(get_number(policy, "MaximumRetryCount"), (uint64_t) UINT32_MAX);
+}
+
+static const cJSON *image_labels(const cJSON *image)
+{
+	const cJSON *l = get(get(image, "Config"), "Labels");
+
+	return l ? l : get(image, "Labels");
+}
+
+int answer_inspect(const char *json, size_t len, const char *image, size_t image_len, enum engine_kind engine,
+		   struct container_info *ret)
+{
+	struct container_info c = { .engine = engine, .inspected = true };
+	auto_json *object = NULL;
+	auto_json *of_image = NULL;
+	const cJSON *state;
+	struct labels l;
+	int r = json_parse(json, len, &object);
+
+	if (r < 0)
+		return r;
+	if (image)
+		(void) json_parse(image, image_len, &of_image);
+	l = (struct labels){ get(get(object, "Config"), "Labels"), image_labels(of_image), get(of_image, "Id") != NULL };
+	r = read_container(&c, object, get_text(object, "Name"), &l);
+	if (r < 0)
+		return r;
+	(void) copy(c.image, sizeof(c.image), get_text(get(object, "Config"), "Image"));
+	read_image_id(&c, get_text(object, "Image"));
+	read_restart(&c, get(get(object, "HostConfig"), "RestartPolicy"));
+	state = get(object, "State");
+	c.running = cJSON_IsTrue(get(state, "Running"));
+	c.pid = c.running ? (uint32_t) PV_MIN(get_number(state, "Pid"), (uint64_t) INT32_MAX) : 0;
+	c.started_us = wall_us(get_text(state, "StartedAt"));
+	*ret = c;
+	return 0;
+}
+
+/* ---- networks, events, services ---- */
+
+int answer_networks(const char *json, size_t len, int (*fn)(const char *name, const struct ip_prefix *subnet, void *),
+		    void *arg)
+{
+	auto_json *list = NULL;
+	const cJSON *e, *config;
+	char name[PV_NETNAME_LEN];
+	struct ip_prefix p;
+	int r = json_parse(json, len, &list), n = 0;
+
+	if (r < 0)
+		return r;
+	if (!cJSON_IsArray(list))
+		return -EBADMSG;
+	cJSON_ArrayForEach(e, list) {
+		(void) copy(name, sizeof(name), get_text(e, "Name"));
+		cJSON_ArrayForEach(config, get(get(e, "IPAM"), "Config")) {
+			const char *subnet = get_text(config, "Subnet");
+
+			if (!subnet || ip_prefix_parse(subnet, &p) < 0 || p.len < (ip_is_v4(&p.addr) ? 96 + 8 : 16))
+				continue;
+			r = fn(name, &p, arg);
+			if (r < 0)
+				return r;
+			n++;
+		}
+	}
+	return n;
+}
+
+static int exit_code(const cJSON *attributes)
+{
+	const char *s = get_text(attributes, "exitCode");
+	uint32_t v;
+
+	if (!s)
+		s = get_text(attributes, "containerExitCode"); /* Podman */
+	return s && parse_u32(s, &v) == 0 && v <= INT32_MAX ? (int) v : -1;
+}
+
+/* Nanoseconds since 1970 are beyond what a double counts exactly; the microseconds are right. */
+static uint64_t nano_us(const cJSON *v)
+{
+	if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0) || v->valuedouble > 1e19)
+		return 0;
+	return (uint64_t) (v->valuedouble / 1000);
+}
+
+int answer_event(const char *json, size_t len, struct engine_event *ret)
+{
+	struct engine_event ev = { .exit_code = -1 };
+	const cJSON *actor, *attributes;
+	auto_json *object = NULL;
+	const char *id;
+	int r = json_parse(json, len, &object);
+
+	if (r < 0)
+		return r;
+	if (!copy(ev.type, sizeof(ev.type), get_text(object, "Type")) || !ev.type[0] || !is_plain(ev.type))
+		return -EBADMSG;
+	(void) copy(ev.action, sizeof(ev.action), get_text(object, "Action")); /* exec_start carries the command */
+	ev.action[strcspn(ev.action, ":")] = '\0';
+	if (!ev.action[0] || !is_plain(ev.action))
+		return -EBADMSG;
+	actor = get(object, "Actor");
+	attributes = get(actor, "Attributes");
+	if (strcmp(ev.type, "network") == 0) {
+		id = get_text(attributes, "container");
+		(void) copy(ev.network, sizeof(ev.network), get_text(attributes, "name"));
+	} else {
+		id = get_text(actor, "ID");
+	}
+	if (id && text_is_hex(id, 64))
+		memcpy(ev.id, id, 65);
+	else if (strcmp(ev.type, "container") == 0)
+		return -EBADMSG;
+	if (strcmp(ev.action, "die") == 0)
+		ev.exit_code = exit_code(attributes);
+	ev.time_us = nano_us(get(object, "timeNano"));
+	*ret = ev;
+	return 0;
+}
+
+int answer_service(const char *json, size_t len, struct service_info *ret)
+{
+	struct service_info s = { 0 };
+	const cJSON *spec, *mode;
+	auto_json *object = NULL;
+	int r = json_parse(json, len, &object);
+
+	if (r < 0)
+		return r;
+	spec = get(object, "Spec");
+	mode = get(spec, "Mode");
+	(void) copy(s.name, sizeof(s.name), get_text(spec, "Name"));
+	if (!s.name[0] || !cJSON_IsObject(mode))
+		return -EBADMSG;
+	s.global = cJSON_IsObject(get(mode, "Global"));
+	s.replicas = get_number(get(mode, "Replicated"), "Replicas");
+	s.version = get_number(get(object, "Version"), "Index");
+	*ret = s;
+	return 0;
+}

@@ -31,6 +31,7 @@ struct container_info {
 	bool running, host_network, inspected;
 	uint64_t started_us; /* wall clock */
 	size_t n_networks;
+	size_t networks_skipped; /* names that were too long, not plain text, or one too many */
 	char networks[CONTAINER_NETWORKS][PV_NETNAME_LEN]; /* names, lower case */
 	char addresses[CONTAINER_NETWORKS][46];		   /* IPv4 of each, may be empty */
 	/* exceptions by label pavise.<signal>: ACTION_IGNORE or ACTION_ALERT, ACTION_N where there is none. A
