@@ -23,6 +23,7 @@ struct dns_label_slot {
 };
 
 struct dns_table {
+	__u64 seed;		 /* start of every label's hash: chosen so that each label lies within DNS_PROBES */
 	__u64 first[DNS_WORDS];	 /* tokens that may take the first label */
 	__u64 any[DNS_WORDS];	 /* wildcard tokens: satisfied by every label */
 	__u64 loop[DNS_WORDS];	 /* leading and trailing wildcards: stay after one label */
@@ -32,12 +33,186 @@ struct dns_table {
 	struct dns_label_slot slots[DNS_LABEL_SLOTS];
 };
 
-/* State while a name is fed, byte by byte. Zero it before the first byte. */
+#define DNS_BUF		512 /* bytes of a message that are looked at: 12 + 255 + 4 would do */
+#define DNS_HEADER	12
+#define DNS_QUESTION_MAX (DNS_HEADER + 255 + 4)
+#define DNS_NO_PATTERN	255
+#define DNS_HOPS	4 /* compression pointers followed: no client writes one into a question, some servers read it */
+
+/* State while a name is fed. The kernel keeps it in a per-CPU map and not on its stack: the verifier does not track
+ * values in map memory, so that the two ways through each byte meet again and 255 bytes stay cheap to verify. */
 struct dns_state {
 	__u64 d[DNS_WORDS];
-	__u64 hash;	/* of the label so far */
-	__u32 left;	/* bytes of the label still to come */
-	__u32 labels;	/* labels finished */
+	__u64 hash;	 /* of the label so far */
+	__u64 name_hash; /* of the labels finished */
+	__u32 left;	 /* bytes of the label still to come */
+	__u32 labels;	 /* labels finished */
+	__u32 len;	 /* octets in `name` */
+	__u32 pos, end;	 /* where in the message we read; where the name ended */
+	__u32 hops;
+	__u32 questions; /* QDCOUNT */
+	__u32 pattern;	 /* DNS_LOOK_MATCH: which; else DNS_NO_PATTERN */
+	__u8 name[256];	 /* wire form, folded, without the root label's zero; the rest is zero */
 };
+
+enum dns_step { DNS_MORE, DNS_END, DNS_BAD };
+
+/* What a message is. CUT: the first question is not whole within `len`. */
+enum dns_look { DNS_LOOK_CUT, DNS_LOOK_ODD, DNS_LOOK_ANSWER, DNS_LOOK_CLEAN, DNS_LOOK_MATCH };
+
+static inline __u8 dns_fold(__u8 c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
+static inline __u64 dns_hash_byte(__u64 hash, __u8 c)
+{
+	return (hash ^ c) * 0x100000001b3ull; /* FNV-1a */
+}
+
+static inline __u32 dns_slot(__u64 hash)
+{
+	return (__u32) (hash ^ hash >> 29) & (DNS_LABEL_SLOTS - 1);
+}
+
+static inline void dns_reset(struct dns_state *s)
+{
+	__builtin_memset(s, 0, sizeof(*s));
+	s->pattern = DNS_NO_PATTERN;
+}
+
+/* One label is complete: every pattern takes its step. */
+static inline void dns_label_end(struct dns_state *s, const struct dns_table *t)
+{
+	const struct dns_label_slot *hit = (void *) 0;
+	__u64 hash = s->hash ? s->hash : 1, carry = 0;
+	__u32 at = dns_slot(hash);
+
+	for (int i = 0; i < DNS_PROBES; i++) {
+		const struct dns_label_slot *slot = &t->slots[(at + i) & (DNS_LABEL_SLOTS - 1)];
+
+		if (slot->hash == hash) {
+			hit = slot;
+			break;
+		}
+		if (!slot->hash)
+			break;
+	}
+	for (int w = 0; w < DNS_WORDS; w++) {
+		__u64 old = s->d[w], next = (old << 1 | carry) & ~t->first[w];
+
+		next |= old & t->loop[w];
+		if (!s->labels)
+			next |= t->first[w];
+		s->d[w] = next & (hit ? t->any[w] | hit->bits[w] : t->any[w]);
+		carry = old >> 63;
+	}
+	s->labels++;
+	s->name_hash = (s->name_hash ^ hash) * 0x9e3779b97f4a7c15ull;
+}
+
+/* Feeds one octet of a name's wire form (length, label, length, label, ..., 0). */
+static inline int dns_step(struct dns_state *s, const struct dns_table *t, __u8 c)
+{
+	if (s->left == 0) {
+		if (c == 0)
+			return DNS_END;
+		if (c > 63)
+			return DNS_BAD;
+		s->left = c;
+		s->hash = t->seed;
+	} else {
+		c = dns_fold(c);
+		s->hash = dns_hash_byte(s->hash, c);
+		s->left--;
+		if (s->left == 0)
+			dns_label_end(s, t);
+	}
+	if (s->len >= PV_DNS_NAME_MAX - 1)
+		return DNS_BAD;
+	s->name[s->len & 255] = c;
+	s->len++;
+	return DNS_MORE;
+}
+
+/* After DNS_END: the index of the pattern that took the whole name, or DNS_NO_PATTERN. */
+static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_table *t)
+{
+	__u64 hit = 0;
+	__u32 bit = 0;
+
+	for (int w = 0; w < DNS_WORDS; w++)
+		if (s->d[w] & t->allow[w])
+			return DNS_NO_PATTERN;
+	for (int w = 0; w < DNS_WORDS; w++)
+		if (!hit && (s->d[w] & t->block[w])) {
+			hit = s->d[w] & t->block[w];
+			bit = w * 64;
+		}
+	if (!hit)
+		return DNS_NO_PATTERN;
+	for (__u32 half = 32; half; half >>= 1)
+		if (!(hit & ((1ull << half) - 1))) {
+			hit >>= half;
+			bit += half;
+		}
+	return t->pattern[bit & (DNS_BITS - 1)];
+}
+
+/* The first name of a message in buf[0..len), a buffer of DNS_BUF bytes. */
+static inline int dns_read_name(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
+{
+	s->pos = DNS_HEADER;
+	for (int i = 0; i < 255 + DNS_HOPS + 1; i++) {
+		__u32 pos = s->pos;
+		int r;
+		__u8 c;
+
+		if (pos >= len)
+			return DNS_MORE;
+		c = buf[pos & (DNS_BUF - 1)];
+		if (s->left == 0 && c >= 0xc0) {
+			if (pos + 1 >= len)
+				return DNS_MORE;
+			if (++s->hops > DNS_HOPS)
+				return DNS_BAD;
+			if (!s->end)
+				s->end = pos + 2;
+			s->pos = (__u32) (c & 0x3f) << 8 | buf[(pos + 1) & (DNS_BUF - 1)];
+			continue;
+		}
+		r = dns_step(s, t, c);
+		s->pos = pos + 1;
+		if (r != DNS_MORE) {
+			if (!s->end)
+				s->end = s->pos;
+			return r;
+		}
+	}
+	return DNS_BAD;
+}
+
+/* Looks at a message in buf[0..len), a buffer of DNS_BUF bytes. CLEAN and MATCH speak of the first question;
+ * s->questions != 1 makes the message odd all the same. */
+static inline int dns_look(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
+{
+	int r;
+
+	dns_reset(s);
+	if (len < DNS_HEADER)
+		return DNS_LOOK_CUT;
+	if (buf[2] & 0x80)
+		return DNS_LOOK_ANSWER;
+	s->questions = (__u32) buf[4] << 8 | buf[5];
+	if (!s->questions)
+		return DNS_LOOK_ODD;
+	r = dns_read_name(s, t, buf, len);
+	if (r == DNS_BAD)
+		return DNS_LOOK_ODD;
+	if (r == DNS_MORE || s->end + 4 > len) /* type and class follow the name */
+		return DNS_LOOK_CUT;
+	s->pattern = dns_verdict(s, t);
+	return s->pattern == DNS_NO_PATTERN ? DNS_LOOK_CLEAN : DNS_LOOK_MATCH;
+}
 
 #endif

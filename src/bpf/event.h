@@ -15,6 +15,7 @@
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
 #define PV_COMM_LEN	16
+#define PV_RING_BYTES	(512 * 1024) /* max_entries of map `events` */
 #define PV_NETNAME_LEN	64
 
 /* Class of a cgroup. Inherited by a child when it is made, unless the child's own name says more. */
@@ -114,7 +115,8 @@ struct pv_bpf_conf {
 	__u8 net_action;    /* enum pv_action of model/policy.h: IGNORE, ALERT, BLOCK */
 	__u8 dns_action;
 	__u8 observe;
-	__u8 ports_24[5];   /* padding, zero */
+	__u8 dns_slot;	    /* which of the two values of map `dns` is in force */
+	__u8 pad[4];
 };
 _Static_assert(sizeof(struct pv_bpf_conf) == 24, "BPF and user space disagree");
 
