@@ -24,6 +24,7 @@ struct client {
 	char follow_subject[160];
 	unsigned pending; /* an undo that is still under way holds a pointer */
 	bool dead;
+	uint64_t off_until_ns; /* asked for, in force once the broker answered */
 };
 
 struct control {
@@ -261,7 +262,7 @@ static void on_off_answer(struct guard *g, const struct broker_rep *rep, int fd,
 	(void) pv_close(fd);
 	c->pending--;
 	if (rep->result >= 0)
-		g->off_until_ns = rep->value2;
+		g->off_until_ns = c->off_until_ns;
 	if (c->dead) {
 		client_drop(c);
 		return;
@@ -279,6 +280,7 @@ static void ask_off(struct client *c, uint64_t until_ns, uint64_t for_us)
 	struct notice n;
 
 	c->pending++;
+	c->off_until_ns = until_ns;
 	if (link_call(c->g, &req, on_off_answer, c) < 0) {
 		c->pending--;
 		answer_error(c, "the broker is busy", "pavise off");

@@ -189,6 +189,19 @@ static bool name_gets_own_notice(struct guard_workload *w, uint64_t now_us)
 	return w->names_in_minute++ < NAMES_PER_MINUTE;
 }
 
+/* The kernel holds the segment back; the connection is ended now. The packet's port is the resolver's own behind the
+ * container's NAT, the socket's is 53: to 127.0.0.11 every connection goes. */
+static void cut(struct guard *g, const struct event_dns *e, uint64_t root)
+{
+	static const uint8_t embedded[16] = { [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 11 };
+	struct broker_req req = { .op = BROKER_CUT, .cgroup = root, .port = e->dport };
+
+	memcpy(req.addr, e->daddr, 16);
+	if (memcmp(e->daddr, embedded, 16) == 0)
+		req.port = 0;
+	(void) link_call(g, &req, NULL, NULL);
+}
+
 static void on_dns(struct guard *g, const struct event_dns *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
@@ -223,12 +236,8 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 		else
 			key = mix(key, &e->pattern, 1);
 	}
-	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED) { /* held back by the kernel; cut it now */
-		struct broker_req req = { .op = BROKER_CUT, .cgroup = e->head.cgroup_id, .port = e->dport };
-
-		memcpy(req.addr, e->daddr, 16);
-		(void) link_call(g, &req, NULL, NULL);
-	}
+	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED)
+		cut(g, e, root);
 	raise_or_count(g, key, &n);
 }
 
