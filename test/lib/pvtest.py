@@ -29,6 +29,7 @@ HELPERS = os.environ.get("PAVISE_TEST_HELPERS", os.path.join(REPO, "build", "hel
 IMAGE = "pv:1"
 DNS4, DNS6 = "203.0.113.53", "2001:db8::53"
 OUT4, OUT6 = "203.0.113.7", "2001:db8::7"  # peers outside; every address of their networks answers
+CLIENT4, CLIENT6 = "203.0.113.129", "2001:db8:1::7"  # a stranger who asks our servers, in a namespace without servers
 OUTSIDE_PORTS = ["80", "443", "853", "3333", "3334", "4444", "4445", "14444", "123"]
 
 
@@ -205,7 +206,7 @@ class World:
         self.root = os.path.join(self.v2, self.name, "ctr")   # what the guard watches
         self.host = os.path.join(self.v2, self.name, "host")  # test, dockerd, guard
         self.containers = f"/{self.name}/ctr"                 # dockerd's --cgroup-parent
-        self.outside = None
+        self.outside = self.stranger = None
         self._namespaces()
         os.makedirs(self.root)
         os.makedirs(self.host)
@@ -216,6 +217,7 @@ class World:
         for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(s, lambda *_: sys.exit(1))
         self._outside()
+        self._stranger()
 
     def _namespaces(self):
         libc = ctypes.CDLL(None, use_errno=True)
@@ -239,12 +241,33 @@ class World:
             sh("mount", "--bind", own, path)
         sh("ip", "link", "set", "lo", "up")
 
+    def _netns(self):
+        """A process that holds a network namespace."""
+        p = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        wait_for(lambda: os.readlink(f"/proc/{p.pid}/ns/net") != os.readlink("/proc/self/ns/net") and
+                 open(f"/proc/{p.pid}/comm").read() == "sleep\n")
+        return p
+
+    def _stranger(self):
+        """A third one with nothing but a client, so that it can use any source port."""
+        self.stranger = self._netns()
+        sh("ip", "link", "add", "cl0", "type", "veth", "peer", "name", "in1", "netns", self.stranger.pid)
+        sh("ip", "addr", "add", "fd00:94::1/64", "dev", "cl0", "nodad")
+        sh("ip", "link", "set", "cl0", "up")
+        for c in (f"addr add {CLIENT4}/32 dev in1", f"addr add {CLIENT6}/128 dev in1 nodad", "link set lo up", "link set in1 up",
+                  "route add 192.0.2.1 dev in1", "route add default via 192.0.2.1", "addr add fd00:94::2/64 dev in1 nodad",
+                  f"-6 route add default via fd00:94::1 src {CLIENT6}"):
+            sh("nsenter", "--net", "-t", self.stranger.pid, "ip", *c.split())
+        sh("ip", "route", "add", CLIENT4, "dev", "cl0")
+        sh("ip", "-6", "route", "add", CLIENT6, "via", "fd00:94::2")
+
+    def ask(self, *cmds):
+        """pvnet commands run one after another by the stranger; their lines."""
+        return [sh("nsenter", "--net", "-t", self.stranger.pid, helper("pvnet"), *c.split(), check=False).strip() for c in cmds]
+
     def _outside(self):
         """A second network namespace behind a veth, where every documentation address answers."""
-        self.outside = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
-        mine = os.readlink("/proc/self/ns/net")
-        wait_for(lambda: os.readlink(f"/proc/{self.outside.pid}/ns/net") != mine and
-                 open(f"/proc/{self.outside.pid}/comm").read() == "sleep\n")
+        self.outside = self._netns()
         sh("ip", "link", "add", "out0", "type", "veth", "peer", "name", "in0", "netns", self.outside.pid)
         sh("ip", "addr", "add", "192.0.2.1/24", "dev", "out0")
         sh("ip", "addr", "add", "fd00:98::1/64", "dev", "out0", "nodad")
@@ -533,7 +556,6 @@ class Dockerd(Engine):
         log.close()
         if not wait_for(lambda: self.alive() or self.proc.poll() is not None, 60) or self.proc.poll() is not None:
             raise RuntimeError("dockerd does not start:\n" + self.log())
-        # The subnets that containers reach the outside from need a way back.
         return self
 
     def down(self, how=signal.SIGTERM):
@@ -667,7 +689,7 @@ class Guard:
 
     def __init__(self, engine=None, conf=None, args=(), name="g"):
         if not os.path.exists(PAVISE):
-            raise Skip(f"{PAVISE} is not built")
+            raise RuntimeError(f"{PAVISE} is not built")
         self.world, self.args, self.proc = world(), list(args), None
         self.dir = f"/run/pv/{name}"
         os.makedirs(self.dir, exist_ok=True)

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""net.stratum against real containers. Each way out is first tried without the guard (it must work, else a refusal would
+prove nothing), then with it; beside each stands a benign twin that must go through."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+MAPPED = "::ffff:" + OUT4
+TCP = ("connect", "tcp", "tfo", "mptcp", "uring-tcp")
+UDP = ("udp", "udpc", "udp-mmsg", "uring-udp")
+FORBIDDEN = [f"{how} {addr} {port}" for how in TCP + UDP for addr in (OUT4, OUT6, MAPPED) for port in (3333,)]
+FORBIDDEN += [f"{how} 198.51.100.9 {port}" for how in ("connect", "udp") for port in (4444, 14444)]
+FORBIDDEN += [f"rawsyn {OUT4} 3333"]
+BENIGN = [f"{how} {addr} {port}" for how in ("tcp", "mptcp", "uring-tcp", "udp", "udpc", "uring-udp")
+          for addr in (OUT4, OUT6, MAPPED) for port in (443, 3334)]
+BENIGN += [f"tcp {OUT4} 4445", f"tcp {OUT4} 80", f"udp {OUT4} 123", f"rawsyn {OUT4} 3334",
+           "tcp 192.0.2.1 3333", "udp 192.0.2.1 3333"]  # the host's own address is no pool
+HOST_ONLY = [c for c in FORBIDDEN if not c.startswith("rawsyn")]
+
+
+class Wire:
+    """Counts SYNs that leave towards the outside, by destination port."""
+
+    def __init__(self):
+        self.s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self.s.bind(("out0", 0))
+        self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        self.s.setblocking(False)
+
+    def syns(self):
+        out = {}
+        while True:
+            try:
+                p = self.s.recv(2048)
+            except BlockingIOError:
+                return out
+            kind = p[12:14]
+            if kind == b"\x08\x00":
+                at, proto = 14 + (p[14] & 15) * 4, p[23]
+            elif kind == b"\x86\xdd":
+                at, proto = 54, p[20]
+            else:
+                continue
+            if proto == 6 and len(p) >= at + 14 and p[at + 13] & 0x12 == 2:
+                port = int.from_bytes(p[at + 2:at + 4], "big")
+                out[port] = out.get(port, 0) + 1
+
+
+def wrong(cmds, got, want):
+    """The commands that did not end as they should."""
+    if len(got) != len(cmds):
+        return [f"{len(got)} results for {len(cmds)} commands: {got[:5]}"]
+    return [f"{c}: {g}" for c, g in zip(cmds, got) if (g not in want if isinstance(want, tuple) else g != want)]
+
+
+def in_cgroup(cgroup, *argv):
+    """Runs a command in a cgroup and in the network namespace that its processes have."""
+    pid = next(iter(cgroup_procs(os.path.dirname(cgroup))))
+    r = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cgroup, "nsenter", "--net", "-t", str(pid),
+                        *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return r.stdout.split()
+
+
+def test_net(tap):
+    with Dockerd() as d:
+        d.network("usernet", v6="fd00:96::/64")
+        world().spawn_out([helper("pvnet"), "-t", "100", "serve", "tcp:9"], "/run/pv/x.log")
+        own = subprocess.Popen([helper("pvnet"), "serve", "3333"], stdout=subprocess.PIPE)
+        own.stdout.readline()
+        where = {
+            "bridge": d.run("sleep 1000", name="bridge"),
+            "usernet": d.run("sleep 1000", name="usernet", network="usernet"),
+            "hostnet": d.run("sleep 1000", name="hostnet", network="host"),
+            "nonroot": d.run("sleep 1000", name="nonroot"),
+            "shop-web": d.run("sleep 1000", name="shop_web_1",
+                              labels={"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}),
+        }
+        peer = d.run("pvnet serve 3333", name="peer", network="usernet")
+        internal = [f"tcp {peer.address()} 3333", f"udp {peer.address()} 3333"]
+        servers = d.run("pvnet serve tcp:8080 udp:8080 quic:8081", name="servers",
+                        ports={"8080/tcp": 8080, "8080/udp": 8080, "8081/udp": 8081})
+        v6 = servers.inspect()["NetworkSettings"]["Networks"]["bridge"]["GlobalIPv6Address"]
+        clients = [f"-s {port} {how}" for port in (3333, 4444, 14444)
+                   for how in ("tcp 192.0.2.1 8080", "udp 192.0.2.1 8080", "udp 192.0.2.1 8081")]
+        clients += [f"-s {port} {how} {v6} {p}" for port in (3333, 4444, 14444)
+                    for how, p in (("tcp", 8080), ("udp", 8080), ("udp", 8081))]
+
+        def ask_servers():
+            return world().ask(*clients)
+
+        # Without the guard.
+        for name in ("bridge", "usernet"):
+            tap.eq(wrong(FORBIDDEN, where[name].net(*FORBIDDEN), "ok"), [], f"unguarded, {name}: every way is open")
+        tap.eq(wrong(HOST_ONLY, where["hostnet"].net(*HOST_ONLY), "ok"), [], "unguarded, host network: every way is open")
+        tap.eq(wrong(clients, ask_servers(), "ok"), [], "unguarded: servers answer clients from ports 3333, 4444, 14444")
+        held = where["bridge"].engine.api("POST", f"/containers/{where['bridge'].id}/exec", {
+            "Cmd": ["sh", "-c", f"pvnet hold {OUT4} 3333 15 > /tmp/hold 2>&1"], "AttachStdout": False})["Id"]
+        d.api("POST", f"/exec/{held}/start", {"Detach": True})
+        tap.ok(wait_for(lambda: "ok" in where["bridge"].exec("cat /tmp/hold"), 5), "unguarded: a connection stands open")
+
+        with Guard(d) as g:
+            wire = Wire()
+            for name, c in where.items():
+                cmds = HOST_ONLY if name in ("hostnet", "nonroot") else FORBIDDEN
+                tap.eq(wrong(cmds, c.net(*cmds), "EPERM"), [], f"{name}: {len(cmds)} ways are refused")
+            tap.eq({p: n for p, n in wire.syns().items() if p in (3333, 4444, 14444)}, {}, "no SYN of them on the wire")
+            benign = [c for c in BENIGN]
+            for name in ("bridge", "usernet"):
+                tap.eq(wrong(benign, where[name].net(*benign), "ok"), [], f"{name}: {len(benign)} benign twins go through")
+            tap.ok(wire.syns().get(3334, 0) > 0, "SYNs of the benign twins are on the wire")
+            tap.eq(wrong(internal, where["usernet"].net(*internal), "ok"), [], "port 3333 of another container is no pool")
+            tap.eq(wrong(clients, ask_servers(), "ok"), [],
+                   "TCP, UDP and QUIC-like servers answer clients from ports 3333, 4444, 14444")
+
+            cg = os.path.join(where["bridge"].cgroup(), "nested")
+            os.mkdir(cg)
+            tap.eq(in_cgroup(cg, helper("pvnet"), "connect", OUT4, "3333"), ["EPERM"], "nested cgroup: refused")
+            tap.eq(in_cgroup(cg, helper("pvnet"), "connect", OUT4, "443"), ["ok"], "nested cgroup: benign goes through")
+            os.rmdir(cg)
+            end = wait_for(lambda: [l for l in where["bridge"].exec("cat /tmp/hold").splitlines() if l != "ok"], 20)
+            tap.ok(end and end[0] != "open", "the connection opened before the guard came is cut", end)
+            late = d.run(["pvnet", "connect", OUT4, "3333"], name="late")
+            late.wait()
+            tap.eq(late.logs().strip(), "EPERM", "a container's first instruction is already guarded")
+
+            for name, subject in (("bridge", "bridge"), ("usernet", "usernet"), ("hostnet", "hostnet"), ("shop-web", "shop/web")):
+                n = g.wait_notice("net.stratum", subject)
+                if tap.ok(n, f"notice for {subject}", g.notices()[-5:]):
+                    tap.eq((n["action"], n["severity"], n["subject"]["kind"]), ("blocked", "high", "container"),
+                           f"{subject}: blocked, high, container")
+                    tap.ok(n["next"].startswith(f"pavise allow {subject}"), f"{subject}: the way out is named", n["next"])
+            for name in ("servers", "peer"):
+                tap.eq(g.notices(subject=name), [], f"no notice about {name}")
+        own.kill()
+        own.wait()
+
+
+def test_flood(tap):
+    """A burst: each connect is refused, and each is counted, in detail or as lost."""
+    n = int(os.environ.get("PAVISE_FLOOD", "100000"))
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="flood")
+        with Guard(d) as g:
+            tap.eq(c.exec("pvnet", "flood", OUT4, "3333", str(n), timeout=120), f"{n} 0 0", f"{n} connects, all refused")
+            def total():
+                return sum(x["count"] for x in g.notices("net.stratum", "flood"))
+            wait_for(lambda: total() >= n, 15)
+            tap.eq(total(), n, "the notices count every one")
+            tap.eq(c.net(f"connect {OUT4} 3333", f"connect {OUT4} 443"), ["EPERM", "ok"], "and it goes on afterwards")
+
+
+def test_units(tap):
+    """A systemd unit's cgroup is blocked like a container; a login session is only told about."""
+    w = world()
+    with Dockerd():
+        with Guard() as g:
+            for name, want in (("system.slice/backup.service", "EPERM"),
+                               ("user.slice/user-1000.slice/session-7.scope", "ok")):
+                cg = os.path.join(w.root, name)
+                os.makedirs(cg)
+                r = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cg, helper("pvnet"), "connect",
+                                    OUT4, "3333"], stdout=subprocess.PIPE, text=True)
+                tap.eq(r.stdout.strip(), want, f"{name}: {want}")
+            n = g.wait_notice("net.stratum", "backup.service")
+            tap.ok(n and n["subject"]["kind"] == "unit" and n["action"] == "blocked", "notice names the unit", g.notices()[-3:])
+            n = g.wait_notice("net.stratum", where=lambda n: n["action"] == "alerted")
+            tap.ok(n, "the session's connect is told", g.notices()[-3:])
+
+
+main(test_net, test_flood, test_units)
