@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""run.cpu, run.memory, run.oom and run.pids on real containers, and acts that hold: what was killed stays dead, can be
+taken back, and is recognised when it comes back under another id. Windows are short and thresholds low, since a burner on
+a busy machine gets what it gets; the five-minute rule itself is tested on a virtual clock."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+FAST = {"sample": "500ms", "cpu": {"limit": "10%", "for": "4s"}}
+
+
+def dead(c):
+    return wait_for(lambda: not c.running(), 25)
+
+
+def test_cpu(tap):
+    with Dockerd() as d:
+        idle = d.run("pvnet burn 1000 2", name="idle", restart="always")
+        with Guard(d, FAST) as g:
+            for name, policy in (("miner", "always"), ("miner2", "on-failure:3"), ("miner3", "")):
+                c = d.run("pvnet burn 1000", name=name, restart=policy or None, labels={"n": name})
+                tap.ok(dead(c), f"{name}: killed", g.log(8))
+                n = g.wait_notice("run.cpu", name, where=lambda n: n["action"] == "killed")
+                if tap.ok(n, f"{name}: notice", g.notices()[-4:]):
+                    tap.eq((n["severity"], n["subject"]["kind"]), ("high", "container"), f"{name}: high, container")
+                if policy:
+                    tap.eq(c.policy(), "no", f"{name}: its restart policy is off")
+                if name == "miner":
+                    warned = [x for x in g.notices("run.cpu", name) if x["action"] == "alerted"]
+                    tap.ok(warned and "pavise allow" in warned[0].get("next", ""), "warned half way, with the line that spares it",
+                           g.notices("run.cpu"))
+            miner = Container(d, next(x["Id"] for x in d.containers() if "/miner" in x["Names"]))
+            d.down()
+            d.up()
+            time.sleep(1)
+            tap.eq(miner.state(), "exited", "restart=always stays dead also after dockerd has started again")
+            tap.ok(wait_for(idle.running, 10), "its benign twin runs again")
+            tap.eq(g.notices("run.cpu", "idle"), [], "no notice about the benign twin")
+            acts = g.ask({"verb": "acts"})[-1]["acts"]
+            row = next((a["row"] for a in acts if a["subject"] == "miner"), None)
+            if tap.ok(row is not None, "the act is on record", acts):
+                g.cmd("undo", str(row))
+                tap.eq(miner.policy(), "always", "undo gives the restart policy back")
+
+
+def test_respawn(tap):
+    """Killed, made again under a new id: killed on sight, five times; then one critical notice."""
+    with Dockerd() as d:
+        with Guard(d, FAST) as g:
+            first = d.run("pvnet burn 1000", name="m0", labels={"com.docker.compose.project": "p",
+                                                              "com.docker.compose.service": "miner"})
+            tap.ok(dead(first), "the first one is killed", g.log(8))
+            for i in range(1, 7):
+                c = d.run("pvnet burn 1000", name=f"m{i}", labels={"com.docker.compose.project": "p",
+                                                                 "com.docker.compose.service": "miner"})
+                gone = wait_for(lambda: not c.running(), 3 if i <= 5 else 1)
+                if i <= 5:
+                    tap.ok(gone, f"made again, {i}: killed on sight", g.log(6))
+                c.remove()
+            n = g.wait_notice("run.respawn", where=lambda n: n["severity"] == "critical")
+            tap.ok(n, "then one critical notice", g.notices()[-4:])
+            tap.eq(len(g.notices("run.respawn")), 1, "exactly one")
+
+
+def test_actions(tap):
+    """stop, freeze, alert and ignore instead of kill."""
+    with Dockerd() as d:
+        for action, want in (("stop", "stopped"), ("freeze", "frozen"), ("alert", "alerted")):
+            conf = merge(FAST, {"cpu": {"action": action}})
+            with Guard(d, conf, name=f"g-{action}") as g:
+                c = d.run("pvnet burn 1000", name=f"busy-{action}", restart="always")
+                n = g.wait_notice("run.cpu", f"busy-{action}", 25, where=lambda n: n["action"] == want)
+                tap.ok(n, f"{action}: notice says {want}", g.notices()[-3:] + [g.log(5)])
+                if action == "stop":
+                    tap.ok(wait_for(lambda: not c.running(), 12), "stop: it has ended")
+                elif action == "freeze":
+                    def used():
+                        return int(re.search(r"usage_usec (\d+)", open(c.cgroup() + "/cpu.stat").read()).group(1))
+                    a = used()
+                    time.sleep(0.7)
+                    tap.ok(used() - a < 50000 and c.running(), "freeze: it stands still")
+                else:
+                    tap.ok(c.running(), "alert: it runs on")
+                    d.run("pvnet burn 1000", name="other")
+                if action == "freeze":
+                    row = next((a["row"] for a in g.ask({"verb": "acts"})[-1]["acts"] if a["subject"] == "busy-freeze"), None)
+                    if tap.ok(row is not None, "freeze: on record"):
+                        g.cmd("undo", str(row))
+                        a = used()
+                        tap.ok(wait_for(lambda: used() > a + 20000, 5), "freeze: undo lets it go on")
+            c.remove()
+
+
+def test_memory(tap):
+    with Dockerd() as d:
+        conf = {"sample": "500ms", "memory": {"limit": "40MiB"}}
+        with Guard(d, conf) as g:
+            near = d.run("pvnet eat 60 1000", name="near-limit", Memory=64 << 20, MemorySwap=64 << 20)
+            big = d.run("pvnet eat 50 1000", name="no-limit")
+            small = d.run("pvnet eat 40 1000", name="far-from-limit", Memory=128 << 20, MemorySwap=128 << 20)
+            cache = d.run(["sh", "-c", "dd if=/dev/zero of=/f bs=1M count=60 2>/dev/null; sync; cat /f >/dev/null; sleep 1000"],
+                          name="page-cache", Memory=64 << 20, MemorySwap=64 << 20)
+            for c, name in ((near, "near-limit"), (big, "no-limit")):
+                n = g.wait_notice("run.memory", name)
+                tap.ok(n and n["action"] == "alerted", f"{name}: told", g.notices()[-3:])
+                tap.ok(c.running(), f"{name}: lives")
+            time.sleep(2)
+            for name in ("far-from-limit", "page-cache"):
+                tap.eq(g.notices("run.memory", name), [], f"{name}: nothing to tell")
+            oom = d.run("pvnet oomchild 64", name="oom-child", Memory=32 << 20, MemorySwap=32 << 20)
+            d.run(["sh", "-c", "pvnet oomchild 64; sleep 1000"], name="oom-lives", Memory=32 << 20, MemorySwap=32 << 20)
+            oom.wait()
+            tap.eq(oom.logs().strip(), "killed", "a child was killed for lack of memory")
+            for name in ("oom-child", "oom-lives"):
+                n = g.wait_notice("run.oom", name)
+                tap.ok(n and n["severity"] == "high", f"{name}: told, although its init lives on", g.notices()[-3:])
+            tap.eq(g.notices("run.oom", "near-limit"), [], "nobody else is told to have lost a process")
+            cache.remove()
+            small.remove()
+
+
+def test_pids(tap):
+    with Dockerd() as d:
+        with Guard(d, {"sample": "500ms"}) as g:
+            many = d.run("pvnet forks 60 1000", name="many")
+            d.run("pvnet forks 40 1000", name="few")
+            full = d.run("pvnet forks 17 1000", name="nearly-full", PidsLimit=20)
+            n = g.wait_notice("run.pids", "many")
+            tap.ok(n and n["action"] == "alerted", "60 processes: told", g.notices()[-3:])
+            tap.ok(many.running(), "and left alive")
+            tap.ok(g.wait_notice("run.pids", "nearly-full"), "18 of 20 tasks: told", g.notices()[-3:])
+            time.sleep(1.5)
+            tap.eq(g.notices("run.pids", "few"), [], "40 processes: nothing to tell")
+            tap.ok(full.running(), "nobody is harmed")
+
+
+def test_no_api(tap):
+    """dockerd is gone: the kill goes to the cgroup."""
+    with Dockerd("--live-restore") as d:
+        c = d.run("pvnet burn 1000", name="orphan")
+        cg = c.cgroup()
+        with Guard(d, merge(FAST, {"cpu": {"for": "6s"}})) as g:
+            d.down()
+            tap.ok(wait_for(lambda: not cgroup_procs(cg), 30), "a busy container without a dockerd is ended", g.log(10))
+            tap.ok(g.wait_notice("run.cpu", where=lambda n: n["action"] == "killed"), "and told", g.notices()[-4:])
+            tap.ok(g.wait_notice("guard.engine"), "so is that the engine does not answer", g.notices()[-4:])
+            d.up()
+            late = d.run("sleep 1000", name="late")
+            def known():
+                return "late" in [w.get("name") for w in g.ask({"verb": "top"})[-1]["workloads"]]
+            tap.ok(wait_for(known, 15), "the guard finds dockerd again")
+            late.remove()
+
+
+main(test_cpu, test_respawn, test_actions, test_memory, test_pids, test_no_api)

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""The owner stays in charge: off and on, also with the guard dead; exceptions by name and by label; reload; observe."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+TRY = f"connect {OUT4} 3333"
+
+
+def blocked(c):
+    return c.net(TRY) == ["EPERM"]
+
+
+def test_off(tap):
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        with Guard(d) as g:
+            tap.ok(blocked(c), "blocked to begin with")
+            g.cmd("off")
+            tap.ok(wait_for(lambda: not blocked(c), 3), "off: open")
+            tap.ok("off" in g.cmd("status", check=False).lower(), "status says so")
+            tap.ok(g.wait_notice("guard.off"), "so does a notice", g.notices()[-3:])
+            g.cmd("on")
+            tap.ok(wait_for(lambda: blocked(c), 3), "on: blocked")
+            g.cmd("off", "--for", "3s")
+            tap.ok(wait_for(lambda: not blocked(c), 2), "off --for 3s: open")
+            tap.ok(wait_for(lambda: blocked(c), 6), "and blocked again by itself")
+
+
+def test_off_dead(tap):
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        g = Guard(d)
+        with g:
+            tap.ok(blocked(c), "blocked to begin with")
+            for _ in range(3):
+                for pid in (g.proc.pid, *g.roles().values()):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+            g.proc.wait()
+            tap.ok(wait_for(lambda: not g.roles(), 5), "every role is dead", g.roles())
+            tap.ok(blocked(c), "blocks stay in force without them")
+            g.cmd("off", "--for", "4s")
+            tap.ok(not blocked(c), "off --for works with the guard dead")
+            tap.ok(wait_for(lambda: blocked(c), 7), "and the kernel goes on by itself")
+            g.cmd("off")
+            tap.ok(not blocked(c), "off works with the guard dead")
+            g.start()
+            tap.ok(wait_for(lambda: not blocked(c), 1) and not blocked(c), "off until told otherwise outlives a new start",
+                   g.status())
+            g.cmd("on")
+            tap.ok(wait_for(lambda: blocked(c), 3), "on: blocked again")
+            tap.ok(g.stop(), "the guard ends by itself")
+            tap.ok(blocked(c), "stopped in order: blocks stay")
+            tap.ok("block" in g.log().lower(), "and it says so", g.log(5))
+            g.start()
+            tap.ok(blocked(c), "started again: blocked")
+
+
+def test_exceptions(tap):
+    with Dockerd() as d:
+        conf = {"sample": "500ms", "cpu": {"limit": "10%", "for": "4s"}}
+        d.import_image(image_tar(), "excused:1", changes=("ENV PATH=/bin", "LABEL pavise.cpu=ignore"))
+        web = d.run("sleep 1000", name="web")
+        other = d.run("sleep 1000", name="other")
+        label = d.run("pvnet burn 1000", name="by-label", labels={"pavise.cpu": "ignore", "pavise.net": "ignore"})
+        with Guard(d, conf) as g:
+            image = d.run("pvnet burn 1000", name="by-image", image="excused:1")
+            tap.ok(wait_for(lambda: not image.running(), 25), "a label of the image excuses nobody", g.log(8))
+            tap.ok(label.running(), "a label of the container does")
+            tap.ok(blocked(label), "but never for net")
+            tap.ok("by-label" in g.cmd("status", check=False), "status lists the exception")
+            tap.ok(blocked(web) and blocked(other), "blocked to begin with")
+            g.cmd("allow", "web", "net")
+            tap.ok(wait_for(lambda: not blocked(web), 5), "allow: open for web", g.log(5))
+            tap.ok(blocked(other), "for nobody else")
+            tap.ok("web" in g.cmd("status", check=False), "status lists it")
+            tap.eq(web.net(f"dns udp {DNS4} 53 x.mine.org"), ["EPERM"], "for no other signal")
+            g.stop()
+            g.start()
+            tap.ok(wait_for(lambda: not blocked(web), 3), "and it outlives a new start")
+
+
+def test_reload(tap):
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        with Guard(d) as g:
+            tap.eq(c.net(TRY, f"connect {OUT4} 4445"), ["EPERM", "ok"], "to begin with")
+            g.write({"net": {"ports": [3333, 4445]}})
+            g.proc.send_signal(signal.SIGHUP)
+            tap.ok(wait_for(lambda: c.net(f"connect {OUT4} 4445") == ["EPERM"], 6), "SIGHUP: the new port is blocked", g.log(5))
+            tap.eq(c.net(TRY, f"connect {OUT4} 4444"), ["EPERM", "ok"], "the old policy is gone")
+            good = open(g.config).read()
+            g.write_text(good.replace("[3333, 4445]", "[3333, banana]"))
+            answer = g.ask({"verb": "reload"})[-1]
+            tap.ok(not answer["ok"] and "pavise.yaml:" in answer["error"], "an invalid file is refused with its place", answer)
+            tap.eq(c.net(f"connect {OUT4} 4445"), ["EPERM"], "and the policy stays")
+            g.write_text(good)
+            # No gap: 40 connects while the policy changes 10 times.
+            e = d.api("POST", f"/containers/{c.id}/exec", {"Cmd": ["sh", "-c", f"pvnet flood {OUT4} 3333 60000 >/tmp/gap"]})["Id"]
+            d.api("POST", f"/exec/{e}/start", {"Detach": True})
+            for i in range(10):
+                g.write({"net": {"ports": [3333, 5000 + i]}})
+                tap.ok(g.ask({"verb": "reload"})[-1]["ok"], f"reload {i}")
+            got = wait_for(lambda: c.exec("cat /tmp/gap"), 60)
+            tap.eq(got, "60000 0 0", "60,000 connects meanwhile: not one went through")
+
+
+def test_observe(tap):
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        busy = d.run("pvnet forks 60 1000", name="busy")
+        with Guard(d, {"mode": "observe", "sample": "500ms", "cpu": {"limit": "10%", "for": "4s"}}) as g:
+            tap.eq(c.net(TRY, f"dns udp {DNS4} 53 x.mine.org"), ["ok", "ok"], "nothing is refused")
+            for id_ in ("net.stratum", "dns.mining"):
+                n = g.wait_notice(id_, "web")
+                tap.ok(n and n["action"] == "would-block", f"{id_}: would-block", g.notices()[-3:])
+            m = d.run("pvnet burn 1000", name="miner")
+            n = g.wait_notice("run.cpu", "miner", 25, where=lambda n: n["action"] == "would-kill")
+            tap.ok(n and m.running(), "run.cpu: would-kill, and it lives", g.notices()[-3:])
+            tap.ok(wait_for(lambda: "busy" in g.log(200), 5), "at start it says who would be hit", g.log())
+            busy.remove()
+
+
+main(test_off, test_off_dead, test_exceptions, test_reload, test_observe)

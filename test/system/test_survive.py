@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""kill -9 of every role at any moment: blocks stay in force, no written notice is lost, the role comes back. And dockerd
+absent, late, restarted."""
+
+import os
+import random
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+ROUNDS = int(os.environ.get("PAVISE_ROUNDS", "40"))
+ROLES = ("pavise-broker", "pavise-engine", "pavise-launcher", "all")
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def launcher(g):
+    """The launcher is what `pavise guard` has become."""
+    return g.roles().get("pavise-launcher", g.proc.pid)
+
+
+def test_kill(tap):
+    rng = random.Random(1)
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        with Guard(d) as g:
+            open_, lost, stuck, seen = [], [], [], 0
+            c.net(f"connect {OUT4} 3333")
+            g.wait_notice("net.stratum", "web")
+            for i in range(ROUNDS):
+                role = ROLES[i % len(ROLES)]
+                before = {n.get("row") or (n["time"], n["id"]): n for n in g.notices()} if g.answers() else {}
+                time.sleep(rng.random() * 0.05)
+                roles = g.roles()
+                victims = list(roles.values()) if role == "all" else [launcher(g) if "launcher" in role else roles.get(role)]
+                for pid in victims:
+                    if pid:
+                        kill(pid)
+                got = c.net(f"connect {OUT4} 3333", f"dns udp {DNS4} 53 x.mine.org")
+                if got != ["EPERM", "EPERM"]:
+                    open_.append((i, role, got))
+                if role in ("all", "pavise-launcher"):
+                    g.proc.wait(10)
+                    if not wait_for(lambda: not g.roles(), 5):
+                        stuck.append((i, role, g.roles()))
+                elif not wait_for(g.answers, 4):
+                    stuck.append((i, role, g.log(4)))
+                if i % 4 >= 1:  # a fresh guard: else the pauses between restarts grow to a minute
+                    g.stop(signal.SIGKILL)
+                    g.start()
+                    seen += 1
+                now = {n.get("row") or (n["time"], n["id"]) for n in g.notices()}
+                lost += [k for k in before if k not in now]
+            tap.eq(open_, [], f"{ROUNDS} kills: both blocks in force throughout")
+            tap.eq(lost, [], "no notice lost")
+            tap.eq(stuck, [], "every role came back, and none was left over")
+
+
+def test_often(tap):
+    """Three deaths within a minute are a notice."""
+    with Dockerd() as d:
+        with Guard(d) as g:
+            for _ in range(3):
+                pid = wait_for(lambda: g.roles().get("pavise-engine"), 10)
+                kill(pid)
+                wait_for(lambda: g.roles().get("pavise-engine") not in (None, pid), 10)
+            wait_for(g.answers, 15)
+            tap.ok(g.wait_notice("guard.role", seconds=15), "told", g.notices()[-4:])
+
+
+def test_link(tap):
+    """Somebody takes a pinned link away: noticed and mended within 5 s."""
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        with Guard(d) as g:
+            links = [l for l in sh("bpftool", "-j", "link", "show").strip().splitlines()]
+            mine = [l["id"] for l in json.loads(links[-1]) if l.get("type") == "cgroup" and
+                    l.get("cgroup_id") == os.stat(world().root).st_ino]
+            tap.ok(len(mine) >= 5, "the hooks sit at the watched root", mine)
+            for id_ in mine:
+                sh("bpftool", "link", "detach", "id", id_, check=False)
+            tap.ok(wait_for(lambda: c.net(f"connect {OUT4} 3333") == ["EPERM"], 6, 0.3), "blocked again within 5 s", g.log(6))
+            tap.ok(g.wait_notice("guard.degraded"), "and told", g.notices()[-3:])
+
+
+def test_dockerd(tap):
+    """The guard starts without dockerd, finds it when it comes, and lists again after its restart."""
+    d = Dockerd()
+    with Guard(d) as g:
+        def names():
+            return [w.get("name") for w in g.ask({"verb": "top"})[-1]["workloads"]]
+        tap.ok(g.answers(), "the guard runs without dockerd")
+        with d:
+            c = d.run("sleep 1000", name="first", restart="always")
+            tap.ok(wait_for(lambda: "first" in names(), 15), "a container of a late dockerd is known by name", names)
+            tap.eq(c.net(f"connect {OUT4} 3333"), ["EPERM"], "and guarded")
+            d.down()
+            d.up()
+            c2 = d.run("sleep 1000", name="second")
+            tap.ok(wait_for(lambda: {"first", "second"} <= set(names()), 20), "after a restart both are known", names())
+            c2.remove()
+            tap.ok(wait_for(lambda: "second" not in names(), 10), "one that went is forgotten", names())
+
+
+main(test_kill, test_often, test_link, test_dockerd)
