@@ -16,7 +16,6 @@ struct verdict {
 	uint64_t window_us;    /* over which `value` was measured; 0 if it is an instant */
 	uint64_t pressure;     /* cpu only: permyriad of the window that the workload stood waiting for a core */
 	uint8_t warning;       /* half way there: told, nothing done */
-	uint8_t tasks;	       /* pids only: value and limit are tasks (threads), not processes */
 	uint8_t tasks;	       /* pids only: value and limit count tasks (threads too), not processes */
 };
 

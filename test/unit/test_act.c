@@ -175,7 +175,7 @@ static void test_runs(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		struct world wd = cases[i].world;
 		struct act_run run;
-		uint64_t took;
+		uint64_t took = 0;
 		char log[16];
 
 		run = play(&p, &wd, log, sizeof(log), &took);
