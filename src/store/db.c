@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 
+_Static_assert(POLICY_CHANNELS == 16, "DB_DELIVERY_KEEP names so many");
+
 static const char *const texts[DB_N] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
 	[DB_COMMIT] = "COMMIT",
@@ -20,13 +22,17 @@ static const char *const texts[DB_N] = {
 	[DB_NOTICES_NEW] = NOTICES " ORDER BY n.row DESC LIMIT ?6",
 	[DB_NOTICES_OLD] = NOTICES " ORDER BY n.row LIMIT ?6",
 	[DB_LAST_ROW] = "SELECT max(row) FROM notices",
-	[DB_DELIVERY_ADD] = "INSERT INTO deliveries(notice,channel,key,severity,since_us,due_us) VALUES(?1,?2,?3,?4,?5,?5)",
-	[DB_DELIVERY_DUE] = "SELECT d.row,d.channel,d.attempts,d.key,d.since_us," DB_NOTICE_COLUMNS
-			    " FROM deliveries d INDEXED BY deliveries_due JOIN notices n ON n.row=d.notice"
-			    " WHERE d.state=0 AND d.due_us<=?1 ORDER BY d.due_us,d.row LIMIT ?2",
+	[DB_DELIVERY_ADD] = "INSERT INTO deliveries(notice,key,since_us,due_us) VALUES(?1,?2,?3,?3)",
+	[DB_DELIVERY_DUE] = "SELECT d.row,d.key,d.attempts,d.since_us," DB_NOTICE_COLUMNS
+			    " FROM deliveries d JOIN notices n ON n.row=d.notice"
+			    " WHERE d.state=0 AND d.key=?1 AND d.due_us<=?2 ORDER BY d.due_us,d.row LIMIT ?3",
 	[DB_DELIVERY_DONE] = "DELETE FROM deliveries WHERE row=?1",
 	[DB_DELIVERY_RETRY] = "UPDATE deliveries SET attempts=attempts+1,due_us=?2,state=(?2=0),error=?3 WHERE row=?1",
-	[DB_DELIVERY_NEXT] = "SELECT min(due_us) FROM deliveries WHERE state=0",
+	[DB_DELIVERY_NEXT] = "SELECT min(due_us) FROM deliveries WHERE state=0 AND key=?1 AND due_us>?2",
+	[DB_DELIVERY_HURRY] = "UPDATE deliveries SET due_us=?2 WHERE state=0 AND key=?1 AND due_us>?2",
+	[DB_DELIVERY_KEEP] = "UPDATE deliveries SET state=1,error='the channel is no longer configured' WHERE state=0"
+			     " AND key NOT IN (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
+	[DB_DELIVERY_DROP] = "UPDATE deliveries SET state=1,error='no channel is configured' WHERE state=0",
 	[DB_COUNTS] = "SELECT (SELECT count(*) FROM notices),(SELECT count(*) FROM deliveries WHERE state=0),"
 		      "(SELECT count(*) FROM deliveries WHERE state=1)",
 	[DB_BACKLOG] = "SELECT count(*),min(n.time_us),max(n.last_us),min(d.due_us),max(d.row),min(d.since_us),"

@@ -1,15 +1,6 @@
 /* What still has to reach a channel. */
 #include "store/db.h"
 
-uint64_t store_channel_key(const struct policy_channel *c)
-{
-	uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, 64 bits: names a channel, guards nothing */
-
-	for (const char *s = c->url; *s; s++)
-		h = (h ^ (uint8_t) *s) * 0x100000001b3u;
-	return h;
-}
-
 struct each_delivery {
 	int (*fn)(const struct delivery *, void *);
 	void *arg;
@@ -20,24 +11,25 @@ static int give_delivery(sqlite3_stmt *st, void *arg)
 	struct each_delivery *e = arg;
 	struct delivery d = {
 		.row = db_u64(st, 0),
-		.channel = (uint32_t) sqlite3_column_int(st, 1),
+		.key = db_u64(st, 1),
 		.attempt = (uint32_t) sqlite3_column_int(st, 2) + 1,
-		.key = db_u64(st, 3),
-		.since_us = db_u64(st, 4),
+		.since_us = db_u64(st, 3),
 	};
 
-	return db_notice(st, 5, &d.notice) < 0 ? 0 : e->fn(&d, e->arg);
+	return db_notice(st, 4, &d.notice) < 0 ? 0 : e->fn(&d, e->arg);
 }
 
-int store_due(struct store *s, uint64_t now_us, size_t max, int (*fn)(const struct delivery *, void *), void *arg)
+int store_due(struct store *s, uint64_t key, uint64_t now_us, size_t max,
+	      int (*fn)(const struct delivery *, void *), void *arg)
 {
 	sqlite3_stmt *st = db_get(s, DB_DELIVERY_DUE);
 	struct each_delivery e = { fn, arg };
 
 	if (!st)
 		return db_error(s);
-	(void) db_bind_u64(st, 1, PV_MIN(now_us, (uint64_t) INT64_MAX));
-	(void) db_bind_u64(st, 2, PV_MIN(max, (size_t) INT32_MAX));
+	(void) db_bind_u64(st, 1, key);
+	(void) db_bind_u64(st, 2, PV_MIN(now_us, (uint64_t) INT64_MAX));
+	(void) db_bind_u64(st, 3, PV_MIN(max, (size_t) INT32_MAX));
 	return db_each(s, st, give_delivery, &e);
 }
 
@@ -70,12 +62,46 @@ static int keep_min(sqlite3_stmt *st, void *arg)
 	return 1;
 }
 
-uint64_t store_next_due(struct store *s)
+uint64_t store_next_due(struct store *s, uint64_t key, uint64_t after_us)
 {
+	sqlite3_stmt *st = db_get(s, DB_DELIVERY_NEXT);
 	uint64_t due = UINT64_MAX;
 
-	(void) db_each(s, db_get(s, DB_DELIVERY_NEXT), keep_min, &due);
+	if (!st)
+		return due;
+	(void) db_bind_u64(st, 1, key);
+	(void) db_bind_u64(st, 2, PV_MIN(after_us, (uint64_t) INT64_MAX));
+	(void) db_each(s, st, keep_min, &due);
 	return due;
+}
+
+int store_hurry(struct store *s, uint64_t key, uint64_t when_us)
+{
+	sqlite3_stmt *st = db_get(s, DB_DELIVERY_HURRY);
+
+	if (!st)
+		return db_error(s);
+	(void) db_bind_u64(st, 1, key);
+	(void) db_bind_u64(st, 2, when_us);
+	return db_run(s, st);
+}
+
+int store_keep_channels(struct store *s, const uint64_t *keys, size_t n)
+{
+	sqlite3_stmt *st = db_get(s, DB_DELIVERY_KEEP);
+	int r;
+
+	if (!st)
+		return db_error(s);
+	if (n > POLICY_CHANNELS)
+		return -EINVAL;
+	/* What is not bound is NULL, and a list with NULL in it is left out by nothing: bind a key again instead. */
+	for (int i = 0; n && i < POLICY_CHANNELS; i++)
+		(void) db_bind_u64(st, i + 1, keys[PV_MIN((size_t) i, n - 1)]);
+	if (!n)
+		st = db_get(s, DB_DELIVERY_DROP);
+	r = db_run(s, st);
+	return r < 0 ? r : sqlite3_changes(s->db);
 }
 
 static int keep_counts(sqlite3_stmt *st, void *arg)

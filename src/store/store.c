@@ -34,17 +34,15 @@ static int bind_notice(sqlite3_stmt *st, const struct notice *n)
 	return bad ? -ENOMEM : 0;
 }
 
-static int add_delivery(struct store *s, uint64_t notice, const struct notice *n, const struct policy *p, uint32_t i)
+static int add_delivery(struct store *s, uint64_t notice, uint64_t wall_us, const struct policy_channel *c)
 {
 	sqlite3_stmt *st = db_get(s, DB_DELIVERY_ADD);
 
 	if (!st)
 		return db_error(s);
 	(void) db_bind_u64(st, 1, notice);
-	(void) sqlite3_bind_int(st, 2, (int) i);
-	(void) db_bind_u64(st, 3, store_channel_key(&p->channels[i]));
-	(void) sqlite3_bind_int(st, 4, (int) n->severity);
-	(void) db_bind_u64(st, 5, n->last_us);
+	(void) db_bind_u64(st, 2, store_channel_key(c));
+	(void) db_bind_u64(st, 3, wall_us);
 	return db_run(s, st);
 }
 
@@ -61,7 +59,7 @@ static int add_rows(struct store *s, const struct notice *n, const struct policy
 	row = (uint64_t) sqlite3_last_insert_rowid(s->db);
 	for (uint32_t i = 0; p && i < p->n_channels && i < POLICY_CHANNELS; i++)
 		if ((unsigned) n->severity >= p->channels[i].min_severity) {
-			r = add_delivery(s, row, n, p, i);
+			r = add_delivery(s, row, n->last_us, &p->channels[i]);
 			if (r < 0)
 				return r;
 		}

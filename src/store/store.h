@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "model/notice.h"
 #include "model/policy.h"
+#include "store/key.h"
 
 struct store;
 
@@ -47,22 +48,27 @@ int store_notices(struct store *s, const struct store_query *q, int (*fn)(const 
 int store_notice(struct store *s, uint64_t row, struct notice *ret); /* -ENOENT */
 uint64_t store_last_row(struct store *s);
 
-/* Deliveries that are due at `now_us` (wall), oldest first. `attempt` counts from 1. */
+/* Deliveries of one channel (`key`: store_channel_key()) that are due at `now_us` (wall), oldest first. `attempt` counts
+ * from 1. */
 struct delivery {
 	uint64_t row; /* of the delivery */
-	uint32_t channel; /* index into the channels of the policy it was stored under; look for `key` first */
+	uint64_t key;
 	uint32_t attempt;
-	uint64_t key;	  /* store_channel_key() */
 	uint64_t since_us; /* wall clock of its making */
 	struct notice notice;
 };
-/* A channel survives a reload that moves it to another index: deliveries keep a hash of its URL. */
-uint64_t store_channel_key(const struct policy_channel *c);
-int store_due(struct store *s, uint64_t now_us, size_t max, int (*fn)(const struct delivery *, void *), void *arg);
+int store_due(struct store *s, uint64_t key, uint64_t now_us, size_t max,
+	      int (*fn)(const struct delivery *, void *), void *arg);
 int store_delivered(struct store *s, uint64_t delivery_row);
 /* Try again at `when_us`; 0: given up (kept and counted). */
 int store_retry(struct store *s, uint64_t delivery_row, uint64_t when_us, const char *error);
-uint64_t store_next_due(struct store *s); /* wall clock of the next delivery; UINT64_MAX: none */
+/* Wall clock of the channel's first delivery that is due after `after_us` (0: of any); UINT64_MAX: none. */
+uint64_t store_next_due(struct store *s, uint64_t key, uint64_t after_us);
+/* Everything that waits for the channel is due at `when_us` at the latest: it answers again. */
+int store_hurry(struct store *s, uint64_t key, uint64_t when_us);
+/* Gives up what waits for channels other than these (taken out of the configuration), and returns how many. At most
+ * POLICY_CHANNELS keys. */
+int store_keep_channels(struct store *s, const uint64_t *keys, size_t n);
 struct store_counts {
 	uint64_t notices, waiting, given_up;
 };

@@ -173,40 +173,52 @@ static int keep_delivery(const struct delivery *d, void *arg)
 static void test_deliveries(void **state)
 {
 	struct notice low = make_notice(1000), high = make_notice(2000);
+	const uint64_t keys[] = { store_channel_key(&policy.channels[0]), store_channel_key(&policy.channels[1]) };
 	static struct delivery d[8];
 	pv_auto(store) s = open_store();
 	struct store_counts c;
 
 	(void) state;
 	low.severity = SEV_LOW;
-	assert_int_equal(store_next_due(s), UINT64_MAX);
+	assert_int_equal(store_next_due(s, keys[0], 0), UINT64_MAX);
 	assert_int_equal(store_add(s, &low, &policy), 0);
 	assert_int_equal(store_add(s, &high, &policy), 0);
-	assert_int_equal(store_next_due(s), 1000);
+	assert_int_equal(store_next_due(s, keys[0], 0), 1000);
+	assert_int_equal(store_next_due(s, keys[0], 1000), 2000);
+	assert_int_equal(store_next_due(s, keys[1], 0), 2000); /* the low one went to the first channel only */
 
 	memset(d, 0, sizeof(d));
-	assert_int_equal(store_due(s, 1999, 8, keep_delivery, d), 0);
-	assert_int_equal(d[0].row, 1); /* the low one, to the first channel only */
-	assert_int_equal(d[1].row, 0);
-	memset(d, 0, sizeof(d));
-	assert_int_equal(store_due(s, 2000, 8, keep_delivery, d), 0);
-	assert_int_equal(d[2].channel, 1);
-	assert_int_equal(d[2].key, store_channel_key(&policy.channels[1]));
-	assert_int_equal(d[2].attempt, 1);
-	assert_int_equal(d[3].row, 0);
+	assert_int_equal(store_due(s, keys[1], 1999, 8, keep_delivery, d), 0);
+	assert_int_equal(d[0].row, 0);
+	assert_int_equal(store_due(s, keys[1], 2000, 8, keep_delivery, d), 0);
+	assert_int_equal(d[0].attempt, 1);
+	assert_int_equal(d[0].since_us, 2000);
+	check_same(&d[0].notice, &high);
+	assert_int_equal(store_due(s, keys[0], UINT64_MAX, 8, keep_delivery, d + 1), 0);
+	check_same(&d[1].notice, &low);
 	check_same(&d[2].notice, &high);
+	assert_int_equal(d[3].row, 0);
 
-	assert_int_equal(store_delivered(s, d[0].row), 0);
-	assert_int_equal(store_retry(s, d[1].row, 9000, "no route"), 0);
-	assert_int_equal(store_retry(s, d[2].row, 0, "gone"), 0);
-	assert_int_equal(store_next_due(s), 9000);
+	assert_int_equal(store_retry(s, d[0].row, 0, "gone"), 0);
+	assert_int_equal(store_delivered(s, d[1].row), 0);
+	assert_int_equal(store_retry(s, d[2].row, 9000, "no route"), 0);
+	assert_int_equal(store_next_due(s, keys[0], 0), 9000);
 	assert_int_equal(store_counts(s, &c), 0);
 	assert_int_equal(c.notices, 2);
 	assert_int_equal(c.waiting, 1);
 	assert_int_equal(c.given_up, 1);
+	assert_int_equal(store_hurry(s, keys[1], 3000), 0); /* another channel's */
+	assert_int_equal(store_next_due(s, keys[0], 0), 9000);
+	assert_int_equal(store_hurry(s, keys[0], 3000), 0);
 	memset(d, 0, sizeof(d));
-	assert_int_equal(store_due(s, 9000, 8, keep_delivery, d), 0);
+	assert_int_equal(store_due(s, keys[0], 3000, 8, keep_delivery, d), 0);
 	assert_int_equal(d[0].attempt, 2);
+	assert_int_equal(store_keep_channels(s, keys, 2), 0);
+	assert_int_equal(store_keep_channels(s, keys + 1, 1), 1);
+	assert_int_equal(store_keep_channels(s, NULL, 0), 0);
+	assert_int_equal(store_counts(s, &c), 0);
+	assert_int_equal(c.waiting, 0);
+	assert_int_equal(c.given_up, 2);
 }
 
 static void test_backlog(void **state)
@@ -267,6 +279,7 @@ static void test_acts_and_trim(void **state)
 	assert_int_equal(store_act(s, a.row, &got), 0); /* not undone: kept */
 	assert_int_equal(store_delivered(s, 1), 0);
 	assert_int_equal(store_retry(s, 2, 0, "given up"), 0);
+	assert_int_equal(store_trim(s, 1000), 0); /* not older */
 	assert_int_equal(store_act_undone(s, a.row), 0);
 	assert_int_equal(store_trim(s, 5000), 1);
 	assert_int_equal(store_act(s, a.row, &got), -ENOENT);
