@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "model/conf_value.h"
+#include "model/dns_table.h"
 #include "model/severity.h"
 
 const struct conf_item conf_items[] = {
@@ -83,6 +84,7 @@ static int same_name_twice(const struct policy *p, struct pv_buf *err)
 int conf_finish(struct policy *p, struct pv_buf *err)
 {
 	int r = same_name_twice(p, err);
+	char line[256] = "";
 
 	/* The rule looks at fifths of the window: each needs a sample. */
 	if (p->cpu.hold_us < 5 * p->sample_us) {
@@ -91,6 +93,10 @@ int conf_finish(struct policy *p, struct pv_buf *err)
 		r = -EINVAL;
 	}
 	allow_built_in(p);
+	if (dns_table_build(&p->dns.table, p->dns.names, p->dns.n_names, p->dns.allow, p->dns.n_allow, line, sizeof(line)) < 0) {
+		pv_buf_printf(err, "configuration: dns.names, dns.allow: %s; right would be fewer or shorter patterns\n", line);
+		r = -EINVAL;
+	}
 	if (r == 0 && policy_check(p) < 0) {
 		pv_buf_puts(err, "configuration: does not pass its own check; please report this\n");
 		r = -EINVAL;

@@ -96,27 +96,40 @@ static bool is_section(const char *key)
 	return false;
 }
 
+/* Compares within one section by the second word, at the top by sections and plain keys: `ney.ports` is as near as
+ * `prots` below `net`. Returns the suggestion in `out`, empty where nothing is near. */
+static void nearest_key(const char *key, char out[64])
+{
+	const char *dot = strchr(key, '.');
+	size_t prefix = dot ? (size_t) (dot - key) + 1 : 0;
+	struct suggest s = { .word = key + prefix };
+
+	out[0] = '\0';
+	for (const struct conf_item *i = conf_items; i->key; i++) {
+		char word[32];
+		const char *before = s.best;
+
+		if (strncmp(i->key, key, prefix) != 0)
+			continue;
+		(void) snprintf(word, sizeof(word), "%.*s", (int) strcspn(i->key + prefix, "."), i->key + prefix);
+		suggest_try(&s, word);
+		if (s.best != before)
+			(void) snprintf(out, 64, "%.*s%s", (int) PV_MIN(prefix, 31), key, word);
+		s.best = out[0] ? out : NULL;
+	}
+}
+
 static void unknown_key(struct reader *r, const struct yaml_node *n, const char *key)
 {
-	struct suggest s = { .word = key };
-	char section[64];
 	struct pv_buf *b = error_at(r, n);
+	char near[64];
 
-	for (const struct conf_item *i = conf_items; i->key; i++) {
-		const char *dot = strchr(i->key, '.');
-
-		suggest_try(&s, i->key);
-		if (dot && !strchr(key, '.') && (size_t) (dot - i->key) < sizeof(section)) {
-			(void) snprintf(section, sizeof(section), "%.*s", (int) (dot - i->key), i->key);
-			if (word_distance(key, section) < 3)
-				suggest_try(&s, i->key);
-		}
-	}
+	nearest_key(key, near);
 	pv_buf_putc(b, '`');
 	pv_buf_safe(b, key, 64);
 	pv_buf_puts(b, "` is not a key of the configuration");
-	if (s.best)
-		pv_buf_printf(b, "; did you mean `%s`?\n", s.best);
+	if (near[0])
+		pv_buf_printf(b, "; did you mean `%s`?\n", near);
 	else
 		pv_buf_puts(b, "; all keys: pavise config sample\n");
 }

@@ -151,17 +151,31 @@ void conf_sample(struct pv_buf *out)
 	}
 }
 
-/* mdoc: a dot or quote at the start of a line and a backslash anywhere mean something to it. */
+/* mdoc: short lines; a backslash, a hyphen and quotes mean something to it, and a dot at the start of a line. */
 static void man_text(struct pv_buf *out, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '\\')
-			pv_buf_puts(out, "\\e");
-		else if (*s == '-' || *s == '`' || *s == '\'')
-			pv_buf_printf(out, "%s", *s == '-' ? "\\-" : *s == '`' ? "\\(ga" : "\\(aq");
-		else
-			pv_buf_putc(out, *s);
+	size_t column = 0;
+
+	while (*s) {
+		size_t n = strcspn(s, " ");
+
+		if (column && column + 1 + n > 70) {
+			pv_buf_putc(out, '\n');
+			column = 0;
+		}
+		pv_buf_puts(out, column ? " " : *s == '.' ? "\\&" : "");
+		column += n + (column != 0);
+		for (; n; n--, s++) {
+			if (*s == '\\' || *s == '-')
+				pv_buf_puts(out, *s == '-' ? "\\-" : "\\e");
+			else if (*s == '`' || *s == '\'')
+				pv_buf_puts(out, *s == '`' ? "\\(ga" : "\\(aq");
+			else
+				pv_buf_putc(out, *s);
+		}
+		s += strspn(s, " ");
 	}
+	pv_buf_putc(out, '\n');
 }
 
 void conf_man(struct pv_buf *out)
@@ -174,18 +188,20 @@ void conf_man(struct pv_buf *out)
 		pv_autobuf text = PV_BUF_INIT;
 
 		pv_buf_printf(out, ".It Cm %s\n", item->key);
-		man_text(out, item->help);
-		pv_buf_puts(out, ".\nTakes ");
-		conf_expect(&text, item);
+		pv_buf_printf(&text, "%s.", item->help);
 		man_text(out, pv_buf_str(&text));
-		pv_buf_puts(out, ".\nDefault: ");
 		pv_buf_clear(&text);
+		pv_buf_puts(&text, "Takes ");
+		conf_expect(&text, item);
+		pv_buf_putc(&text, '.');
+		man_text(out, pv_buf_str(&text));
+		pv_buf_clear(&text);
+		pv_buf_puts(&text, "Default: ");
 		if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS)
 			pv_buf_puts(&text, "[]");
 		else
 			conf_print(&text, &p, item);
 		man_text(out, pv_buf_str(&text));
-		pv_buf_puts(out, "\n");
 	}
 	pv_buf_puts(out, ".El\n");
 }

@@ -61,8 +61,8 @@ static int wrong_syntax(struct yaml_doc *d)
 
 	e = diag ? fy_diag_errors_iterate(diag, &prev) : NULL;
 	if (!d->why->len && e) {
-		d->line = e->line >= 0 ? (unsigned) e->line + 1 : 1;
-		d->column = e->column >= 0 ? (unsigned) e->column + 1 : 1;
+		d->line = e->line > 0 ? (unsigned) e->line : 1; /* from 1 here, from 0 in marks */
+		d->column = e->column > 0 ? (unsigned) e->column : 1;
 		pv_buf_puts(d->why, "is not YAML: ");
 		pv_buf_safe(d->why, e->msg ? e->msg : "unreadable", 160);
 	}

@@ -1,0 +1,357 @@
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/magic.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/timex.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+
+#include "cmd/cmd.h"
+#include "model/roles.h"
+
+enum answer { WELL, DEGRADED, UNCHECKED, ANSWER_N };
+static const char *const answer_words[ANSWER_N] = { "ok", "degraded", "could not check" };
+
+struct doctor {
+	struct cmd *c;
+	const struct policy *policy;
+	struct pv_buf out;
+	struct words_style style;
+	bool json;
+	unsigned n[ANSWER_N];
+	bool docker, podman; /* answered */
+};
+
+/* One line of the result. `next` NULL: there is nothing to do. */
+static void tell(struct doctor *d, enum answer a, const char *what, const char *next, const char *why_fmt, ...)
+	PV_PRINTF(5, 6);
+static void tell(struct doctor *d, enum answer a, const char *what, const char *next, const char *why_fmt, ...)
+{
+	static const enum severity colours[] = { SEV_INFO, SEV_HIGH, SEV_MEDIUM };
+	char text[512];
+	va_list ap;
+
+	va_start(ap, why_fmt);
+	(void) vsnprintf(text, sizeof(text), why_fmt, ap);
+	va_end(ap);
+	d->n[a]++;
+	if (d->json) {
+		pv_buf_printf(&d->out, "%s{\"check\":", d->out.len > 30 ? "," : "");
+		pv_buf_json_str(&d->out, what);
+		pv_buf_printf(&d->out, ",\"result\":\"%s\",\"why\":", a == WELL ? "ok" : a == DEGRADED ? "degraded" : "unknown");
+		pv_buf_json_str(&d->out, text);
+		pv_buf_puts(&d->out, ",\"next\":");
+		pv_buf_json_str(&d->out, next ? next : "");
+		pv_buf_putc(&d->out, '}');
+		return;
+	}
+	pv_buf_printf(&d->out, "%s%-15s%s  %-16s ", a == WELL ? "" : words_colour(colours[a], &d->style), answer_words[a],
+		      a == WELL ? "" : words_plain(&d->style), what);
+	pv_buf_safe(&d->out, text, 0);
+	pv_buf_putc(&d->out, '\n');
+	if (next && a != WELL)
+		pv_buf_printf(&d->out, "%36snext: %s\n", "", next);
+}
+
+static bool file_system(const char *path, long magic)
+{
+	struct statfs st;
+
+	return statfs(path, &st) == 0 && (long) st.f_type == magic;
+}
+
+static void kernel(struct doctor *d)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+	char *end;
+
+	if (uname(&u) < 0) {
+		tell(d, UNCHECKED, "kernel", NULL, "its version cannot be read");
+		return;
+	}
+	major = (unsigned) strtoul(u.release, &end, 10);
+	if (*end == '.')
+		minor = (unsigned) strtoul(end + 1, NULL, 10);
+	if (major > 5 || (major == 5 && minor >= 15))
+		tell(d, WELL, "kernel", NULL, "%s", u.release);
+	else
+		tell(d, DEGRADED, "kernel", "install a kernel of 5.15 or later", "%s is older than 5.15: not supported", u.release);
+	if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+		tell(d, WELL, "kernel types", NULL, "BTF is there");
+	else
+		tell(d, DEGRADED, "kernel types", "use a kernel built with CONFIG_DEBUG_INFO_BTF (every Debian and Ubuntu kernel)",
+		     "no BTF at /sys/kernel/btf/vmlinux: net and dns cannot be guarded");
+}
+
+static void cgroups(struct doctor *d)
+{
+	const char *root = d->policy->cgroup_root;
+	char unified[POLICY_PATH + 16];
+
+	(void) snprintf(unified, sizeof(unified), "%s/unified", root);
+	if (file_system(root, CGROUP2_SUPER_MAGIC))
+		tell(d, WELL, "cgroups", NULL, "version 2 at %s", root);
+	else if (file_system(unified, CGROUP2_SUPER_MAGIC))
+		tell(d, WELL, "cgroups", NULL, "hybrid: version 2 at %s, CPU and memory from version 1", unified);
+	else if (access(root, F_OK) == 0)
+		tell(d, DEGRADED, "cgroups", "boot with systemd.unified_cgroup_hierarchy=1",
+		     "pure version 1 (or no cgroups) at %s: the guard is not supported here", root);
+	else
+		tell(d, UNCHECKED, "cgroups", "pavise config show --origin", "%s cannot be opened", root);
+}
+
+static void bpf_files(struct doctor *d)
+{
+	char mount[POLICY_PATH], value[8] = "";
+	int fd;
+	char *slash;
+
+	(void) snprintf(mount, sizeof(mount), "%s", d->policy->bpf_dir);
+	slash = strrchr(mount, '/');
+	if (slash && slash != mount)
+		*slash = '\0';
+	if (file_system(mount, BPF_FS_MAGIC) || file_system(d->policy->bpf_dir, BPF_FS_MAGIC))
+		tell(d, WELL, "bpf files", NULL, "mounted at %s: blocks outlive the guard", mount);
+	else
+		tell(d, DEGRADED, "bpf files", "mount -t bpf bpf /sys/fs/bpf", "no bpf file system at %s: nothing can be pinned", mount);
+	fd = open("/proc/sys/kernel/unprivileged_bpf_disabled", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, value, sizeof(value) - 1) <= 0)
+		tell(d, UNCHECKED, "bpf for users", NULL, "whether unprivileged users may load programs is not known");
+	else if (value[0] == '0')
+		tell(d, DEGRADED, "bpf for users", "sysctl -w kernel.unprivileged_bpf_disabled=2",
+		     "unprivileged users may load BPF programs");
+	else
+		tell(d, WELL, "bpf for users", NULL, "switched off");
+	(void) pv_close(fd);
+}
+
+/* What the broker says about its hooks, in its own words: a line each. */
+static void hooks(struct doctor *d)
+{
+	char path[4096];
+	const char *argv[] = { path, "state", "--bpf-dir", d->policy->bpf_dir, NULL };
+	pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT;
+	int r;
+
+	if (child_path(d->c, "pavise-broker", path, sizeof(path)) < 0) {
+		tell(d, DEGRADED, "programs", "install pavise again", "pavise-broker is missing: the guard cannot start");
+		return;
+	}
+	if (geteuid() != 0) {
+		tell(d, UNCHECKED, "kernel hooks", "sudo pavise doctor", "only root may look at them");
+		return;
+	}
+	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &out, .err = &err });
+	for (char *s = out.data; s && *s;) {
+		size_t n = strcspn(s, "\n");
+		bool more = s[n] == '\n';
+
+		s[n] = '\0';
+		if (n)
+			tell(d, r == 0 ? WELL : DEGRADED, "kernel hooks", r == 0 ? NULL : "systemctl restart pavise", "%.200s", s);
+		s += n + more;
+	}
+	if (!out.len) {
+		pv_autobuf line = PV_BUF_INIT;
+
+		pv_buf_add(&line, pv_buf_str(&err), strcspn(pv_buf_str(&err), "\n"));
+		tell(d, r == 0 ? WELL : DEGRADED, "kernel hooks", r == 0 ? NULL : "pavise guard --observe", "%.200s",
+		     line.len ? pv_buf_str(&line) : r == 0 ? "in place" : "none are in place");
+	}
+}
+
+/* 1 answers as an engine does, 0 nobody is there, negative errno. */
+static int ping(const char *path)
+{
+	static const char request[] = "GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 3 };
+	char answer[13] = "";
+	pv_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, strlen(path));
+	(void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	(void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *) &addr, sizeof(addr)) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	if (recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) != (ssize_t) sizeof(answer) - 1)
+		return -ETIMEDOUT;
+	return strcmp(answer, "HTTP/1.1 200") == 0 ? 1 : -EPROTO;
+}
+
+static bool engine(struct doctor *d, const char *name, const char *path)
+{
+	int r = *path ? ping(path) : 0;
+
+	if (!*path)
+		tell(d, WELL, name, NULL, "switched off in the configuration");
+	else if (r == 1)
+		tell(d, WELL, name, NULL, "answers at %s", path);
+	else if (r == 0)
+		tell(d, WELL, name, NULL, "is not here (no %s)", path);
+	else if (r == -EACCES || r == -EPERM)
+		tell(d, UNCHECKED, name, "sudo pavise doctor", "%s may be asked by root only", path);
+	else
+		tell(d, DEGRADED, name, strcmp(name, "Docker") == 0 ? "systemctl status docker" : "systemctl status podman.socket",
+		     "%s does not answer (%s): containers are guarded, but not named, and not killed through it", path,
+		     strerror(-r));
+	return r == 1;
+}
+
+static void engines(struct doctor *d)
+{
+	static const char *const others[] = { "/run/k3s/containerd/containerd.sock", "/run/containerd/containerd.sock",
+					      "/run/crio/crio.sock" };
+
+	d->docker = engine(d, "Docker", d->policy->docker_socket);
+	d->podman = engine(d, "Podman", d->policy->podman_socket);
+	for (size_t i = 0; i < N_ELEMENTS(others); i++) {
+		struct stat st;
+
+		if (stat(others[i], &st) < 0 || !S_ISSOCK(st.st_mode))
+			continue;
+		if (i == 1 && d->docker) /* Docker's own */
+			continue;
+		tell(d, DEGRADED, i == 0 ? "k3s" : i == 1 ? "containerd" : "CRI-O", "run the workloads with Docker or Podman",
+		     "%s alone is not supported: its containers have no names here and are not killed; net and dns hold", others[i]);
+	}
+}
+
+static void users(struct doctor *d)
+{
+	const char *missing = !getpwnam(ROLE_USER)	  ? ROLE_USER :
+			      !getpwnam(ROLE_USER_SENDER) ? ROLE_USER_SENDER :
+			      !getgrnam(ROLE_GROUP_ADMIN) ? ROLE_GROUP_ADMIN :
+							    NULL;
+
+	if (missing)
+		tell(d, DEGRADED, "users", "systemd-sysusers /usr/lib/sysusers.d/pavise.conf", "there is no `%s`: free ids are used instead",
+		     missing);
+	else
+		tell(d, WELL, "users", NULL, "%s, %s and the group %s exist", ROLE_USER, ROLE_USER_SENDER, ROLE_GROUP_ADMIN);
+}
+
+static void time_sync(struct doctor *d)
+{
+	struct timex t = { .modes = 0 };
+	int r = adjtimex(&t);
+
+	if (r < 0)
+		tell(d, UNCHECKED, "clock", "timedatectl", "the kernel does not say whether it is in step");
+	else if (t.status & STA_UNSYNC)
+		tell(d, UNCHECKED, "clock", "timedatectl", "whether it is in step with a time server is not known here");
+	else
+		tell(d, WELL, "clock", NULL, "in step with a time server");
+}
+
+static void pressure(struct doctor *d)
+{
+	if (access("/proc/pressure/cpu", R_OK) == 0)
+		tell(d, WELL, "cpu pressure", NULL, "measured by the kernel");
+	else
+		tell(d, DEGRADED, "cpu pressure", "boot with psi=1", "not measured: on a saturated host the CPU rule sees less");
+}
+
+/* What only the running guard knows. */
+static void channels(struct doctor *d, const cJSON *s)
+{
+	const cJSON *c, *list = cJSON_GetObjectItemCaseSensitive(s, "channels"),
+			*deliveries = cJSON_GetObjectItemCaseSensitive(s, "deliveries");
+	uint64_t waiting = json_u64(deliveries, "waiting"), given_up = json_u64(deliveries, "given_up");
+	bool told = false;
+
+	if (!cJSON_GetArraySize(list)) {
+		tell(d, DEGRADED, "channels", "set notify.channels: pavise config sample", "none: notices stay on this machine");
+		return;
+	}
+	if (waiting || given_up) {
+		tell(d, DEGRADED, "channels", "pavise events --id guard.", "%llu notices wait, %llu were given up",
+		     (unsigned long long) waiting, (unsigned long long) given_up);
+		told = true;
+	}
+	cJSON_ArrayForEach(c, list) {
+		const char *last = json_text(c, "last_success");
+
+		if (*last)
+			tell(d, WELL, "channel", NULL, "%s: last success %s", json_text(c, "name"), last);
+		else if (!told)
+			tell(d, UNCHECKED, "channel", NULL, "%s: no success is recorded yet", json_text(c, "name"));
+	}
+}
+
+static void guard(struct doctor *d)
+{
+	pv_auto(ask) a = NULL;
+	cJSON *answer = NULL;
+	const cJSON *s, *e;
+	int r = ask_open(d->policy, &a);
+
+	if (r == -EACCES || r == -EPERM) {
+		tell(d, UNCHECKED, "guard", "sudo pavise doctor", "only root and the group pavise-admin may ask it");
+		return;
+	}
+	if (r < 0) {
+		tell(d, DEGRADED, "guard", "systemctl start pavise    (a first look: pavise guard --observe)", "does not run");
+		return;
+	}
+	ask_confine();
+	if (ask(a, "{\"verb\":\"status\"}", NULL, NULL, &answer) < 0) {
+		tell(d, DEGRADED, "guard", "systemctl restart pavise", "runs, but does not answer");
+		return;
+	}
+	s = cJSON_GetObjectItemCaseSensitive(answer, "status");
+	if (json_true(s, "off"))
+		tell(d, DEGRADED, "guard", "pavise on", "runs, but is switched off");
+	else
+		tell(d, WELL, "guard", NULL, "runs (%s)", json_text(s, "mode"));
+	cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(s, "degraded")) {
+		pv_autobuf next = PV_BUF_INIT;
+
+		pv_buf_safe(&next, json_text(e, "next"), 200);
+		tell(d, DEGRADED, "signal", strcmp(pv_buf_str(&next), "pavise doctor") == 0 ? NULL : pv_buf_str(&next), "%s: %s",
+		     json_text(e, "signal"), json_text(e, "why"));
+	}
+	channels(d, s);
+	cJSON_Delete(answer);
+}
+
+int cmd_doctor(struct cmd *c)
+{
+	const char *format = cmd_opt(c, "format");
+	struct doctor d = { .c = c, .style = cmd_style(c), .json = format && strcmp(format, "json") == 0 };
+	int r;
+
+	if (load_policy(c, &d.policy) < 0)
+		return CMD_USAGE;
+	if (d.json)
+		pv_buf_puts(&d.out, "{\"schema\":1,\"checks\":[");
+	kernel(&d);
+	cgroups(&d);
+	bpf_files(&d);
+	pressure(&d);
+	engines(&d);
+	users(&d);
+	time_sync(&d);
+	hooks(&d);
+	guard(&d); /* last: it gives up root */
+	if (d.json)
+		pv_buf_printf(&d.out, "],\"ok\":%u,\"degraded\":%u,\"could_not_check\":%u}\n", d.n[WELL], d.n[DEGRADED], d.n[UNCHECKED]);
+	else if (!c->quiet)
+		pv_buf_printf(&d.out, "\n%u ok, %u degraded, %u could not be checked\n", d.n[WELL], d.n[DEGRADED], d.n[UNCHECKED]);
+	r = cmd_write(&d.out);
+	pv_buf_done(&d.out);
+	return r != CMD_OK ? r : d.n[DEGRADED] ? CMD_FINDING : d.n[UNCHECKED] ? CMD_INCOMPLETE : CMD_OK;
+}

@@ -1,0 +1,93 @@
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+
+#define FOR_MAX (366 * USEC_PER_DAY)
+
+/* The guard is asked first, because it also tells that it was switched off, and by whom. True: it answered. */
+static bool by_guard(const struct policy *p, const char *request, bool quiet)
+{
+	pv_auto(ask) a = NULL;
+	cJSON *answer = NULL;
+
+	if (ask_open(p, &a) < 0)
+		return false;
+	if (ask(a, request, NULL, NULL, &answer) < 0)
+		return false;
+	if (!quiet) {
+		pv_autobuf text = PV_BUF_INIT;
+
+		pv_buf_safe(&text, json_text(answer, "text"), 0);
+		pv_buf_putc(&text, '\n');
+		(void) cmd_write(&text);
+	}
+	cJSON_Delete(answer);
+	return true;
+}
+
+/* The guard is dead or stuck: the same code as a child of root's own. */
+static int by_broker(const struct cmd *c, const struct policy *p, const char *op, const char *until)
+{
+	char path[4096];
+	const char *argv[6] = { path, op };
+	size_t n = 2;
+	int r;
+
+	if (geteuid() != 0) {
+		cmd_fail("the guard does not answer, and only root may switch without it", "sudo pavise %s", op);
+		return CMD_INCOMPLETE;
+	}
+	if (child_path(c, "pavise-broker", path, sizeof(path)) < 0) {
+		cmd_fail("the guard does not answer, and the program pavise-broker is missing", NULL);
+		return CMD_INCOMPLETE;
+	}
+	if (until)
+		argv[n++] = until;
+	argv[n++] = "--bpf-dir";
+	argv[n++] = p->bpf_dir;
+	r = child_run(argv, &(struct child_io){ .fd3 = -1 });
+	if (r != 0) {
+		cmd_fail("it could not be done; what the kernel refuses is pinned below bpf_dir", "sudo pavise doctor");
+		return CMD_INCOMPLETE;
+	}
+	if (!c->quiet)
+		cmd_say("the guard does not run; done in the kernel directly");
+	return CMD_OK;
+}
+
+int cmd_off(struct cmd *c)
+{
+	const char *span = cmd_opt(c, "for");
+	pv_autobuf request = PV_BUF_INIT, until = PV_BUF_INIT;
+	const struct policy *p;
+	uint64_t us = 0;
+
+	if (span && (parse_duration(span, &us) < 0 || us < USEC_PER_SEC || us > FOR_MAX)) {
+		cmd_fail("--for takes a duration from 1s to 366d, such as 10m or 1h", "pavise off --help");
+		return CMD_USAGE;
+	}
+	p = load_policy_or_defaults(c);
+	pv_buf_printf(&request, "{\"verb\":\"off\",\"for_us\":%" PRIu64 "}", us);
+	if (by_guard(p, pv_buf_str(&request), c->quiet))
+		return CMD_OK;
+	if (us)
+		pv_buf_printf(&until, "%" PRIu64, (clock_monotonic_us() + us) * 1000);
+	else
+		pv_buf_puts(&until, "forever");
+	return by_broker(c, p, "off", pv_buf_str(&until));
+}
+
+int cmd_on(struct cmd *c)
+{
+	const struct policy *p = load_policy_or_defaults(c);
+
+	if (by_guard(p, "{\"verb\":\"on\"}", c->quiet))
+		return CMD_OK;
+	return by_broker(c, p, "on", NULL);
+}

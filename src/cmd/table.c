@@ -1,0 +1,140 @@
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+#define END                                                                                        \
+	{                                                                                          \
+		NULL, 0, NULL, NULL, NULL                                                          \
+	}
+
+const struct cmd_option common_options[] = {
+	{ "config", 0, "FILE", "read this configuration (default: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)", NULL },
+	{ "no-color", 0, NULL, "no colours (also with NO_COLOR set, and when the output is no terminal)", NULL },
+	{ "quiet", 'q', NULL, "say nothing but results and errors", NULL },
+	{ "help", 'h', NULL, "show this", NULL },
+	END
+};
+
+static const struct cmd_option guard_options[] = {
+	{ "observe", 0, NULL, "refuse and kill nothing, tell what would have been done; names at start what would be hit", NULL },
+	END
+};
+static const struct cmd_option status_options[] = {
+	{ "format", 0, "FORMAT", "table (default) or json", "table json" },
+	END
+};
+static const struct cmd_option events_options[] = {
+	{ "follow", 'f', NULL, "go on with new ones as they come", NULL },
+	{ "since", 0, "DURATION", "only those of the last 90s, 10m, 24h, 7d", NULL },
+	{ "id", 0, "ID", "only this id or those that start so, such as net.", NULL },
+	{ "subject", 0, "NAME", "only those of this workload, such as shop/web", NULL },
+	{ "max", 'n', "N", "at most N, the newest (default 50)", NULL },
+	{ "format", 0, "FORMAT", "table (default) or jsonl", "table jsonl" },
+	{ "output", 'o', "FILE", "write to FILE", NULL },
+	END
+};
+static const struct cmd_option off_options[] = {
+	{ "for", 0, "DURATION", "resume by itself after 10m, 1h, 2d (the kernel does, also with the guard dead)", NULL },
+	END
+};
+static const struct cmd_option allow_options[] = {
+	{ "alert", 0, NULL, "still tell about it; only nothing is refused or killed", NULL },
+	{ "remove", 0, NULL, "take the exception back", NULL },
+	END
+};
+static const struct cmd_option explain_options[] = {
+	{ "list", 0, NULL, "all ids", NULL },
+	END
+};
+static const struct cmd_option config_options[] = {
+	{ "origin", 0, NULL, "show: where each value was set", NULL },
+	END
+};
+
+const struct command commands[] = {
+	{ .name = "guard", .args = "", .brief = "the daemon (in the foreground; systemd runs this)",
+	  .about = "Watches every container and systemd service: refuses connections to mining ports and questions for "
+		   "mining names in the kernel, stops what burns CPU without end, and tells. Needs root.",
+	  .options = guard_options, .max_words = 0,
+	  .statuses = "0 ended as told; 2 the configuration is not good; 3 it could not start",
+	  .examples = "pavise guard --observe  # a first look: changes nothing\n"
+		      "systemctl enable --now pavise  # for good",
+	  .run = cmd_guard },
+	{ .name = "status", .args = "", .brief = "one screen: fine or not, and what to do next",
+	  .about = "Shows whether the guard is in force, what it did in the last 24 hours, every exception in force with the "
+		   "place it comes from, what does not work on this machine, and the next command.",
+	  .options = status_options, .max_words = 0,
+	  .statuses = "0 the guard runs; 2 usage or configuration; 3 the guard does not run or does not answer",
+	  .examples = "pavise status\npavise status --format json", .run = cmd_status },
+	{ .name = "top", .args = "", .brief = "live table of workloads",
+	  .about = "CPU, memory against its limit, processes and refusals of every workload, drawn again every 2 seconds "
+		   "on a terminal (q or Ctrl-C ends it), once when piped.",
+	  .max_words = 0, .statuses = "0 shown; 3 the guard does not run or does not answer",
+	  .examples = "pavise top\npavise top | head", .run = cmd_top },
+	{ .name = "events", .args = "[show ROW]", .brief = "history and live stream",
+	  .about = "What the guard saw and did, oldest first. `events show ROW` prints one of them with all its evidence.",
+	  .options = events_options, .max_words = 2, .words = "show",
+	  .statuses = "0 shown (also when there is nothing); 2 usage; 3 the guard does not run or does not answer",
+	  .examples = "pavise events --since 24h\npavise events -f\npavise events --id net. --subject shop/web\n"
+		      "pavise events --format jsonl -o events.jsonl\npavise events show 42",
+	  .run = cmd_events },
+	{ .name = "off", .args = "", .brief = "lift every block and kill at once",
+	  .about = "Works with the guard stopped or broken. With --for the kernel resumes by itself when the time is over; "
+		   "without, until `pavise on`. `pavise status` shows it all the while.",
+	  .options = off_options, .max_words = 0,
+	  .statuses = "0 done; 2 usage; 3 it could not be done",
+	  .examples = "pavise off --for 1h\npavise off", .run = cmd_off },
+	{ .name = "on", .args = "", .brief = "put them in force again",
+	  .about = "Takes back `pavise off`.", .max_words = 0,
+	  .statuses = "0 done; 2 usage; 3 it could not be done", .examples = "pavise on", .run = cmd_on },
+	{ .name = "allow", .args = "NAME [SIGNAL]", .brief = "write an exception and load it",
+	  .about = "NAME is a workload as `pavise top` shows it (shop/web, backup.service); `*` stands for any text. SIGNAL is "
+		   "cpu, memory, pids, net or dns; without it the workload is spared by all of them. The exception is "
+		   "written to conf.d/allow.yaml beside the configuration, checked, and loaded when the guard runs.",
+	  .options = allow_options, .min_words = 1, .max_words = 2,
+	  .statuses = "0 in force (or from the next start on); 2 usage or configuration; 3 it could not be written or loaded",
+	  .examples = "pavise allow shop/worker cpu\npavise allow 'ci-*' pids --alert\npavise allow shop/worker cpu --remove",
+	  .run = cmd_allow },
+	{ .name = "undo", .args = "[ROW]", .brief = "take one act back",
+	  .about = "Without ROW: lists what can be taken back. With it: gives the container its restart policy back, scales "
+		   "the service up again, thaws what was frozen.",
+	  .max_words = 1, .statuses = "0 done or listed; 2 usage; 3 it could not be done",
+	  .examples = "pavise undo\npavise undo 3", .run = cmd_undo },
+	{ .name = "doctor", .args = "", .brief = "what this machine can and cannot do",
+	  .about = "Looks at the kernel, cgroups, container engines, users, clock and channels, and names what is degraded, "
+		   "what could not be looked at, and the next command. Works without root as far as it can.",
+	  .options = status_options, .max_words = 0,
+	  .statuses = "0 all is well; 1 something is degraded; 3 something could not be checked",
+	  .examples = "pavise doctor\nsudo pavise doctor --format json", .run = cmd_doctor },
+	{ .name = "explain", .args = "[ID]", .brief = "why, how it is attacked, how it is mended",
+	  .about = "Explains an id that a notice carries. Works without a guard and without a network.",
+	  .options = explain_options, .max_words = 1, .statuses = "0 explained; 2 there is no such id",
+	  .examples = "pavise explain net.stratum\npavise explain --list", .run = cmd_explain },
+	{ .name = "config", .args = "check [FILE] | show | sample", .brief = "check it, show what is in force, print a sample",
+	  .about = "check: reads the configuration as the guard would and names every error with file, line and column. "
+		   "show: every key with its value. sample: a file with every key, its default and its bounds.",
+	  .options = config_options, .min_words = 1, .max_words = 2, .words = "check show sample",
+	  .statuses = "0 good; 2 it has errors",
+	  .examples = "pavise config check\npavise config show --origin\npavise config sample > pavise.yaml", .run = cmd_config },
+	{ .name = "version", .args = "", .brief = "the version", .about = "Prints the version.", .max_words = 0,
+	  .statuses = "0", .examples = "pavise version", .run = cmd_version },
+	{ .name = "help", .args = "[COMMAND | exit-codes]", .brief = "this list, or the help of one command",
+	  .about = "`pavise help exit-codes` explains the exit statuses.", .max_words = 1, .statuses = "0; 2 no such command",
+	  .examples = "pavise help off\npavise help exit-codes", .run = cmd_help },
+	{ .name = "man", .args = "", .brief = "the man page", .about = "Writes pavise(8) in mdoc.", .max_words = 0,
+	  .statuses = "0", .examples = "pavise man | mandoc", .run = cmd_man, .hidden = true },
+	{ .name = "completion", .args = "bash | zsh | fish", .brief = "completion for a shell",
+	  .about = "Writes the completion of this command for a shell.", .min_words = 1, .max_words = 1,
+	  .words = "bash zsh fish", .statuses = "0; 2 the shell is not known",
+	  .examples = "pavise completion bash > /usr/share/bash-completion/completions/pavise", .run = cmd_completion,
+	  .hidden = true },
+	{ .name = NULL }
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
