@@ -1,0 +1,51 @@
+/* broker.h - the privileged role: one loop, one engine, the table of requests (requests.h), the programs in the kernel
+ * (kernel.h), answers of the container engines passed through (relay.h).
+ *
+ *   main.c       start, sandbox, the one-shot commands
+ *   broker.c     the loop, the launcher's and the engine's messages, the periodic look
+ *   operations.c what the requests do
+ */
+#ifndef PV_BROKER_BROKER_H
+#define PV_BROKER_BROKER_H
+
+#include "broker/cgroups.h"
+#include "broker/kernel.h"
+#include "broker/relay.h"
+#include "broker/requests.h"
+
+#define BROKER_JOBS 4
+
+enum broker_tag { TAG_SIGNAL, TAG_LAUNCHER, TAG_PEER, TAG_RELAY, TAG_JOB };
+
+struct broker {
+	int epoll_fd, signal_fd, launcher_fd;
+	int peer_fd; /* -1: no engine at the moment */
+	bool ending;
+	const struct policy *policy;
+	struct kernel *kernel;
+	struct cgroups cgroups;
+	struct requests requests;
+	struct relays *relays;
+	uint64_t check_us, addresses_us; /* when due */
+	uint64_t degraded;		 /* as last told, or as found at start */
+	uint64_t engines_down;		 /* BROKER_DEGRADED_DOCKER, _PODMAN */
+	struct broker_job {		 /* a pavise-swarm under way */
+		int result_fd;		 /* -1: free */
+		uint32_t seq;
+		uint64_t deadline_us;
+	} jobs[BROKER_JOBS];
+};
+
+extern const struct broker_ops broker_operations;
+
+/* Takes ownership of nothing; runs until the launcher goes or SIGTERM. Returns 0 or negative errno. */
+int broker_run(struct broker *b);
+int broker_watch(struct broker *b, int fd, enum broker_tag tag, uint32_t which);
+/* Sends one answer or news to the engine; one that does not read is dropped. */
+void broker_reply(struct broker *b, struct broker_answer *a);
+/* Tries the engines' sockets that did not answer last time. */
+void broker_probe_engines(struct broker *b);
+void broker_job_done(struct broker *b, uint32_t which); /* result there, pipe closed, or time over */
+uint64_t broker_degraded(const struct broker *b);
+
+#endif

@@ -1,0 +1,206 @@
+/* pavise-broker: as a role it takes no argument and finds its descriptors (model/roles.h). For root's own commands, which
+ * must work with the daemon dead:
+ *
+ *   pavise-broker [--bpf-dir DIR] off UNTIL|forever   lifts blocks (UNTIL: CLOCK_MONOTONIC, ns); prints "off", or "off unpinned"
+ *                                                     when the pins did not answer and were removed
+ *   pavise-broker [--bpf-dir DIR] on                  prints "on"
+ *   pavise-broker [--bpf-dir DIR] state               prints "on", "off UNTIL" or "off forever"
+ *   pavise-broker [--bpf-dir DIR] unpin               removes what is pinned; prints "unpinned N"
+ *
+ * Exit status 0; 3 with "none" when nothing is pinned; 1 and a message else; 2 usage. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "broker/broker.h"
+#include "model/roles.h"
+
+#define BIT(cap) (1ULL << (cap))
+#define CAPS                                                                                       \
+	(BIT(CAP_BPF) | BIT(CAP_PERFMON) | BIT(CAP_NET_ADMIN) | BIT(CAP_KILL) |                    \
+	 BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE))
+#define BPF_DIR "/sys/fs/bpf/pavise"
+
+/* No exec, no fork, no change of user, no listening. No landlock: whoever is in a landlock domain may not look at
+ * processes outside of it, and entering a container's network namespace asks for exactly that. */
+static const char *const syscalls[] = {
+	"bpf", "perf_event_open", "setns", "open_by_handle_at", "pidfd_open", "pidfd_send_signal",
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "close_range", "open", "openat",
+	"stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2",
+	"readlink", "readlinkat", "getdents", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename",
+	"renameat", "renameat2", "flock", "fcntl", "dup", "dup2", "dup3", "pipe2", "splice", "ioctl", "fchmod",
+	"chmod", "fchmodat", "umask",
+	"mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "memfd_create", "ftruncate",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "signalfd4",
+	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "restart_syscall",
+	"socket", "connect", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "getsockopt", "setsockopt",
+	"getsockname", "bind", "shutdown",
+	"getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "uname", "prlimit64", "getrlimit", "sysinfo",
+	"clock_gettime", "gettimeofday", "time", "nanosleep", "clock_nanosleep", "getrandom", "futex", "sched_yield",
+	"sched_getaffinity", "getcpu", "rseq", "set_robust_list", "tgkill", "exit", "exit_group",
+};
+
+static int usage(void)
+{
+	(void) fputs("usage: pavise-broker [--bpf-dir DIR] off UNTIL_NS|forever | on | state | unpin\n", stderr);
+	return 2;
+}
+
+static int told(int r, const char *what)
+{
+	if (r == -ENOENT) {
+		puts("none");
+		return 3;
+	}
+	(void) log_error_errno(r, "%s", what);
+	return 1;
+}
+
+static int cmd_off(const char *dir, const char *until)
+{
+	uint64_t ns = UINT64_MAX;
+	int r;
+
+	if (strcmp(until, "forever") != 0 && parse_u64(until, &ns) < 0)
+		return usage();
+	r = kernel_off_pinned(dir, ns);
+	if (r < 0)
+		return told(r, "cannot lift the blocks");
+	puts(r == 1 ? "off unpinned" : ns == 0 ? "on" : "off");
+	return 0;
+}
+
+static int cmd_state(const char *dir)
+{
+	uint64_t ns;
+	int r = kernel_off_until_pinned(dir, &ns);
+
+	if (r < 0)
+		return told(r, "cannot read what is pinned");
+	if (ns == 0)
+		puts("on");
+	else if (ns == UINT64_MAX)
+		puts("off forever");
+	else
+		printf("off %llu\n", (unsigned long long) ns);
+	return 0;
+}
+
+static int cmd_unpin(const char *dir)
+{
+	int r = kernel_unpin_all(dir);
+
+	if (r < 0)
+		return told(r, "cannot remove what is pinned");
+	printf("unpinned %d\n", r);
+	return 0;
+}
+
+/* Root's own command: the same narrow rights as the role. */
+static int one_shot(const char *dir, int argc, char **argv)
+{
+	int r = sandbox_become(0, 0, CAPS);
+
+	if (r == 0)
+		r = sandbox_basics();
+	if (r < 0) {
+		(void) log_error_errno(r, "must run as root");
+		return 1;
+	}
+	if (argc == 2 && strcmp(argv[0], "off") == 0)
+		return cmd_off(dir, argv[1]);
+	if (argc == 1 && strcmp(argv[0], "on") == 0)
+		return cmd_off(dir, "0");
+	if (argc == 1 && strcmp(argv[0], "state") == 0)
+		return cmd_state(dir);
+	if (argc == 1 && strcmp(argv[0], "unpin") == 0)
+		return cmd_unpin(dir);
+	return usage();
+}
+
+static int nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+/* In this order: rights first, then the one thing that is read from outside (sealed, checked), then the filter, and
+ * only then anything is done. */
+static int prepare(struct broker *b)
+{
+	int r = sandbox_become(0, 0, CAPS);
+
+	if (r == 0)
+		r = sandbox_basics();
+	if (r < 0)
+		return log_error_errno(r, "cannot take exactly its capabilities");
+	r = nonblocking(ROLE_FD_LAUNCHER);
+	if (r == 0)
+		r = nonblocking(ROLE_FD_PEER);
+	if (r == 0)
+		r = policy_map(ROLE_FD_POLICY, &b->policy);
+	if (r < 0)
+		return log_error_errno(r, "started without its descriptors; `pavise guard` starts it");
+	(void) close(ROLE_FD_POLICY);
+	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+	return r < 0 ? log_error_errno(r, "cannot filter its system calls") : 0;
+}
+
+static int open_kernel(struct broker *b)
+{
+	int r = kernel_open(b->policy, &b->kernel);
+
+	if (r == -ENOTSUP)
+		return log_error_errno(r, "this kernel has no cgroup v2 or no BTF; `pavise doctor` says more");
+	if (r == -ENODEV)
+		return log_error_errno(r, "%s does not lie on a bpf file system", b->policy->bpf_dir);
+	if (r < 0)
+		return log_error_errno(r, "cannot load the programs into the kernel");
+	r = cgroups_init(&b->cgroups, kernel_cgroup_fd(b->kernel));
+	return r < 0 ? log_error_errno(r, "cannot find the cgroups below %s", b->policy->cgroup_root) : 0;
+}
+
+static int role(void)
+{
+	static struct broker b = { .epoll_fd = -1, .signal_fd = -1, .launcher_fd = ROLE_FD_LAUNCHER,
+				   .peer_fd = ROLE_FD_PEER };
+	int r;
+
+	for (size_t i = 0; i < BROKER_JOBS; i++)
+		b.jobs[i].result_fd = -1;
+	if (prepare(&b) < 0)
+		return ROLE_EXIT_CONFIG;
+	r = open_kernel(&b);
+	if (r < 0)
+		return r == -ENOTSUP || r == -ENODEV ? ROLE_EXIT_CONFIG : 1;
+	b.requests = (struct requests){ .ops = &broker_operations, .ctx = &b, .policy = b.policy, .kills = LIMIT_KILL };
+	r = broker_run(&b);
+	if (r < 0)
+		(void) log_error_errno(r, "the broker's loop ended");
+	b.relays = relays_free(b.relays);
+	b.kernel = kernel_free(b.kernel);
+	return r < 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "bpf-dir", required_argument, NULL, 'b' }, { NULL, 0, NULL, 0 } };
+	const char *dir = BPF_DIR;
+	int c;
+
+	log_open("pavise-broker");
+	(void) signal(SIGPIPE, SIG_IGN);
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (c != 'b')
+			return usage();
+		dir = optarg;
+	}
+	return argc == 1 ? role() : optind < argc ? one_shot(dir, argc - optind, argv + optind) : usage();
+}

@@ -1,0 +1,216 @@
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fdpass.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "broker/cut.h"
+#include "broker/swarm.h"
+#include "model/roles.h"
+
+static int op_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
+{
+	struct broker *b = ctx;
+
+	return cgroups_open_container(&b->cgroups, id, ret);
+}
+
+static void op_cgroup_close(void *ctx, struct broker_cgroup *cg)
+{
+	(void) ctx;
+	cg->fd = pv_close(cg->fd);
+}
+
+static int op_hello(void *ctx, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+
+	ret->fds[0] = kernel_ring_fd(b->kernel);
+	ret->fds[1] = kernel_counters_fd(b->kernel);
+	ret->n_fds = 2;
+	ret->rep.value = broker_degraded(b);
+	ret->rep.value2 = kernel_off_until(b->kernel);
+	return 0;
+}
+
+static const char *socket_of(const struct broker *b, unsigned engine)
+{
+	return engine ? b->policy->podman_socket : b->policy->docker_socket;
+}
+
+static uint64_t bit_of(unsigned engine)
+{
+	return engine ? BROKER_DEGRADED_PODMAN : BROKER_DEGRADED_DOCKER;
+}
+
+void broker_probe_engines(struct broker *b)
+{
+	for (unsigned engine = 0; engine < 2; engine++) {
+		pv_autoclose int fd = -1;
+
+		if (b->engines_down & bit_of(engine) && relay_connect(socket_of(b, engine), &fd) == 0)
+			b->engines_down &= ~bit_of(engine);
+	}
+}
+
+static int op_api(void *ctx, enum api_request what, unsigned engine, const char *id, uint32_t number,
+		  struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int fd, r = relay_start(b->relays, socket_of(b, engine), what, id, number, clock_monotonic_us(), &fd);
+
+	if (r == 0)
+		b->engines_down &= ~bit_of(engine);
+	else if (r != -EBUSY && r != -EAGAIN)
+		b->engines_down |= bit_of(engine);
+	if (r < 0)
+		return r;
+	ret->fds[0] = fd;
+	ret->n_fds = 1;
+	ret->give = true;
+	return 0;
+}
+
+/* The launcher starts pavise-swarm: this process may neither exec nor change its user. */
+static int ask_launcher(struct broker *b, const struct swarm_job *job, int *ret_result)
+{
+	pv_autoclose int get = -1, post = -1, result_r = -1, result_w = -1, job_r = -1, job_w = -1;
+	const char byte = LAUNCH_WANT_SWARM;
+	int p[2], r = relay_connect(b->policy->docker_socket, &get);
+
+	if (r == 0)
+		r = relay_connect(b->policy->docker_socket, &post);
+	if (r < 0)
+		return r;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	result_r = p[0];
+	result_w = p[1];
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	job_r = p[0];
+	job_w = p[1];
+	/* The job's program waits where we must not. */
+	if (fcntl(get, F_SETFL, 0) < 0 || fcntl(post, F_SETFL, 0) < 0 || fcntl(result_r, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	if (write(job_w, job, sizeof(*job)) != (ssize_t) sizeof(*job))
+		return -EIO;
+	const int fds[] = { get, post, result_w, job_r };
+
+	r = fdpass_send(b->launcher_fd, &byte, 1, fds, N_ELEMENTS(fds));
+	if (r == 0)
+		*ret_result = pv_steal_fd(&result_r);
+	return r;
+}
+
+static int op_swarm_scale(void *ctx, const char *service, uint64_t replicas, struct broker_answer *ret)
+{
+	struct swarm_job job = { .replicas = replicas };
+	struct broker *b = ctx;
+	int r;
+
+	(void) memcpy(job.service, service, strnlen(service, sizeof(job.service) - 1));
+	for (uint32_t i = 0; i < BROKER_JOBS; i++) {
+		if (b->jobs[i].result_fd >= 0)
+			continue;
+		r = ask_launcher(b, &job, &b->jobs[i].result_fd);
+		if (r < 0)
+			return r;
+		b->jobs[i].seq = ret->rep.seq;
+		b->jobs[i].deadline_us = clock_monotonic_us() + (SWARM_TIME_S + 5) * USEC_PER_SEC;
+		ret->later = true;
+		return broker_watch(b, b->jobs[i].result_fd, TAG_JOB, i);
+	}
+	return -EBUSY;
+}
+
+void broker_job_done(struct broker *b, uint32_t which)
+{
+	struct broker_job *job = &b->jobs[which];
+	struct broker_answer a = { .rep.seq = job->seq, .rep.result = -EIO };
+	struct swarm_result result;
+
+	if (job->result_fd < 0)
+		return;
+	if (read(job->result_fd, &result, sizeof(result)) == (ssize_t) sizeof(result) && result.result <= 0) {
+		a.rep.result = result.result;
+		a.rep.value = result.replicas;
+	}
+	job->result_fd = pv_close(job->result_fd);
+	if (job->seq) /* 0: the engine that asked is gone */
+		broker_reply(b, &a);
+}
+
+static int op_kill(void *ctx, const struct broker_cgroup *cg)
+{
+	struct broker *b = ctx;
+
+	return cgroups_kill(&b->cgroups, cg);
+}
+
+static int op_freeze(void *ctx, const struct broker_cgroup *cg, bool freeze)
+{
+	(void) ctx;
+	return cgroups_freeze(cg, freeze);
+}
+
+static int op_cut(void *ctx, const struct broker_cgroup *cg, const uint8_t addr[16], uint16_t port, uint64_t *ret_n)
+{
+	struct broker *b = ctx;
+
+	return cut_connections(&b->cgroups, cg, addr, port, ret_n);
+}
+
+/* A cgroup that has ended is no error to shout about: -ESRCH everywhere. */
+static int gone(int r)
+{
+	return r == -ENOENT ? -ESRCH : r;
+}
+
+static int op_except(void *ctx, uint64_t cgroup, uint32_t flags)
+{
+	struct broker *b = ctx;
+
+	return gone(kernel_except(b->kernel, cgroup, flags));
+}
+
+static int op_netname(void *ctx, uint64_t cgroup, const char *name, bool add)
+{
+	struct broker *b = ctx;
+
+	return gone(kernel_netname(b->kernel, cgroup, name, add));
+}
+
+static int op_internal(void *ctx, const struct ip_prefix *net, bool add)
+{
+	struct broker *b = ctx;
+
+	return kernel_internal(b->kernel, net, add);
+}
+
+static int op_off(void *ctx, uint64_t until_ns)
+{
+	struct broker *b = ctx;
+
+	return kernel_off(b->kernel, until_ns);
+}
+
+static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
+{
+	struct broker *b = ctx;
+
+	*ret_degraded = broker_degraded(b);
+	*ret_off_until = kernel_off_until(b->kernel);
+}
+
+uint64_t broker_degraded(const struct broker *b)
+{
+	return kernel_degraded(b->kernel) | b->engines_down;
+}
+
+const struct broker_ops broker_operations = {
+	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
+	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
+	.netname = op_netname, .internal = op_internal, .off = op_off, .state = op_state,
+};

@@ -1,0 +1,346 @@
+#include "broker/requests.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "bpf/event.h"
+
+/* The fields a request may carry. What it may not must be zero: a request that says more than it means was not written
+ * by our engine. */
+#define F_CGROUP (1u << 0)
+#define F_ARG	 (1u << 1)
+#define F_ARG2	 (1u << 2)
+#define F_ADDR	 (1u << 3)
+#define F_PORT	 (1u << 4)
+#define F_PREFIX (1u << 5)
+#define F_ID	 (1u << 6)
+
+struct row {
+	const char *name;
+	unsigned fields;
+	bool own_cgroup; /* `cgroup` must be a container's own: opened and checked before the handler runs */
+	int (*check)(struct requests *r, const struct broker_req *req); /* before anything is counted; NULL: nothing to */
+	bool (*counts)(const struct broker_req *req); /* against the kill limit; NULL: never */
+	int (*handle)(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		      struct broker_answer *ret);
+};
+
+int requests_container_id(const char *name, char ret_id[65])
+{
+	static const char *const before[] = { "docker-", "libpod-" };
+	size_t len;
+
+	for (size_t i = 0; i < N_ELEMENTS(before); i++)
+		if (strncmp(name, before[i], strlen(before[i])) == 0) {
+			name += strlen(before[i]);
+			break;
+		}
+	len = strspn(name, "0123456789abcdef");
+	if (len != 64 || (name[len] && strcmp(name + len, ".scope") != 0))
+		return -ENOENT;
+	memcpy(ret_id, name, 64);
+	ret_id[64] = '\0';
+	return 0;
+}
+
+static int handle_hello(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->hello(r->ctx, ret);
+}
+
+/* Restart policies may be set without a cgroup: a container that is between two starts, or whose kill is taken back, has
+ * none. Everything else that acts names its cgroup, whose own name must carry the id. */
+static bool needs_cgroup(enum api_request what)
+{
+	switch (what) {
+	case API_KILL:
+	case API_STOP:
+	case API_PAUSE:
+	case API_UNPAUSE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool api_counts(const struct broker_req *req)
+{
+	return req->arg == API_RESTART_NO || req->arg == API_KILL || req->arg == API_STOP ||
+	       req->arg == API_PAUSE;
+}
+
+static int check_api_cgroup(struct requests *r, const struct broker_req *req, const struct api_template *t)
+{
+	struct broker_cgroup cg;
+	int result;
+
+	if (!t->acts || (!req->cgroup && !needs_cgroup((enum api_request) req->arg)))
+		return 0;
+	result = r->ops->cgroup_open(r->ctx, req->cgroup, &cg);
+	if (result < 0)
+		return result;
+	if (strcmp(cg.id, req->id) != 0)
+		result = -EPERM;
+	r->ops->cgroup_close(r->ctx, &cg);
+	return result;
+}
+
+static int check_api(struct requests *r, const struct broker_req *req)
+{
+	const struct api_template *t = req->arg < API_N_REQUESTS ? api_template((enum api_request) req->arg) : NULL;
+	uint32_t engine = (uint32_t) req->arg2, number = (uint32_t) (req->arg2 >> 32);
+
+	if (!t || engine > 1 || !api_id_valid(t->id, req->id))
+		return -EINVAL;
+	if (number && (req->arg != API_RESTART_ON_FAILURE || number > INT32_MAX))
+		return -EINVAL;
+	return check_api_cgroup(r, req, t);
+}
+
+static int handle_api(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		      struct broker_answer *ret)
+{
+	(void) cg;
+	return r->ops->api(r->ctx, (enum api_request) req->arg, (unsigned) (req->arg2 & UINT32_MAX), req->id,
+			   (uint32_t) (req->arg2 >> 32), ret);
+}
+
+static bool scale_counts(const struct broker_req *req)
+{
+	return req->arg == 0;
+}
+
+static int check_scale(struct requests *r, const struct broker_req *req)
+{
+	(void) r;
+	if (!api_id_valid(API_ID_SERVICE, req->id) || (req->arg > 100000 && req->arg != UINT64_MAX))
+		return -EINVAL;
+	return 0;
+}
+
+static int handle_scale(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			struct broker_answer *ret)
+{
+	(void) cg;
+	return r->ops->swarm_scale(r->ctx, req->id, req->arg, ret);
+}
+
+static bool always_counts(const struct broker_req *req)
+{
+	(void) req;
+	return true;
+}
+
+static int handle_kill(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		       struct broker_answer *ret)
+{
+	(void) req;
+	(void) ret;
+	return r->ops->kill(r->ctx, cg);
+}
+
+static bool freeze_counts(const struct broker_req *req)
+{
+	return req->arg != 0; /* thawing harms nobody, and undo must not run into a limit */
+}
+
+static int check_flag(struct requests *r, const struct broker_req *req)
+{
+	(void) r;
+	return req->arg > 1 ? -EINVAL : 0;
+}
+
+static int handle_freeze(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			 struct broker_answer *ret)
+{
+	(void) ret;
+	return r->ops->freeze(r->ctx, cg, req->arg == 1);
+}
+
+static int handle_cut(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		      struct broker_answer *ret)
+{
+	return r->ops->cut(r->ctx, cg, req->addr, req->port, &ret->rep.value);
+}
+
+/* The engine says which exception; what it frees is read from the sealed policy, not from the engine. */
+static int handle_except(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			 struct broker_answer *ret)
+{
+	const struct policy *p = r->policy;
+	uint32_t flags;
+
+	(void) cg;
+	(void) ret;
+	if (!req->cgroup)
+		return -EINVAL;
+	if (req->arg == UINT64_MAX)
+		return r->ops->except(r->ctx, req->cgroup, 0);
+	if (req->arg >= p->n_exceptions)
+		return -EINVAL;
+	switch (p->exceptions[req->arg].signal) {
+	case SIGNAL_NET:
+		flags = PV_ALLOW_NET;
+		break;
+	case SIGNAL_DNS:
+		flags = PV_ALLOW_DNS;
+		break;
+	case SIGNAL_N:
+		flags = PV_ALLOW_NET | PV_ALLOW_DNS;
+		break;
+	default:
+		return -EPERM;
+	}
+	return r->ops->except(r->ctx, req->cgroup, flags);
+}
+
+/* Docker and Podman: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
+static bool network_name(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return len > 0 && len < PV_NETNAME_LEN && !name[len] && !strchr("_.-", name[0]);
+}
+
+static int handle_netname(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			  struct broker_answer *ret)
+{
+	(void) cg;
+	(void) ret;
+	if (!req->cgroup || !network_name(req->id))
+		return -EINVAL;
+	return r->ops->netname(r->ctx, req->cgroup, req->id, req->arg == 1);
+}
+
+static int handle_internal(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			   struct broker_answer *ret)
+{
+	struct ip_prefix net = { .len = req->prefix };
+
+	(void) cg;
+	(void) ret;
+	memcpy(net.addr.b, req->addr, sizeof(net.addr.b));
+	if (net.len > 128 || net.len < (ip_is_v4(&net.addr) ? 96 + 8 : 32))
+		return -EINVAL;
+	for (unsigned bit = net.len; bit < 128; bit++)
+		if (net.addr.b[bit / 8] & 0x80 >> bit % 8)
+			return -EINVAL;
+	return r->ops->internal(r->ctx, &net, req->arg == 1);
+}
+
+static int handle_off(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		      struct broker_answer *ret)
+{
+	(void) cg;
+	(void) ret;
+	return r->ops->off(r->ctx, req->arg);
+}
+
+static int handle_state(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	r->ops->state(r->ctx, &ret->rep.value, &ret->rep.value2);
+	return 0;
+}
+
+static const struct row rows[BROKER_N_OPS] = {
+	[BROKER_HELLO] = { "hello", 0, false, NULL, NULL, handle_hello },
+	[BROKER_API] = { "api", F_CGROUP | F_ARG | F_ARG2 | F_ID, false, check_api, api_counts, handle_api },
+	[BROKER_SWARM_SCALE] = { "swarm scale", F_CGROUP | F_ARG | F_ID, false, check_scale, scale_counts, handle_scale },
+	[BROKER_CGROUP_KILL] = { "kill", F_CGROUP | F_ID, true, NULL, always_counts, handle_kill },
+	[BROKER_CGROUP_FREEZE] = { "freeze", F_CGROUP | F_ARG | F_ID, true, check_flag, freeze_counts, handle_freeze },
+	[BROKER_CUT] = { "cut", F_CGROUP | F_ADDR | F_PORT, true, NULL, NULL, handle_cut },
+	[BROKER_EXCEPT] = { "except", F_CGROUP | F_ARG, false, NULL, NULL, handle_except },
+	[BROKER_NETNAME] = { "network name", F_CGROUP | F_ARG | F_ID, false, check_flag, NULL, handle_netname },
+	[BROKER_INTERNAL] = { "internal network", F_ARG | F_ADDR | F_PREFIX, false, check_flag, NULL, handle_internal },
+	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
+	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
+};
+
+const char *requests_name(uint32_t op)
+{
+	return op < BROKER_N_OPS ? rows[op].name : NULL;
+}
+
+static bool all_zero(const void *p, size_t len)
+{
+	const uint8_t *b = p;
+
+	while (len && !*b)
+		b++, len--;
+	return len == 0;
+}
+
+static bool fields_allowed(const struct broker_req *q, unsigned fields)
+{
+	size_t id = strnlen(q->id, sizeof(q->id));
+
+	return id < sizeof(q->id) && all_zero(q->id + id, sizeof(q->id) - id) &&
+	       all_zero(q->pad, sizeof(q->pad)) && (!q->cgroup || fields & F_CGROUP) &&
+	       (!q->arg || fields & F_ARG) && (!q->arg2 || fields & F_ARG2) &&
+	       (fields & F_ADDR || all_zero(q->addr, sizeof(q->addr))) && (!q->port || fields & F_PORT) &&
+	       (!q->prefix || fields & F_PREFIX) && (!id || fields & F_ID);
+}
+
+/* The workload an act is about: its cgroup, or, where it has none, its id (FNV-1a). */
+static uint64_t act_key(const struct broker_req *req)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	if (req->cgroup && req->op != BROKER_SWARM_SCALE)
+		return req->cgroup;
+	for (const char *c = req->id; *c; c++)
+		h = (h ^ (uint8_t) *c) * 0x100000001b3u;
+	return h;
+}
+
+static int handle_row(struct requests *r, const struct row *row, const struct broker_req *req, uint64_t now_us,
+		      struct broker_answer *ret)
+{
+	struct broker_cgroup cg = { .fd = -1 };
+	int result = 0;
+
+	if (!fields_allowed(req, row->fields))
+		return -EINVAL;
+	if (row->check) {
+		result = row->check(r, req);
+		if (result < 0)
+			return result;
+	}
+	if (row->own_cgroup) {
+		result = r->ops->cgroup_open(r->ctx, req->cgroup, &cg);
+		if (result < 0)
+			return result;
+		if (req->id[0] && strcmp(req->id, cg.id) != 0)
+			result = -EPERM;
+	}
+	if (result == 0 && row->counts && row->counts(req))
+		result = limit_take(&r->kills, act_key(req), now_us);
+	if (result == 0)
+		result = row->handle(r, req, &cg, ret);
+	if (row->own_cgroup)
+		r->ops->cgroup_close(r->ctx, &cg);
+	return result;
+}
+
+int requests_handle(struct requests *r, const void *buf, size_t len, uint64_t now_us, struct broker_answer *ret)
+{
+	struct broker_req req;
+
+	if (len != sizeof(req))
+		return -EBADMSG;
+	memcpy(&req, buf, sizeof(req));
+	if (req.op >= BROKER_N_OPS || !rows[req.op].name || !req.seq)
+		return -EBADMSG;
+	*ret = (struct broker_answer){ .rep.seq = req.seq, .fds = { -1, -1 } };
+	ret->rep.result = handle_row(r, &rows[req.op], &req, now_us, ret);
+	if (ret->rep.result < 0)
+		ret->later = false;
+	return 0;
+}

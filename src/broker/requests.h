@@ -1,0 +1,60 @@
+/* requests.h - the table of requests: what each may carry, what is checked again, what is counted. Believes nobody. The
+ * doing is behind struct broker_ops, so that tests and the fuzzer run the checks without a kernel. */
+#ifndef PV_BROKER_REQUESTS_H
+#define PV_BROKER_REQUESTS_H
+
+#include "broker/limit.h"
+#include "engine_api/request.h"
+#include "model/broker_proto.h"
+#include "model/policy.h"
+
+struct broker_answer {
+	struct broker_rep rep;
+	int fds[2]; /* kept by the broker, unless `give`: then closed after they were sent */
+	size_t n_fds;
+	bool give, later; /* later: comes on its own, nothing is sent now */
+};
+
+/* A container's cgroup: opened by its id, its name checked. */
+struct broker_cgroup {
+	int fd;
+	uint64_t cgroup;
+	char path[4096]; /* below /, for messages and comparisons; the descriptor is what is used */
+	char id[65];	 /* 64 hex digits in its own name */
+};
+
+/* What the requests do. 0 or negative errno; `ctx` is the caller's. */
+struct broker_ops {
+	int (*cgroup_open)(void *ctx, uint64_t id, struct broker_cgroup *ret); /* -ESRCH: gone; -EPERM: not ours to touch */
+	void (*cgroup_close)(void *ctx, struct broker_cgroup *cg);
+	int (*hello)(void *ctx, struct broker_answer *ret);
+	int (*api)(void *ctx, enum api_request what, unsigned engine, const char *id, uint32_t number,
+		   struct broker_answer *ret);
+	int (*swarm_scale)(void *ctx, const char *service, uint64_t replicas, struct broker_answer *ret);
+	int (*kill)(void *ctx, const struct broker_cgroup *cg);
+	int (*freeze)(void *ctx, const struct broker_cgroup *cg, bool freeze);
+	int (*cut)(void *ctx, const struct broker_cgroup *cg, const uint8_t addr[16], uint16_t port, uint64_t *ret_n);
+	int (*except)(void *ctx, uint64_t cgroup, uint32_t flags);
+	int (*netname)(void *ctx, uint64_t cgroup, const char *name, bool add);
+	int (*internal)(void *ctx, const struct ip_prefix *net, bool add);
+	int (*off)(void *ctx, uint64_t until_ns);
+	void (*state)(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until);
+};
+
+struct requests {
+	const struct broker_ops *ops;
+	void *ctx;
+	const struct policy *policy; /* borrowed; exchanged at reload */
+	struct limit kills;
+};
+
+/* One datagram. 0: *ret is to be sent, unless ret->later; -EBADMSG: this peer does not keep to the protocol, close it.
+ * Everything else that is wrong with a request is told in ret->rep.result. */
+int requests_handle(struct requests *r, const void *buf, size_t len, uint64_t now_us, struct broker_answer *ret);
+
+const char *requests_name(uint32_t op); /* "kill"; NULL when unknown */
+
+/* The 64 hex digits of a container in a cgroup's own name (docker-<id>.scope, libpod-<id>, <id> ...). 0 or -ENOENT. */
+int requests_container_id(const char *name, char ret_id[65]);
+
+#endif
