@@ -1,0 +1,149 @@
+/* fake_broker.h - the broker's checks with nothing behind them: every operation only says that it was reached, and with
+ * what. For test_broker.c and fuzz_broker_req.c. */
+#ifndef PV_TEST_FAKE_BROKER_H
+#define PV_TEST_FAKE_BROKER_H
+
+#include <string.h>
+
+#include "base/text.h"
+#include "broker/requests.h"
+
+#define FAKE_ID		  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FAKE_OTHER_ID	  "ffffffffffffffff0123456789abcdef0123456789abcdef0123456789abcdef"
+#define FAKE_SERVICE	  "abcdefghij0123456789abcde"
+#define FAKE_CONTAINER	  100 /* up to 199: containers; their id is FAKE_ID */
+#define FAKE_UNIT	  200 /* exists, but is no container */
+
+struct fake {
+	char reached[32]; /* name of the operation; empty: none */
+	uint64_t cgroup;
+	uint32_t flags;
+	int open; /* cgroups opened and not closed */
+};
+
+static inline int fake_reach(void *ctx, const char *name)
+{
+	struct fake *f = ctx;
+
+	(void) text_copy(f->reached, sizeof(f->reached), name);
+	return 0;
+}
+
+static int fake_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
+{
+	struct fake *f = ctx;
+
+	if (id == FAKE_UNIT)
+		return -EPERM;
+	if (id < FAKE_CONTAINER || id > FAKE_CONTAINER + 99)
+		return -ESRCH;
+	*ret = (struct broker_cgroup){ .fd = 77, .cgroup = id };
+	(void) text_copy(ret->id, sizeof(ret->id), FAKE_ID);
+	f->open++;
+	return 0;
+}
+
+static void fake_cgroup_close(void *ctx, struct broker_cgroup *cg)
+{
+	struct fake *f = ctx;
+
+	cg->fd = -1;
+	f->open--;
+}
+
+static int fake_hello(void *ctx, struct broker_answer *ret)
+{
+	ret->fds[0] = 50;
+	ret->fds[1] = 51;
+	ret->n_fds = 2;
+	return fake_reach(ctx, "hello");
+}
+
+static int fake_api(void *ctx, enum api_request what, unsigned engine, const char *id, uint32_t number,
+		    struct broker_answer *ret)
+{
+	const struct api_template *t = api_template(what);
+
+	(void) number;
+	if (!t || engine > 1 || !api_id_valid(t->id, id))
+		abort(); /* the checks let something through */
+	ret->fds[0] = 60;
+	ret->n_fds = 1;
+	ret->give = true;
+	return fake_reach(ctx, "api");
+}
+
+static int fake_swarm(void *ctx, const char *service, uint64_t replicas, struct broker_answer *ret)
+{
+	(void) replicas;
+	if (!api_id_valid(API_ID_SERVICE, service))
+		abort();
+	ret->later = true;
+	return fake_reach(ctx, "swarm");
+}
+
+static int fake_kill(void *ctx, const struct broker_cgroup *cg)
+{
+	((struct fake *) ctx)->cgroup = cg->cgroup;
+	return fake_reach(ctx, "kill");
+}
+
+static int fake_freeze(void *ctx, const struct broker_cgroup *cg, bool freeze)
+{
+	((struct fake *) ctx)->cgroup = cg->cgroup;
+	return fake_reach(ctx, freeze ? "freeze" : "thaw");
+}
+
+static int fake_cut(void *ctx, const struct broker_cgroup *cg, const uint8_t addr[16], uint16_t port, uint64_t *ret_n)
+{
+	(void) addr;
+	(void) port;
+	((struct fake *) ctx)->cgroup = cg->cgroup;
+	*ret_n = 3;
+	return fake_reach(ctx, "cut");
+}
+
+static int fake_except(void *ctx, uint64_t cgroup, uint32_t flags)
+{
+	((struct fake *) ctx)->cgroup = cgroup;
+	((struct fake *) ctx)->flags = flags;
+	return fake_reach(ctx, "except");
+}
+
+static int fake_netname(void *ctx, uint64_t cgroup, const char *name, bool add)
+{
+	(void) cgroup;
+	(void) add;
+	if (!name[0] || strlen(name) >= 64 || strpbrk(name, " /\"\n"))
+		abort();
+	return fake_reach(ctx, "netname");
+}
+
+static int fake_internal(void *ctx, const struct ip_prefix *net, bool add)
+{
+	(void) add;
+	if (net->len > 128 || net->len < 32)
+		abort();
+	return fake_reach(ctx, "internal");
+}
+
+static int fake_off(void *ctx, uint64_t until_ns)
+{
+	(void) until_ns;
+	return fake_reach(ctx, "off");
+}
+
+static void fake_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
+{
+	*ret_degraded = 5;
+	*ret_off_until = 6;
+	(void) fake_reach(ctx, "state");
+}
+
+static const struct broker_ops fake_ops = {
+	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
+	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
+	.netname = fake_netname, .internal = fake_internal, .off = fake_off, .state = fake_state,
+};
+
+#endif
