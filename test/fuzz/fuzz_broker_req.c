@@ -6,6 +6,8 @@
 
 #include "../unit/fake_broker.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static bool harms(const char *reached, const struct broker_req *req)
 {
 	if (strcmp(reached, "api") == 0)
