@@ -27,6 +27,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PAVISE = os.environ.get("PAVISE", os.path.join(REPO, "build", "pavise"))
 HELPERS = os.environ.get("PAVISE_TEST_HELPERS", os.path.join(REPO, "build", "helpers"))
 IMAGE = "pv:1"
+SLOW = float(os.environ.get("PAVISE_SLOW", "1"))  # a slower machine: every time limit is multiplied
 DNS4, DNS6 = "203.0.113.53", "2001:db8::53"
 OUT4, OUT6 = "203.0.113.7", "2001:db8::7"  # peers outside; every address of their networks answers
 CLIENT4, CLIENT6 = "203.0.113.129", "2001:db8:1::7"  # a stranger who asks our servers, in a namespace without servers
@@ -93,7 +94,7 @@ class Skip(Exception):
 
 def wait_for(fn, seconds=10, every=0.05):
     """The first true value of fn() within the time, else its last value."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * SLOW
     while True:
         got = fn()
         if got or time.monotonic() > end:
@@ -377,7 +378,7 @@ class Engine:
 
     def api(self, method, path, body=None, timeout=60, headers=None):
         """Returns the decoded answer: JSON, else bytes."""
-        c = _UnixConnection(self.sock, timeout)
+        c = _UnixConnection(self.sock, timeout * SLOW)
         h = {"Host": "engine", **(headers or {})}
         if isinstance(body, (dict, list)):
             body, h["Content-Type"] = json.dumps(body), "application/json"
@@ -562,7 +563,7 @@ class Dockerd(Engine):
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(how)
             try:
-                self.proc.wait(30)
+                self.proc.wait(30 * SLOW)
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
@@ -719,6 +720,7 @@ class Guard:
         os.rename(self.config + ".new", self.config)
 
     def start(self, seconds=20):
+        seconds *= SLOW
         with open(self.logfile, "a") as log:
             self.proc = subprocess.Popen([PAVISE, "guard", "--config", self.config, *self.args], stdout=log, stderr=log,
                                          stdin=subprocess.DEVNULL, start_new_session=True)
@@ -738,7 +740,7 @@ class Guard:
     def ask(self, what, timeout=10):
         """Sends one request to the control socket; every line of the answer, decoded."""
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(timeout)
+        s.settimeout(timeout * SLOW)
         try:
             s.connect(f"{self.run_dir}/control.sock")
             s.sendall(json.dumps(what).encode() + b"\n")
@@ -773,7 +775,7 @@ class Guard:
     def cmd(self, *args, check=True, timeout=60, **kw):
         """Runs a subcommand of pavise with this guard's configuration; its output."""
         r = subprocess.run([PAVISE, args[0], "--config", self.config, *args[1:]], stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=timeout, **kw)
+                           stderr=subprocess.STDOUT, text=True, timeout=timeout * SLOW, **kw)
         if check and r.returncode:
             raise RuntimeError(f"pavise {' '.join(args)}: {r.returncode}: {r.stdout}")
         return r.stdout
@@ -804,7 +806,7 @@ class Guard:
         if self.proc.poll() is None:
             self.proc.send_signal(how)
         try:
-            self.proc.wait(seconds)
+            self.proc.wait(seconds * SLOW)
             gone = wait_for(lambda: not self.roles(), 5)
         except subprocess.TimeoutExpired:
             gone = False
