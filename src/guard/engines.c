@@ -11,7 +11,7 @@
 #define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
 #define RETRY_MAX_US	   (10 * USEC_PER_SEC)
 #define RETRY_ABSENT_US	   (30 * USEC_PER_SEC)
-#define LOST_TELL_AFTER_US (60 * USEC_PER_SEC)
+#define LOST_TELL_AFTER_US (10 * USEC_PER_SEC)
 
 static const char *const engine_names[GUARD_ENGINES] = { "Docker", "Podman" };
 
