@@ -1,0 +1,30 @@
+/* decode.h - text hidden in text: base64 (also url-safe, without padding, wrapped in lines), hex, %XX. Candidates are long
+ * runs that decode to something readable; each is decoded into the caller's buffer with a map back to the outer text. */
+#ifndef PV_MATCH_DECODE_H
+#define PV_MATCH_DECODE_H
+
+#include "base/buf.h"
+#include "match/rule.h"
+
+enum decode_how { DECODE_BASE64, DECODE_HEX, DECODE_URL };
+
+#define DECODE_MIN 24	       /* shorter runs hold no credential worth the time */
+#define DECODE_MAX (16u << 20) /* one candidate; the rest of a longer one is left out */
+
+struct decode_cand {
+	enum decode_how how;
+	struct rule_span outer;	/* the run in the text */
+};
+
+const char *decode_name(enum decode_how how);
+
+/* The next candidate at or after *at; false when there is none. Looks at a few percent of plain text only. */
+bool decode_next(const char *text, size_t len, size_t *at, struct decode_cand *ret);
+
+/* Appends what the candidate decodes to. Never more bytes than the candidate has. */
+void decode_run(const char *text, const struct decode_cand *c, struct pv_buf *out);
+
+/* Which part of the outer text the bytes [start, start + len) of the decoded text came from. Linear in the candidate. */
+struct rule_span decode_outer(const char *text, const struct decode_cand *c, struct rule_span inner);
+
+#endif

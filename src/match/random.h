@@ -1,0 +1,17 @@
+/* random.h - how unlike text a string is: what tells a made-up key from a word, a path or a placeholder.
+ *
+ * randomness(s) = (1/n) * sum over the neighbours a,b of s of  w * -log2 P(b | a)
+ *
+ * in bits per character. P is the probability that b follows a in program text, counted over C headers and Python and
+ * JavaScript sources (tools/random-table makes the table; case matters, digits are one class where they stand in a run).
+ * w is 0 where the neighbours continue a run (aaaa, 1234, fedc), 1/4 where the same two stood before in s (abcabc), else 1.
+ * Words and identifiers give 2 to 3.8, hex strings 4 and more, base62 and base64 strings of 20 characters 5 and more.
+ * Only the first 128 characters count. Strings under 4 give 0. */
+#ifndef PV_MATCH_RANDOM_H
+#define PV_MATCH_RANDOM_H
+
+#include "base/util.h"
+
+uint32_t match_randomness(const char *s, size_t len); /* hundredths of a bit */
+
+#endif

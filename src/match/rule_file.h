@@ -1,0 +1,48 @@
+/* rule_file.h - the one loader of rule files (YAML), ours and users' alike.
+ *
+ *   schema: 1
+ *   kind: secret                  # log, secret, ioc
+ *   name: github                  # the service, provider or family
+ *   reference: [https://...]      # where the format is documented
+ *   verified: documentation       # or: real
+ *   rules:
+ *     - id: github.pat
+ *       title: GitHub personal access token
+ *       opens: what its holder can do
+ *       severity: critical
+ *       strength: strong          # or: weak
+ *       literal: [ghp_]           # required: every match contains one of them
+ *       match: '\bghp_[A-Za-z0-9]{36}\b'
+ *       check: base62crc          # crc32, luhn, base62crc, base36crc, jwt, none
+ *       random: 3.5               # least randomness of the credential (random.h)
+ *       reach: 512                # no match is longer, context included
+ *       remedy: revoke it at ..., then ...
+ *       examples: {yes: [{text: 'token = gh+p_...', span: 'gh+p_...'}], no: ['ghp_xxxx']}
+ *
+ * More keys of a rule: `prefix` (public part of the format, shown when masked), `password: yes` (masked whole), `generic: yes`,
+ * `context: [words]` (one must stand near), `unless: [globs]` (the credential is a placeholder), `gate: match|literal` (what
+ * the first pass looks for; `match` unless said), `nocase: yes` (literals in any case); for logs `from`, `address`, `user`, `when`.
+ * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
+ *
+ * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.
+ * The examples are tried when the file is read: a yes must be found with exactly that span, a no must not be found. */
+#ifndef PV_MATCH_RULE_FILE_H
+#define PV_MATCH_RULE_FILE_H
+
+#include "match/rule.h"
+
+#define RULE_FILE_MAX  (1u << 20)
+#define RULE_FILES_MAX 1024
+
+/* Starts with no rules. */
+int rules_new(struct rules **ret);
+
+/* Adds the rules of one file. `name` is used in messages only. 0; -EINVAL with `name:line:column: what is wrong, what
+ * would be right` appended to err (one line each; reading goes on to find more, at most 20); -ENOMEM. After an error
+ * the set must not be used. Examples are tried by rules_try_examples(). */
+int rules_add_file(struct rules *rs, const char *name, const char *text, size_t len, struct pv_buf *err);
+
+/* Compiles every pattern and tries every example, as a scan would. -EINVAL: err says which. */
+int rules_try_examples(const struct rules *rs, struct pv_buf *err);
+
+#endif

@@ -1,0 +1,94 @@
+/* set.h - many rules searched at once, in time linear in the text: libhs finds where a rule may match, PCRE2 confirms there
+ * and gives the spans, then check sum, randomness and context are judged.
+ *
+ *	match_set_open(&where, &set, err);       once; from the cache in about a millisecond
+ *	match_scratch_new(set, &scratch);        one for each thread
+ *	match_scan(set, scratch, text, len, on_hit, user);
+ */
+#ifndef PV_MATCH_SET_H
+#define PV_MATCH_SET_H
+
+#include "match/rule.h"
+
+struct match_set;
+struct match_scratch;
+
+/* Rule files to be used: a directory is read with its subdirectories (*.yaml, at most RULE_FILES_MAX), links are not
+ * followed. `cache_dir` NULL: nothing is cached. Else a folder that only its user can write (made 0700 when absent); a
+ * file in it is used only if it is a regular file of this user with one link, written by nobody else, for exactly
+ * these rule files, this libhs and this processor. Anything else is compiled again and replaced, never loaded. */
+struct match_where {
+	const char *const *paths;
+	size_t n_paths;
+	const char *cache_dir;
+};
+
+/* Reading, trying of examples and compiling happen in a child without rights (seccomp, landlock, 1 GiB, 60 s).
+ * -EINVAL: a rule is wrong, err says `file:line:column: ...`; -EIO: the child died; -errno of opening. Call it before
+ * threads are started. */
+int match_set_open(const struct match_where *where, struct match_set **ret, struct pv_buf *err);
+/* The same in this process from rules that are already read; takes nothing over, `rs` must outlive the set. */
+int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err);
+struct match_set *match_set_free(struct match_set *set);
+PV_AUTO(match_set)
+
+const struct rules *match_set_rules(const struct match_set *set);
+bool match_set_was_cached(const struct match_set *set);
+/* The longest reach of its rules; what a window over a longer text must overlap by. */
+uint32_t match_set_reach(const struct match_set *set);
+
+int match_scratch_new(const struct match_set *set, struct match_scratch **ret);
+struct match_scratch *match_scratch_free(struct match_scratch *s);
+PV_AUTO(match_scratch)
+
+enum match_checked { MATCH_UNCHECKED, MATCH_CHECK_GOOD, MATCH_CHECK_BAD };
+
+/* One thing found. Positions are bytes in the text given to the scan; all of it holds during the call only. */
+struct match_hit {
+	const struct rule *rule;
+	size_t index;		   /* of the rule */
+	struct rule_span whole;	   /* all that the pattern took */
+	struct rule_span secret;   /* the credential (logs: the whole) */
+	struct rule_span address, user;
+	const char *secret_text;   /* decoded where depth > 0; secret_len bytes, not terminated */
+	size_t secret_len;
+	enum match_checked checked;
+	enum severity severity;	   /* the rule's; low where the check sum does not fit */
+	unsigned depth;		   /* 0: as it stands; else decoded that many times, the spans are those of the encoded text */
+	const char *encoding;	   /* "base64", "hex", "url", outermost first with `>` between; "" at depth 0 */
+	const char *value_name;	   /* a literal own value (values.h): its variable; then rule is NULL */
+	size_t value_index;
+};
+
+/* Return 0 to go on, anything else to end the scan; the scan returns it. */
+typedef int (*match_fn)(const struct match_hit *hit, void *user);
+
+/* Every rule reports each place once; overlapping places of different rules are all reported, in no promised order. The
+ * text may hold anything, NUL included. Returns 0, what fn returned, or a negative errno. */
+int match_scan(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_fn fn, void *user);
+
+/* Scans only what can have changed: `changed` are the inserted parts of a text (sorted, disjoint; an empty span for a
+ * seam where something was taken out). Finds every match that touches one of them, possibly some others; each span is
+ * widened to whole lines and by the reach of each rule, and confirmed against the whole text, so that no edge makes or
+ * loses a match. *ret_scanned (may be NULL): bytes looked at. */
+int match_scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
+		       const struct rule_span *changed, size_t n, match_fn fn, void *user, size_t *ret_scanned);
+
+struct match_values;
+
+/* What a scan for secrets wants: rules, own values (NULL: none), and what is encoded as base64, hex or with %XX, to
+ * max_depth (0: as it stands; at most 3). Each place is reported once at the least depth. `changed` as above, NULL: all. */
+struct match_deep {
+	const struct match_values *values;
+	unsigned max_depth;
+	const struct rule_span *changed;
+	size_t n_changed;
+	size_t budget;	/* decoded bytes of one call; 0: 64 MiB */
+};
+int match_scan_deep(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
+		    const struct match_deep *how, match_fn fn, void *user, size_t *ret_scanned);
+
+/* Confirmations that were given up because a pattern backtracked too long, since the scratch was made: say it. */
+uint64_t match_scratch_gave_up(const struct match_scratch *s);
+
+#endif
