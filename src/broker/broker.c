@@ -1,5 +1,6 @@
 #include "broker/broker.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -76,7 +77,7 @@ static void new_peer(struct broker *b, int fd)
 {
 	drop_peer(b);
 	b->peer_fd = fd;
-	if (broker_watch(b, fd, TAG_PEER, 0) < 0)
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || broker_watch(b, fd, TAG_PEER, 0) < 0)
 		drop_peer(b);
 }
 

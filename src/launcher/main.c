@@ -84,9 +84,10 @@ static void tell(const struct role *role, uint32_t op, uint32_t which, int fd)
 		(void) log_warning_errno(r, "%s: cannot tell it the news", role->program);
 }
 
+/* Both ends block; each owner decides for itself. */
 static int pair(int ret[2])
 {
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret) < 0 ? -errno : 0;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret) < 0 ? -errno : 0;
 }
 
 /* Starts one role with its descriptors; the launcher socket and the policy are every role's. */
@@ -110,6 +111,7 @@ static int role_start(struct launcher *l, struct role *role, struct ids ids, uin
 		return r;
 	}
 	role->sock = sock[0];
+	(void) fcntl(role->sock, F_SETFL, O_NONBLOCK);
 	role->ready = false;
 	role->start_us = 0;
 	restart_started(&role->restart, clock_monotonic_us());
