@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""An Engine API that lies, floods and stalls: the guard goes on guarding, keeps its size, and prints no control character."""
+
+import os
+import socketserver
+import sys
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+ID = "%064x"
+NASTY = "evil\x1b[2J\x07\r\n\u202e\x00name"
+
+
+def inspect(cid, **kw):
+    return merge({"Id": cid, "Name": "/fine", "Image": "sha256:" + "a" * 64, "State": {"Running": True, "Pid": 1},
+                  "HostConfig": {"RestartPolicy": {"Name": "no"}, "NetworkMode": "bridge"}, "Config": {"Labels": {}, "Image": "x"},
+                  "NetworkSettings": {"Networks": {}}}, kw)
+
+
+class Fake(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    mode = "fine"
+    asked = 0
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        try:
+            line = self.rfile.readline(4096).decode(errors="replace")
+            while self.rfile.readline(4096).strip():
+                pass
+            self.server.asked += 1
+            self.answer(line.split()[1] if len(line.split()) > 1 else "/")
+        except (OSError, ValueError):
+            pass
+
+    def send(self, body, head=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"):
+        self.wfile.write((head % len(body) if b"%d" in head else head) + body)
+
+    def answer(self, path):
+        mode = self.server.mode
+        if "/events" in path:
+            if mode == "events":
+                for _ in range(2000):
+                    self.wfile.write(b"{" * 3000 + b"\n")
+            else:
+                time.sleep(3)
+            return
+        m = re.search(r"[0-9a-f]{64}", path)
+        cid = m.group(0) if m else ID % 1
+        fine = json.dumps(inspect(cid) if m else []).encode()
+        if mode == "fine":
+            self.send(fine)
+        elif mode == "huge":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n[")
+            for _ in range(3200):
+                self.wfile.write(b'"' + b"A" * 65534 + b'"')
+        elif mode == "chunks":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(100000):
+                self.wfile.write(b"1\r\n[\r\n")
+        elif mode == "chunk-size":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{}")
+        elif mode == "deep":
+            self.send(b"[" * 500000)
+        elif mode == "types":
+            self.send(json.dumps({"Id": 7, "Name": ["x"], "State": "on", "HostConfig": None, "Config": {"Labels": [1, 2]},
+                                  "NetworkSettings": {"Networks": {"n": 5}}} if m else {"not": "a list"}).encode())
+        elif mode == "names":
+            self.send(json.dumps(inspect(cid, Name="/" + NASTY, Config={"Labels": {NASTY: NASTY, "pavise.net": "ignore"}},
+                                         NetworkSettings={"Networks": {NASTY * 50: {"IPAddress": NASTY}}})
+                                 if m else [{"Id": cid, "Names": ["/" + NASTY]}]).encode())
+        elif mode == "garbage":
+            self.wfile.write(os.urandom(70000))
+        elif mode == "status":
+            self.wfile.write(b"HTTP/1.1 999999999999 \xff\r\n" + b"X: y\r\n" * 20000)
+        elif mode == "early":
+            self.send(fine[:20], b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
+        elif mode == "stall":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            time.sleep(20)
+
+
+MODES = ("huge", "chunks", "chunk-size", "deep", "types", "names", "garbage", "status", "early", "events", "stall")
+
+
+def rss(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
+
+
+def test_hostile(tap):
+    w = world()
+    g = Guard(conf={"sample": "500ms"})
+    sock = f"{g.dir}/fake.sock"
+    g.write({"docker": {"socket": sock}})
+    fake = Fake(sock, Handler)
+    threading.Thread(target=fake.serve_forever, daemon=True).start()
+    n = [0]
+
+    def container():
+        n[0] += 1
+        path = os.path.join(w.root, ID % n[0])
+        os.makedirs(path)
+        return path
+
+    def connect(cg):
+        r = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cg, helper("pvnet"), "connect", OUT4, "3333"],
+                           stdout=subprocess.PIPE, text=True)
+        return r.stdout.strip()
+    with g:
+        roles = g.roles()
+        for mode in MODES:
+            fake.mode, before = mode, fake.asked
+            cg = container()
+            p = subprocess.Popen(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec sleep 100', cg])
+            wait_for(lambda: fake.asked > before, 6)
+            time.sleep(0.6)
+            tap.eq(connect(cg), "EPERM", f"{mode}: refused all the while")
+            tap.ok(wait_for(g.answers, 6), f"{mode}: the control socket answers", g.log(4))
+            if mode == "names":
+                out = json.dumps(g.notices(), ensure_ascii=False) + g.cmd("events", check=False) + g.cmd("top", check=False)
+                bad = [c for c in out if ord(c) < 32 and c not in "\n\t" or c in "\x7f\u202e"]
+                tap.eq(bad, [], "names: no control character on the screen")
+            p.kill()
+            p.wait()
+        tap.eq(g.roles(), roles, "no role has died")
+        sizes = {k: rss(v) for k, v in g.roles().items()}
+        tap.ok(all(v < 40 << 10 for v in sizes.values()), "every role has kept its size", sizes)
+        fake.mode = "fine"
+        fake.shutdown()
+
+
+main(test_hostile)
