@@ -17,6 +17,12 @@
 #define CLASSIFY_NAME 128 /* a longer name is cut here; none of ours is */
 #define CLASSIFY_HEX  64
 
+#ifdef __bpf__ /* unrolled, a literal is code; else it would be a map of its own */
+#define CLASSIFY_UNROLL _Pragma("unroll")
+#else
+#define CLASSIFY_UNROLL
+#endif
+
 /* `name` is a buffer of CLASSIFY_NAME bytes, zero padded. */
 #define CLASSIFY_STARTS(name, literal) classify_starts(name, literal, sizeof(literal) - 1)
 #define CLASSIFY_ENDS(name, len, literal) classify_ends(name, len, literal, sizeof(literal) - 1)
@@ -24,7 +30,7 @@
 
 static inline __attribute__((always_inline)) int classify_starts(const char *name, const char *literal, __u32 n)
 {
-	for (__u32 i = 0; i < n; i++)
+	CLASSIFY_UNROLL for (__u32 i = 0; i < n; i++)
 		if (name[i] != literal[i])
 			return 0;
 	return 1;
@@ -34,7 +40,7 @@ static inline __attribute__((always_inline)) int classify_ends(const char *name,
 {
 	if (len < n)
 		return 0;
-	for (__u32 i = 0; i < n; i++)
+	CLASSIFY_UNROLL for (__u32 i = 0; i < n; i++)
 		if (name[(len - n + i) & (CLASSIFY_NAME - 1)] != literal[i])
 			return 0;
 	return 1;

@@ -5,7 +5,7 @@
  * ignored. A leading or trailing `*` stands for one or more labels, an inner `*` for exactly one.
  *
  * All patterns run at once as one bit-parallel automaton (Shift-And, Baeza-Yates and Gonnet 1992): each
- * token of a pattern is a bit; a name is fed label by label. The table maps the hash of a literal
+ * token of a pattern is a bit; a name is read label by label. The table maps the hash of a literal
  * label to the bits it satisfies. The table is flat: it lives in the sealed policy and in a BPF array. */
 #ifndef PV_BPF_DNS_MATCH_H
 #define PV_BPF_DNS_MATCH_H
@@ -39,23 +39,23 @@ struct dns_table {
 #define DNS_NO_PATTERN	255
 #define DNS_HOPS	4 /* compression pointers followed: no client writes one into a question, some servers read it */
 
-/* State while a name is fed. The kernel keeps it in a per-CPU map and not on its stack: the verifier does not track
- * values in map memory, so that the two ways through each byte meet again and 255 bytes stay cheap to verify. */
+/* State while a name is read. The kernel keeps it in a per-CPU map and not on its stack: the verifier does not track
+ * values in map memory, so that the ways through each label meet again and 127 labels stay cheap to verify. */
 struct dns_state {
 	__u64 d[DNS_WORDS];
-	__u64 hash;	 /* of the label so far */
-	__u64 name_hash; /* of the labels finished */
-	__u32 left;	 /* bytes of the label still to come */
-	__u32 labels;	 /* labels finished */
+	__u64 name_hash; /* of the labels so far */
+	__u32 labels;	 /* how many */
 	__u32 len;	 /* octets in `name` */
 	__u32 pos, end;	 /* where in the message we read; where the name ended */
 	__u32 hops;
+	__u32 cut;	 /* the buffer ended first */
 	__u32 questions; /* QDCOUNT */
 	__u32 pattern;	 /* DNS_LOOK_MATCH: which; else DNS_NO_PATTERN */
+	__u32 slot;	 /* kernel only: where this state lies; never reset */
 	__u8 name[256];	 /* wire form, folded, without the root label's zero; the rest is zero */
 };
 
-enum dns_step { DNS_MORE, DNS_END, DNS_BAD };
+enum dns_read { DNS_MORE, DNS_END, DNS_BAD };
 
 /* What a message is. CUT: the first question is not whole within `len`. */
 enum dns_look { DNS_LOOK_CUT, DNS_LOOK_ODD, DNS_LOOK_ANSWER, DNS_LOOK_CLEAN, DNS_LOOK_MATCH };
@@ -77,15 +77,18 @@ static inline __u32 dns_slot(__u64 hash)
 
 static inline void dns_reset(struct dns_state *s)
 {
+	__u32 slot = s->slot;
+
 	__builtin_memset(s, 0, sizeof(*s));
+	s->slot = slot;
 	s->pattern = DNS_NO_PATTERN;
 }
 
 /* One label is complete: every pattern takes its step. */
-static inline void dns_label_end(struct dns_state *s, const struct dns_table *t)
+static inline void dns_label_end(struct dns_state *s, const struct dns_table *t, __u64 hash)
 {
 	const struct dns_label_slot *hit = (void *) 0;
-	__u64 hash = s->hash ? s->hash : 1, carry = 0;
+	__u64 carry = 0;
 	__u32 at = dns_slot(hash);
 
 	for (int i = 0; i < DNS_PROBES; i++) {
@@ -111,29 +114,49 @@ static inline void dns_label_end(struct dns_state *s, const struct dns_table *t)
 	s->name_hash = (s->name_hash ^ hash) * 0x9e3779b97f4a7c15ull;
 }
 
-/* Feeds one octet of a name's wire form (length, label, length, label, ..., 0). */
-static inline int dns_step(struct dns_state *s, const struct dns_table *t, __u8 c)
+/* Takes what stands at s->pos: a label, a compression pointer, or the end. DNS_MORE with s->cut set: the buffer ends
+ * before it does. */
+static inline int dns_read_label(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
 {
-	if (s->left == 0) {
-		if (c == 0)
-			return DNS_END;
-		if (c > 63)
-			return DNS_BAD;
-		s->left = c;
-		s->hash = t->seed;
-	} else {
-		c = dns_fold(c);
-		s->hash = dns_hash_byte(s->hash, c);
-		s->left--;
-		if (s->left == 0)
-			dns_label_end(s, t);
+	__u32 pos = s->pos, n = buf[pos & (DNS_BUF - 1)], at = s->len;
+	__u64 hash = t->seed;
+
+	s->cut = pos >= len || (n >= 0xc0 && pos + 1 >= len) || (n < 0xc0 && pos + n >= len);
+	if (s->cut)
+		return DNS_MORE;
+	if (n >= 0xc0) {
+		if (!s->end)
+			s->end = pos + 2;
+		s->pos = (n & 0x3f) << 8 | buf[(pos + 1) & (DNS_BUF - 1)];
+		s->hops++;
+		return s->hops > DNS_HOPS ? DNS_BAD : DNS_MORE;
 	}
-	if (s->len >= PV_DNS_NAME_MAX - 1)
+	s->pos = pos + 1 + n;
+	if (n == 0) {
+		if (!s->end)
+			s->end = pos + 1;
+		return DNS_END;
+	}
+	if (n > 63 || at + 1 + n > PV_DNS_NAME_MAX - 1)
 		return DNS_BAD;
-	s->name[s->len & 255] = c;
-	s->len++;
+	s->name[at & 255] = n;
+	for (__u32 i = 1; i <= 63; i++) {
+		__u8 c;
+
+		if (i > n)
+			break;
+		c = dns_fold(buf[(pos + i) & (DNS_BUF - 1)]);
+		s->name[(at + i) & 255] = c;
+		hash = dns_hash_byte(hash, c);
+	}
+	s->len = at + 1 + n;
+	dns_label_end(s, t, hash ? hash : 1);
 	return DNS_MORE;
 }
+
+#ifndef DNS_READ_LABEL /* the kernel puts a call between, so that the verifier looks at a label once and not at each */
+#define DNS_READ_LABEL(s, t, buf, len) dns_read_label(s, t, buf, len)
+#endif
 
 /* After DNS_END: the index of the pattern that took the whole name, or DNS_NO_PATTERN. */
 static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_table *t)
@@ -159,36 +182,18 @@ static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_tabl
 	return t->pattern[bit & (DNS_BITS - 1)];
 }
 
-/* The first name of a message in buf[0..len), a buffer of DNS_BUF bytes. */
+/* The first name of a message in buf[0..len), a buffer of DNS_BUF bytes. DNS_MORE: it is not whole. */
 static inline int dns_read_name(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
 {
 	s->pos = DNS_HEADER;
-	for (int i = 0; i < 255 + DNS_HOPS + 1; i++) {
-		__u32 pos = s->pos;
-		int r;
-		__u8 c;
+	for (int i = 0; i < 128 + DNS_HOPS; i++) {
+		int r = DNS_READ_LABEL(s, t, buf, len);
 
-		if (pos >= len)
-			return DNS_MORE;
-		c = buf[pos & (DNS_BUF - 1)];
-		if (s->left == 0 && c >= 0xc0) {
-			if (pos + 1 >= len)
-				return DNS_MORE;
-			if (++s->hops > DNS_HOPS)
-				return DNS_BAD;
-			if (!s->end)
-				s->end = pos + 2;
-			s->pos = (__u32) (c & 0x3f) << 8 | buf[(pos + 1) & (DNS_BUF - 1)];
-			continue;
-		}
-		r = dns_step(s, t, c);
-		s->pos = pos + 1;
-		if (r != DNS_MORE) {
-			if (!s->end)
-				s->end = s->pos;
+		if (r != DNS_MORE || s->cut)
 			return r;
-		}
 	}
+	(void) t;
+	(void) buf;
 	return DNS_BAD;
 }
 

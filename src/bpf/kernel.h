@@ -18,7 +18,6 @@ typedef __u64 __be64;
 typedef __u32 __wsum;
 typedef _Bool bool;
 enum { false = 0, true = 1 };
-typedef __u64 size_t_bpf;
 #ifndef NULL
 #define NULL ((void *) 0)
 #endif
@@ -74,6 +73,10 @@ struct __sk_buff {
 		__u64 : 64;
 	} __attribute__((aligned(8)));
 	__u32 gso_size;
+};
+
+struct bpf_spin_lock {
+	__u32 val;
 };
 
 struct bpf_raw_tracepoint_args {

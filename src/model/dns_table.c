@@ -177,29 +177,40 @@ int dns_table_build(struct dns_table *t, const char (*names)[128], uint32_t n_na
 	return r;
 }
 
-int dns_name_match(const struct dns_table *t, const char *dotted, int *ret_pattern)
+/* Dotted text as a message's question; -EINVAL: no DNS name. */
+static int question(uint8_t buf[DNS_BUF], const char *dotted)
 {
-	size_t len = strlen(dotted);
-	struct dns_state s;
-	uint32_t pattern;
+	size_t len = strlen(dotted), at = DNS_HEADER;
 
-	dns_reset(&s);
 	if (len > 0 && dotted[len - 1] == '.')
 		len--;
+	if (len >= PV_DNS_NAME_MAX)
+		return -EINVAL;
+	memset(buf, 0, DNS_BUF);
 	for (size_t i = 0; i < len;) {
 		const char *dot = memchr(dotted + i, '.', len - i);
 		size_t n = dot ? (size_t) (dot - dotted) - i : len - i;
 
 		if (n == 0 || n > 63 || (dot && i + n + 1 == len))
 			return -EINVAL;
-		if (dns_step(&s, t, (uint8_t) n) != DNS_MORE)
-			return -EINVAL;
-		for (size_t k = 0; k < n; k++)
-			if (dns_step(&s, t, (uint8_t) dotted[i + k]) != DNS_MORE)
-				return -EINVAL;
+		buf[at] = (uint8_t) n;
+		memcpy(buf + at + 1, dotted + i, n);
+		at += n + 1;
 		i += n + 1;
 	}
-	if (dns_step(&s, t, 0) != DNS_END)
+	return 0;
+}
+
+int dns_name_match(const struct dns_table *t, const char *dotted, int *ret_pattern)
+{
+	struct dns_state s = { .slot = 0 };
+	uint8_t buf[DNS_BUF];
+	uint32_t pattern;
+
+	if (question(buf, dotted) < 0)
+		return -EINVAL;
+	dns_reset(&s);
+	if (dns_read_name(&s, t, buf, DNS_BUF) != DNS_END)
 		return -EINVAL;
 	pattern = dns_verdict(&s, t);
 	if (pattern == DNS_NO_PATTERN)

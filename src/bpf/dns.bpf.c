@@ -1,0 +1,692 @@
+/* dns.bpf.c - packets. Egress judges DNS questions (UDP datagram by datagram, TCP as a stream) and, for senders that no
+ * connect or sendmsg hook saw, blocked ports; ingress remembers who asked a DNS server of ours, and which datagrams
+ * came first from outside.
+ *
+ * TCP: bytes are let through as they come, in order, and kept until the question is whole. The segment that completes a
+ * forbidden one is dropped, and so is everything after it: the server never sees a whole question, while a benign query
+ * sent byte by byte is not delayed at all. What is below the mark is a retransmission of bytes already judged. */
+#include "bpf/maps.h"
+
+enum { PASS = 1, DROP = 0 };
+
+/* A function that is not static is looked at once by the verifier and not once for each call: loops over messages and
+ * datagrams stay cheap to load. It takes the context and numbers only, hence `slot` instead of pointers. */
+#define GLOBAL __attribute__((noinline))
+
+/* ---- scratch slots ---- */
+
+static __always_inline struct scratch *slot_get(__u32 slot)
+{
+	return bpf_map_lookup_elem(&scratch, &slot);
+}
+
+static __noinline int slot_claim(void)
+{
+	__u32 first = bpf_get_smp_processor_id();
+
+	for (int i = 0; i < 8; i++) {
+		__u32 slot = (first + i) & (SCRATCH_SLOTS - 1);
+		struct scratch *s = slot_get(slot);
+		bool mine;
+
+		if (!s)
+			return -1;
+		bpf_spin_lock(&s->lock);
+		mine = !s->busy;
+		s->busy = 1;
+		bpf_spin_unlock(&s->lock);
+		if (mine) {
+			s->state.slot = slot;
+			return slot;
+		}
+	}
+	return -1;
+}
+
+static __always_inline void slot_release(__u32 slot)
+{
+	struct scratch *s = slot_get(slot);
+
+	if (!s)
+		return;
+	bpf_spin_lock(&s->lock);
+	s->busy = 0;
+	bpf_spin_unlock(&s->lock);
+}
+
+static __always_inline const struct dns_table *table(void)
+{
+	struct pv_bpf_conf *c = settings();
+	__u32 which = c ? c->dns_slot & 1 : 0;
+
+	return bpf_map_lookup_elem(&dns, &which);
+}
+
+/* skb->sk is read once: each read is another pointer to the verifier, of which it knows nothing. */
+static __always_inline struct mark *mark_of(struct __sk_buff *skb, __u64 flags)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_storage_get(&marks, sk, 0, flags) : NULL;
+}
+
+static __always_inline struct stream *stream_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_storage_get(&streams, sk, 0, 0) : NULL;
+}
+
+/* ---- reading packets ---- */
+
+static __always_inline int read_ports(struct __sk_buff *skb, struct packet *p)
+{
+	__u16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, p->l4, ports, sizeof(ports)) < 0)
+		return -1;
+	p->sport = bpf_ntohs(ports[0]);
+	p->dport = bpf_ntohs(ports[1]);
+	return 0;
+}
+
+static __always_inline int read_v4(struct __sk_buff *skb, struct packet *p)
+{
+	struct {
+		__u8 version_ihl, tos;
+		__u16 len, id, frag;
+		__u8 ttl, proto;
+		__u16 sum;
+		__u32 saddr, daddr;
+	} h;
+
+	if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) < 0)
+		return -1;
+	if (h.proto != IPPROTO_TCP && h.proto != IPPROTO_UDP)
+		return -1;
+	if (h.frag & bpf_htons(0x1fff))
+		return -1; /* a later fragment: without its first one it comes to nothing */
+	p->proto = h.proto;
+	p->first_fragment = !!(h.frag & bpf_htons(0x2000));
+	p->l4 = (h.version_ihl & 15) * 4;
+	v4_mapped(&p->saddr, h.saddr);
+	v4_mapped(&p->daddr, h.daddr);
+	return read_ports(skb, p);
+}
+
+#define EXTENSIONS 12
+
+/* -2: more extension headers than anybody sends */
+static __noinline int walk_extensions(struct __sk_buff *skb, struct packet *p, __u8 next)
+{
+	__u32 at = 40;
+
+	if (!p)
+		return -1;
+	for (int i = 0; i < EXTENSIONS; i++) {
+		__u8 h[8];
+
+		if (next == IPPROTO_TCP || next == IPPROTO_UDP) {
+			p->proto = next;
+			p->l4 = at;
+			return 0;
+		}
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+			return -1;
+		if (bpf_skb_load_bytes(skb, at, h, sizeof(h)) < 0)
+			return -1;
+		if (next == IPPROTO_FRAGMENT) {
+			if ((h[2] << 8 | h[3]) & 0xfff8)
+				return -1;
+			p->first_fragment = h[3] & 1;
+			at += 8;
+		} else if (next == IPPROTO_AH) {
+			at += (h[1] + 2) * 4;
+		} else {
+			at += (h[1] + 1) * 8;
+		}
+		next = h[0];
+	}
+	return -2;
+}
+
+static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
+{
+	struct {
+		__u32 flow;
+		__u16 len;
+		__u8 next, hops;
+		struct addr saddr, daddr;
+	} h;
+	int r;
+
+	if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) < 0)
+		return -1;
+	p->saddr = h.saddr;
+	p->daddr = h.daddr;
+	p->first_fragment = 0;
+	if (h.next == IPPROTO_TCP || h.next == IPPROTO_UDP) {
+		p->proto = h.next;
+		p->l4 = 40;
+	} else {
+		r = walk_extensions(skb, p, h.next);
+		if (r < 0)
+			return r;
+	}
+	return read_ports(skb, p);
+}
+
+static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p)
+{
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return read_v4(skb, p);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return read_v6(skb, p);
+	return -1;
+}
+
+/* ---- the question ---- */
+
+GLOBAL int pv_dns_label(__u32 slot, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+	const struct dns_table *t = table();
+
+	return s && t ? dns_read_label(&s->state, t, s->buf + 2, len) : DNS_BAD;
+}
+
+/* The message at `off`: looked at in scratch[slot]; enum dns_look. */
+GLOBAL int pv_dns_datagram(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+	const struct dns_table *t = table();
+
+	if (!s || !t)
+		return DNS_LOOK_ODD;
+	if (len > DNS_BUF)
+		len = DNS_BUF;
+	barrier_var(len); /* or the compiler drops a bound that the verifier wants to see */
+	if (len == 0 || len > DNS_BUF || bpf_skb_load_bytes(skb, off, s->buf + 2, len) < 0)
+		return DNS_LOOK_CUT;
+	return dns_look(&s->state, t, s->buf + 2, len);
+}
+
+/* A message of a stream at `off`, with `remain` bytes of segment left: takes what belongs to it, sets s->look and
+ * returns how many bytes those were; s->have != 0 afterwards means that the question is not whole yet. */
+GLOBAL int pv_dns_stream(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 remain)
+{
+	struct scratch *s = slot_get(slot);
+	const struct dns_table *t = table();
+	__u32 have, n, total, use;
+
+	if (!s || !t || !remain)
+		return 0;
+	s->look = DNS_LOOK_CUT;
+	if (s->skip) {
+		n = s->skip < remain ? s->skip : remain;
+		s->skip -= n;
+		return n;
+	}
+	have = s->have;
+	n = DNS_STREAM - have;
+	if (n > remain)
+		n = remain;
+	barrier_var(n);
+	barrier_var(have);
+	if (have >= DNS_STREAM || n == 0 || n > DNS_STREAM || bpf_skb_load_bytes(skb, off, &s->buf[have], n) < 0)
+		return 0;
+	s->have = have + n;
+	if (s->have < 2)
+		return n;
+	total = 2 + ((__u32) s->buf[0] << 8 | s->buf[1]);
+	use = s->have < total ? s->have : total;
+	s->look = dns_look(&s->state, t, s->buf + 2, use - 2);
+	if (s->look == DNS_LOOK_CUT) {
+		if (use == total || s->have >= DNS_STREAM)
+			s->look = DNS_LOOK_ODD;
+		return n;
+	}
+	s->have = 0;
+	s->skip = total - use;
+	return use - have;
+}
+
+/* `pool.pmbackend` asked of Docker's resolver is the container `pool` on the network `pmbackend`. */
+GLOBAL int pv_is_neighbour(__u32 slot)
+{
+	struct scratch *s = slot_get(slot);
+	struct pv_workload *w;
+	__u32 at, left = 0, out = 0;
+
+	if (!s || !is_embedded_resolver(&s->pkt.daddr))
+		return 0;
+	w = workload_of(s->cgroup);
+	__builtin_memset(&s->net, 0, sizeof(s->net));
+	s->net.root_id = w && w->root_id ? w->root_id : s->cgroup;
+	at = 1 + s->state.name[0];
+	for (int i = 0; i < PV_NETNAME_LEN; i++) {
+		__u8 c;
+
+		if (at >= s->state.len)
+			return out && bpf_map_lookup_elem(&netnames, &s->net);
+		c = s->state.name[at & 255];
+		at++;
+		if (left) {
+			left--;
+		} else {
+			left = c;
+			if (!out && i == 0)
+				continue;
+			c = '.';
+		}
+		if (out >= PV_NETNAME_LEN - 1)
+			return 0;
+		s->net.name[out & (PV_NETNAME_LEN - 1)] = c;
+		out++;
+	}
+	return 0;
+}
+
+GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flags)
+{
+	struct scratch *s = slot_get(slot);
+	struct event_dns *e;
+	struct asked_key key;
+	struct asked *asker;
+	struct mark *m;
+
+	if (!s)
+		return 0;
+	e = event_new(sizeof(*e), kind, flags, s->cgroup, class_of(s->cgroup));
+	if (!e)
+		return 0;
+	m = mark_of(skb, 0);
+	if (m) {
+		e->head.tgid = m->tgid;
+		__builtin_memcpy(e->head.comm, m->comm, sizeof(e->head.comm));
+	}
+	__builtin_memcpy(e->saddr, &s->pkt.saddr, sizeof(e->saddr));
+	__builtin_memcpy(e->daddr, &s->pkt.daddr, sizeof(e->daddr));
+	e->sport = s->pkt.sport;
+	e->dport = s->pkt.dport;
+	e->proto = s->pkt.proto;
+	e->pad = 0;
+	e->pattern = kind == EVENT_DNS ? s->state.pattern : DNS_NO_PATTERN;
+	e->name_len = s->state.len;
+	__builtin_memcpy(e->name, s->state.name, sizeof(e->name));
+	key.cgroup = s->cgroup;
+	key.name_hash = s->state.name_hash;
+	asker = kind == EVENT_DNS ? bpf_map_lookup_elem(&asked, &key) : NULL;
+	if (asker && bpf_ktime_get_ns() - asker->time_ns < 5000000000ull)
+		__builtin_memcpy(e->client, &asker->client, sizeof(e->client));
+	else
+		__builtin_memset(e->client, 0, sizeof(e->client));
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/* What cannot be read is told once per socket: a tunnel that uses port 53 would else fill the ring. */
+static __always_inline void tell_odd(struct __sk_buff *skb, __u32 slot, __u32 flags)
+{
+	struct mark *m = mark_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (m) {
+		if (m->flags & MARK_ODD_TOLD)
+			return;
+		m->flags |= MARK_ODD_TOLD;
+	}
+	pv_tell_dns(skb, slot, EVENT_DNS_ODD, flags);
+}
+
+/* One UDP message. Not whole: the first fragment of a datagram cut in the middle of its question is dropped, for the
+ * rest of it goes unseen; anything else that cannot be read is told and let through. */
+GLOBAL int pv_datagram(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+	__u32 verdict;
+	int look;
+
+	if (!s)
+		return PASS;
+	verdict = s->verdict;
+	look = pv_dns_datagram(skb, slot, off, len);
+	s = slot_get(slot);
+	if (!s || look == DNS_LOOK_ANSWER)
+		return PASS;
+	if (look == DNS_LOOK_MATCH && !pv_is_neighbour(slot)) {
+		pv_tell_dns(skb, slot, EVENT_DNS, verdict);
+		return verdict & EVF_REFUSED ? DROP : PASS;
+	}
+	if (look == DNS_LOOK_CUT && s->pkt.first_fragment && (verdict & EVF_REFUSED)) {
+		tell_odd(skb, slot, verdict);
+		return DROP;
+	}
+	if (look == DNS_LOOK_CUT || look == DNS_LOOK_ODD || s->state.questions != 1)
+		tell_odd(skb, slot, verdict & ~EVF_REFUSED);
+	return PASS;
+}
+
+#define GSO_SEGMENTS 128 /* UDP_MAX_SEGMENTS; 64 before 6.10 */
+
+static __always_inline int on_udp(struct __sk_buff *skb, __u32 slot, __u32 off)
+{
+	__u32 len = skb->len > off ? skb->len - off : 0, step = skb->gso_size;
+
+	if (!step || step >= len)
+		return pv_datagram(skb, slot, off, len);
+	for (int i = 0; i < GSO_SEGMENTS && len; i++) { /* UDP_SEGMENT: many datagrams in one packet */
+		__u32 n = len < step ? len : step;
+
+		if (pv_datagram(skb, slot, off, n) == DROP)
+			return DROP;
+		off += n;
+		len -= n;
+	}
+	return len ? DROP : PASS;
+}
+
+enum { STREAM_DROP = 0, STREAM_PASS = -1 };
+
+/* One message, or what this segment has of it: the bytes it took, or STREAM_*, after which nothing more is looked at. */
+GLOBAL int pv_stream_message(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	int n = pv_dns_stream(skb, slot, off, len);
+	struct scratch *s = slot_get(slot);
+
+	if (!s || n <= 0 || n > len)
+		return STREAM_DROP;
+	if (s->look == DNS_LOOK_CUT || s->look == DNS_LOOK_ANSWER)
+		return n;
+	if (s->look == DNS_LOOK_ODD || s->state.questions != 1) {
+		s->known = 0;
+		tell_odd(skb, slot, s->verdict);
+		return s->verdict & EVF_REFUSED ? STREAM_DROP : STREAM_PASS;
+	}
+	if (s->look == DNS_LOOK_MATCH && !pv_is_neighbour(slot)) {
+		pv_tell_dns(skb, slot, EVENT_DNS, s->verdict);
+		if (s->verdict & EVF_REFUSED)
+			return STREAM_DROP;
+	}
+	return n;
+}
+
+#define STREAM_MESSAGES 1024 /* of one segment: a message has 17 octets or more */
+
+/* All that is in one segment from `off` on. PASS, or DROP; after PASS s->have, s->skip and s->buf are the state. */
+GLOBAL int pv_stream_bytes(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	for (int i = 0; i < STREAM_MESSAGES; i++) {
+		int n;
+
+		if (!len)
+			return PASS;
+		n = pv_stream_message(skb, slot, off, len);
+		if (n <= 0)
+			return n == STREAM_PASS ? PASS : DROP;
+		off += n;
+		len -= n;
+	}
+	return DROP;
+}
+
+static __always_inline void stream_load(struct scratch *s, const struct stream *st)
+{
+	s->have = st->have;
+	s->skip = st->skip;
+	__builtin_memcpy(s->buf, st->buf, sizeof(st->buf));
+}
+
+static __always_inline void stream_save(struct stream *st, const struct scratch *s, __u32 next)
+{
+	st->next = next;
+	st->known = s->known;
+	st->have = s->have;
+	st->skip = s->skip;
+	__builtin_memcpy(st->buf, s->buf, sizeof(st->buf));
+}
+
+static __always_inline int tcp_stream(struct __sk_buff *skb, struct scratch *s, struct stream *st, __u32 slot, __u32 seq,
+				      __u32 off, __u32 len, bool syn)
+{
+	__s32 ahead;
+	int r;
+
+	if (syn) {
+		seq++;
+		st->known = 0;
+	}
+	if (!st->known) { /* a new connection, or one that is older than we are */
+		st->known = 1;
+		st->next = seq;
+		st->have = 0;
+		st->skip = 0;
+	}
+	if (!len)
+		return PASS;
+	ahead = st->next - seq;
+	if (ahead < 0) {
+		if (s->verdict & EVF_REFUSED)
+			return DROP; /* what lies between was held back */
+		st->next = seq;
+		st->have = 0;
+		st->skip = 0;
+		ahead = 0;
+	}
+	if (ahead >= len)
+		return PASS;
+	s->known = 1;
+	stream_load(s, st);
+	r = pv_stream_bytes(skb, slot, off + ahead, len - ahead);
+	if (r == PASS)
+		stream_save(st, s, seq + len);
+	return r;
+}
+
+/* No state: a raw socket, a connection from before our time, a server that answers a client with source port 53. The
+ * last two are not held back for what cannot be read. */
+static __always_inline int tcp_stateless(struct __sk_buff *skb, struct scratch *s, __u32 slot, __u32 off, __u32 len, bool raw)
+{
+	__u32 verdict = s->verdict;
+	int look;
+
+	if (!len)
+		return PASS;
+	if (raw) {
+		s->have = 0;
+		s->skip = 0;
+		if (pv_stream_bytes(skb, slot, off, len) == DROP)
+			return DROP;
+		return s->have && (verdict & EVF_REFUSED) ? DROP : PASS;
+	}
+	look = len > 2 ? pv_dns_datagram(skb, slot, off + 2, len - 2) : DNS_LOOK_CUT;
+	if (look != DNS_LOOK_MATCH || pv_is_neighbour(slot))
+		return PASS;
+	pv_tell_dns(skb, slot, EVENT_DNS, verdict);
+	return verdict & EVF_REFUSED ? DROP : PASS;
+}
+
+static __always_inline bool is_raw(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk && sk->type == SOCK_RAW;
+}
+
+static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *s, __u32 slot)
+{
+	struct {
+		__u16 sport, dport;
+		__u32 seq, ack;
+		__u8 offset, flags;
+	} h;
+	__u32 off, len;
+	struct stream *st = stream_of(skb);
+
+	if (bpf_skb_load_bytes(skb, s->pkt.l4, &h, 14) < 0)
+		return s->verdict & EVF_REFUSED ? DROP : PASS; /* cut within the header: nobody's stack does that */
+	off = s->pkt.l4 + (h.offset >> 4) * 4;
+	len = skb->len > off ? skb->len - off : 0;
+	if (st)
+		return tcp_stream(skb, s, st, slot, bpf_ntohl(h.seq), off, len, h.flags & 2);
+	return tcp_stateless(skb, s, slot, off, len, is_raw(skb));
+}
+
+static __always_inline __u64 sender(struct __sk_buff *skb, const struct mark *m, bool *ret_moved)
+{
+	*ret_moved = m && m->origin;
+	return *ret_moved ? m->origin : bpf_skb_cgroup_id(skb);
+}
+
+static __noinline int on_dns(struct __sk_buff *skb, const struct packet *p)
+{
+	struct mark *m = mark_of(skb, 0);
+	__u8 class_ = 0;
+	bool moved;
+	__u64 cgroup = sender(skb, m, &moved);
+	__u32 verdict = judge(cgroup, PV_ALLOW_DNS, true, &class_);
+	struct scratch *s;
+	int slot, r;
+
+	if (!p || (verdict & SILENT))
+		return PASS;
+	slot = slot_claim();
+	s = slot_get(slot);
+	if (slot < 0 || !s)
+		return verdict & EVF_REFUSED ? DROP : PASS; /* 8 questions in the air on one CPU: ask again */
+	s->pkt = *p;
+	s->cgroup = cgroup;
+	s->verdict = verdict | (moved ? EVF_MOVED : 0);
+	s->state.len = 0;
+	s->state.name_hash = 0;
+	r = p->proto == IPPROTO_UDP ? on_udp(skb, slot, p->l4 + 8) : on_tcp(skb, s, slot);
+	slot_release(slot);
+	return r;
+}
+
+/* ---- blocked ports, by packet ---- */
+
+static __always_inline bool is_first_syn(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 flags;
+
+	if (bpf_skb_load_bytes(skb, p->l4 + 13, &flags, 1) < 0)
+		return true; /* a fragment that ends before the flags hides them */
+	return (flags & 0x12) == 0x02;
+}
+
+static __always_inline void tell_packet(const struct packet *p, __u64 cgroup, __u32 flags, __u8 class_)
+{
+	struct event_net *e = event_new(sizeof(*e), EVENT_NET, flags, cgroup, class_);
+
+	if (!e)
+		return;
+	__builtin_memcpy(e->daddr, &p->daddr, sizeof(e->daddr));
+	e->dport = p->dport;
+	e->proto = p->proto;
+	e->by_packet = 1;
+	*(__u32 *) e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* TCP has been judged at connect, but for raw sockets; a listener's answers are never looked at. A datagram may come
+ * from a raw socket or from one that was connected before our time. */
+static __noinline int on_blocked(struct __sk_buff *skb, const struct packet *p)
+{
+	struct mark *m = mark_of(skb, 0);
+	__u32 verdict, opened = PEER_OPENED, *peer;
+	struct peer_key key;
+	__u64 cgroup;
+	__u8 class_ = 0;
+	bool moved;
+
+	if (!p || !is_external(&p->daddr))
+		return PASS;
+	if (p->proto == IPPROTO_TCP && !(is_raw(skb) && is_first_syn(skb, p)))
+		return PASS;
+	peer_key(&key, bpf_skb_cgroup_id(skb), &p->daddr, p->dport);
+	peer = p->proto == IPPROTO_UDP ? bpf_map_lookup_elem(&peers, &key) : NULL;
+	if (peer && *peer == PEER_HEARD)
+		return PASS;
+	cgroup = sender(skb, m, &moved);
+	verdict = judge(cgroup, PV_ALLOW_NET, false, &class_);
+	if (verdict & SILENT)
+		return PASS;
+	if (is_net_allowed(&p->daddr))
+		verdict = EVF_ALLOWED;
+	if (verdict & EVF_REFUSED) {
+		tell_packet(p, cgroup, verdict | (moved ? EVF_MOVED : 0), class_);
+		return DROP;
+	}
+	if (peer)
+		return PASS; /* sendmsg has told it */
+	tell_packet(p, cgroup, verdict | (moved ? EVF_MOVED : 0), class_);
+	bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
+	return PASS;
+}
+
+SEC("cgroup_skb/egress") int pv_egress(struct __sk_buff *skb)
+{
+	struct packet p = { 0 };
+	struct mark *m;
+	int r;
+
+	r = read_packet(skb, &p);
+	if (r == -2) {
+		__u8 class_;
+
+		return judge(bpf_skb_cgroup_id(skb), 0, false, &class_) == EVF_REFUSED ? DROP : PASS;
+	}
+	if (r < 0)
+		return PASS;
+	if (port_blocked(p.dport) && on_blocked(skb, &p) == DROP)
+		return DROP;
+	if (p.dport != 53 && !is_embedded_resolver(&p.daddr)) {
+		m = mark_of(skb, 0);
+		if (!m || !(m->flags & MARK_DNS))
+			return PASS;
+	}
+	return on_dns(skb, &p) == DROP ? DROP : PASS; /* the verifier wants to see the range */
+}
+
+/* ---- what comes in ---- */
+
+static __noinline int remember_asker(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 off = p ? p->l4 + 8 : 0;
+	struct asked_key key;
+	struct asked value;
+	struct scratch *s;
+	int slot = p ? slot_claim() : -1;
+
+	if (slot < 0 || !p)
+		return PASS;
+	s = slot_get(slot);
+	if (s && skb->len > off && pv_dns_datagram(skb, slot, off, skb->len - off) == DNS_LOOK_MATCH) {
+		key.cgroup = bpf_skb_cgroup_id(skb);
+		key.name_hash = s->state.name_hash;
+		value.client = p->saddr;
+		value.time_ns = bpf_ktime_get_ns();
+		bpf_map_update_elem(&asked, &key, &value, BPF_ANY);
+	}
+	slot_release(slot);
+	return PASS;
+}
+
+SEC("cgroup_skb/ingress") int pv_ingress(struct __sk_buff *skb)
+{
+	struct packet p = { 0 };
+	__u32 heard = PEER_HEARD;
+	struct peer_key key;
+
+	if (read_packet(skb, &p) < 0 || p.proto != IPPROTO_UDP)
+		return PASS;
+	if (port_blocked(p.sport)) {
+		peer_key(&key, bpf_skb_cgroup_id(skb), &p.saddr, p.sport);
+		bpf_map_update_elem(&peers, &key, &heard, BPF_NOEXIST);
+	}
+	return p.dport == 53 ? remember_asker(skb, &p) : PASS;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,385 @@
+/* maps.h - the maps, and what every program needs: settings, counters, classes, the ring. Included by each *.bpf.c;
+ * the linker (bpftool gen object) makes one map out of the weak definitions of one name. */
+#ifndef PV_BPF_MAPS_H
+#define PV_BPF_MAPS_H
+
+#include "bpf/event.h"
+#define DNS_READ_LABEL(s, t, buf, len) pv_dns_label((s)->slot, len)
+int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
+#include "bpf/dns_match.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define ACTION_IGNORE 0 /* as in model/action.h, which user space has */
+#define ACTION_ALERT  1
+
+#define PEER_HEARD  1 /* value of map `peers`: it wrote to this cgroup first: answers are a server's */
+#define PEER_OPENED 2 /* this cgroup wrote first, it was let through and told */
+
+#define MARK_DNS      (1u << 0) /* what this socket sends is DNS, whatever port the packet shows after NAT */
+#define MARK_ODD_TOLD (1u << 1)
+
+#define DNS_STREAM (2 + DNS_QUESTION_MAX) /* length prefix and question */
+#define SCRATCH_SLOTS 32
+
+struct addr {
+	__u32 w[4]; /* network order; IPv4 as v4-mapped IPv6 */
+};
+
+struct peer_key {
+	__u64 cgroup;
+	struct addr addr;
+	__u32 port; /* host byte order */
+	__u32 pad;
+};
+
+struct asked_key {
+	__u64 cgroup;
+	__u64 name_hash;
+};
+
+struct asked {
+	struct addr client;
+	__u64 time_ns;
+};
+
+struct home {
+	__u64 cgroup; /* the container's cgroup in which this process lives, or which it left */
+	__u64 moved;  /* it left */
+};
+
+struct mark { /* per socket */
+	__u64 origin; /* cgroup that its maker had left; 0: none */
+	__u32 tgid;   /* of who first sent DNS with it */
+	__u32 flags;
+	char comm[PV_COMM_LEN];
+};
+
+struct stream { /* per TCP socket that speaks DNS: the question so far */
+	__u32 next; /* sequence number after the last byte that was let through */
+	__u32 have; /* bytes of the message in buf, prefix included; buf is kept between segments */
+	__u32 skip; /* bytes of a judged message still to come */
+	__u32 known;
+	__u8 buf[DNS_STREAM + 7];
+};
+
+struct packet {
+	struct addr saddr, daddr;
+	__u32 l4; /* offset of the transport header */
+	__u16 sport, dport;
+	__u8 proto, first_fragment, pad[2];
+};
+
+/* Room for one DNS packet under the magnifier: too large for the stack, and a per-CPU map is not private where
+ * programs are preempted or interrupted (a softirq sends and receives DNS, too). So slots are claimed under a lock. */
+struct scratch {
+	struct bpf_spin_lock lock;
+	__u32 busy;
+	struct packet pkt;
+	struct dns_state state;
+	__u32 have, skip, look, known;
+	__u64 cgroup;
+	__u32 verdict, told;
+	struct pv_netname_key net;
+	__u8 buf[2 + DNS_STREAM * 2 + DNS_BUF]; /* message from index 2 on, before it a stream's length prefix */
+};
+
+#define MAP(name) name SEC(".maps") __attribute__((weak))
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pv_bpf_conf);
+} MAP(conf);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY); /* a bit per port: an array look-up is inlined, a hash is a call */
+	__uint(max_entries, 65536 / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} MAP(ports);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pv_lpm_key);
+	__type(value, __u32);
+} MAP(internal);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 256);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pv_lpm_key);
+	__type(value, __u32);
+} MAP(net_allow);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct pv_workload);
+} MAP(workloads);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pv_netname_key);
+	__type(value, __u32);
+} MAP(netnames);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2); /* conf.dns_slot says which is in force; a new one is written beside it */
+	__type(key, __u32);
+	__type(value, struct dns_table);
+} MAP(dns);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} MAP(events);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PV_COUNTERS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+} MAP(counters);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* tgid of a container's process */
+	__type(value, struct home);
+} MAP(homes);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH); /* preallocated: raw tracepoints demand it */
+	__uint(max_entries, 256);
+	__type(key, __u32); /* pid of an OOM victim that is not dead yet */
+	__type(value, __u32);
+} MAP(victims);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct peer_key);
+	__type(value, __u32);
+} MAP(peers);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct asked_key);
+	__type(value, struct asked);
+} MAP(asked);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mark);
+} MAP(marks);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stream);
+} MAP(streams);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCRATCH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} MAP(scratch);
+
+struct cgroup_name {
+	char text[128];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* cgroups are made one at a time, under cgroup_mutex */
+	__type(key, __u32);
+	__type(value, struct cgroup_name);
+} MAP(cgroup_name);
+
+static __always_inline struct pv_bpf_conf *settings(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&conf, &zero);
+}
+
+static __always_inline void count(__u32 kind, __u32 what)
+{
+	__u32 index = kind * PV_COUNT_STEP + what;
+	__u64 *n = bpf_map_lookup_elem(&counters, &index);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline bool port_blocked(__u16 port)
+{
+	__u32 index = port / 64;
+	__u64 *bits = bpf_map_lookup_elem(&ports, &index);
+
+	return bits && (*bits >> (port % 64) & 1);
+}
+
+/* Who this cgroup is to us; what is not known counts as a container's. */
+static __always_inline struct pv_workload *workload_of(__u64 cgroup)
+{
+	return bpf_map_lookup_elem(&workloads, &cgroup);
+}
+
+static __always_inline __u8 class_of(__u64 cgroup)
+{
+	struct pv_workload *w = workload_of(cgroup);
+
+	return w ? w->class_ : PV_CLASS_NONE;
+}
+
+/* What becomes of something forbidden that `cgroup` does: EVF_* bits, or SILENT (let through, not told). */
+#define SILENT 0x10000u
+
+static __always_inline __u32 judge(__u64 cgroup, __u32 allow, bool is_dns, __u8 *ret_class)
+{
+	struct pv_bpf_conf *c = settings();
+	struct pv_workload *w = workload_of(cgroup), *root = w;
+	__u8 class_ = w ? w->class_ : PV_CLASS_NONE, action;
+
+	if (!c)
+		return SILENT;
+	if (cgroup == c->root_id)
+		class_ = PV_CLASS_TOP;
+	*ret_class = class_;
+	action = is_dns ? c->dns_action : c->net_action;
+	if (action == ACTION_IGNORE || class_ == PV_CLASS_PROTECTED)
+		return SILENT;
+	if (w && w->root_id && w->root_id != cgroup)
+		root = workload_of(w->root_id);
+	if (root && (root->flags & allow))
+		return EVF_ALLOWED;
+	if (class_ == PV_CLASS_TOP || class_ == PV_CLASS_SESSION)
+		return EVF_CLASS;
+	if (c->off_until_ns && c->off_until_ns > bpf_ktime_get_ns())
+		return EVF_OFF;
+	if (c->observe)
+		return EVF_OBSERVED;
+	return action == ACTION_ALERT ? EVF_ALERT : EVF_REFUSED;
+}
+
+static __always_inline void fill_head(struct event_head *h, __u32 size, __u16 kind, __u32 flags, __u64 cgroup, __u8 class_)
+{
+	h->size = size;
+	h->kind = kind;
+	h->flags = flags;
+	h->time_ns = bpf_ktime_get_ns();
+	h->cgroup_id = cgroup;
+	h->tgid = 0;
+	h->class_ = class_;
+	__builtin_memset(h->pad, 0, sizeof(h->pad));
+	__builtin_memset(h->comm, 0, sizeof(h->comm));
+}
+
+/* Counts the event, and reserves its record. NULL: the ring is full, which is counted too. */
+static __always_inline void *event_new(__u32 size, __u16 kind, __u32 flags, __u64 cgroup, __u8 class_)
+{
+	struct event_head *h;
+
+	count(kind, PV_COUNT_SEEN);
+	if (flags & EVF_REFUSED)
+		count(kind, PV_COUNT_REFUSED);
+	h = bpf_ringbuf_reserve(&events, size, 0);
+	if (!h) {
+		count(kind, PV_COUNT_LOST);
+		return NULL;
+	}
+	fill_head(h, size, kind, flags, cgroup, class_);
+	return h;
+}
+
+static __always_inline void v4_mapped(struct addr *a, __u32 network_order)
+{
+	a->w[0] = 0;
+	a->w[1] = 0;
+	a->w[2] = bpf_htonl(0xffff);
+	a->w[3] = network_order;
+}
+
+static __always_inline bool is_v4(const struct addr *a)
+{
+	return !a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool is_embedded_resolver(const struct addr *a)
+{
+	return is_v4(a) && a->w[3] == bpf_htonl(0x7f00000b); /* 127.0.0.11 */
+}
+
+static __always_inline bool v4_is_external(__u32 ip)
+{
+	__u8 a = ip >> 24, b = ip >> 16 & 0xff;
+
+	if (a == 0 || a == 10 || a == 127 || a >= 224)
+		return false;
+	if ((a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168) || (a == 169 && b == 254))
+		return false;
+	return !(a == 100 && b >= 64 && b < 128);
+}
+
+static __always_inline bool v6_is_external(const struct addr *a)
+{
+	__u32 top = bpf_ntohl(a->w[0]);
+
+	if (!a->w[0] && !a->w[1] && !a->w[2] && bpf_ntohl(a->w[3]) <= 1) /* ::, ::1 */
+		return false;
+	return !(top >> 25 == 0x7e || /* fc00::/7 */ top >> 22 == 0x3fa || /* fe80::/10 */ top >> 24 == 0xff);
+}
+
+static __always_inline void lpm_key(struct pv_lpm_key *key, const struct addr *a)
+{
+	key->bits = 128;
+	__builtin_memcpy(key->addr, a, sizeof(key->addr));
+}
+
+static __always_inline bool is_external(const struct addr *a)
+{
+	struct pv_lpm_key key;
+
+	if (is_v4(a) ? !v4_is_external(bpf_ntohl(a->w[3])) : !v6_is_external(a))
+		return false;
+	lpm_key(&key, a);
+	return !bpf_map_lookup_elem(&internal, &key);
+}
+
+static __always_inline bool is_net_allowed(const struct addr *a)
+{
+	struct pv_lpm_key key;
+
+	lpm_key(&key, a);
+	return bpf_map_lookup_elem(&net_allow, &key) != NULL;
+}
+
+static __always_inline void peer_key(struct peer_key *key, __u64 cgroup, const struct addr *a, __u16 port)
+{
+	key->cgroup = cgroup;
+	key->addr = *a;
+	key->port = port;
+	key->pad = 0;
+}
+
+#endif

@@ -1,0 +1,172 @@
+/* net.bpf.c - the hooks that see an address before any NAT: connect and sendmsg refuse blocked ports and mark the
+ * sockets that speak DNS, recvmsg remembers who wrote first, sock_create who had left its container. */
+#include "bpf/maps.h"
+
+static __always_inline void fill_current(struct event_head *h)
+{
+	struct task_struct *t = (struct task_struct *) bpf_get_current_task();
+
+	h->tgid = BPF_CORE_READ(t, tgid);
+	bpf_core_read(h->comm, sizeof(h->comm), &t->comm);
+}
+
+static __always_inline struct home *home_of_current(void)
+{
+	__u32 tgid = BPF_CORE_READ((struct task_struct *) bpf_get_current_task(), tgid);
+
+	return bpf_map_lookup_elem(&homes, &tgid);
+}
+
+/* The NAT of the container's own network namespace rewrites the port of the embedded resolver before cgroup_skb sees the
+ * packet, hence the mark; and whoever asks its real port directly is caught by the address. */
+static __always_inline void mark_dns(struct bpf_sock_addr *ctx)
+{
+	struct task_struct *t;
+	struct mark *m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!m || (m->flags & MARK_DNS))
+		return;
+	m->flags |= MARK_DNS;
+	t = (struct task_struct *) bpf_get_current_task();
+	m->tgid = BPF_CORE_READ(t, tgid);
+	bpf_core_read(m->comm, sizeof(m->comm), &t->comm);
+	if (ctx->type == SOCK_STREAM)
+		bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 proto, __u64 cgroup, __u32 flags, __u8 class_)
+{
+	struct event_net *e = event_new(sizeof(*e), EVENT_NET, flags, cgroup, class_);
+
+	if (!e)
+		return;
+	fill_current(&e->head);
+	__builtin_memcpy(e->daddr, daddr, sizeof(e->daddr));
+	e->dport = port;
+	e->proto = proto;
+	e->by_packet = 0;
+	*(__u32 *) e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+}
+
+static __noinline int blocked_port(const struct addr *daddr, __u16 port, __u8 proto)
+{
+	struct peer_key key;
+	struct home *home;
+	__u64 cgroup;
+	__u32 flags, opened = PEER_OPENED, *peer;
+	__u8 class_ = 0;
+
+	if (!daddr || !is_external(daddr))
+		return 1;
+	cgroup = bpf_get_current_cgroup_id();
+	peer_key(&key, cgroup, daddr, port);
+	if (proto == IPPROTO_UDP) {
+		peer = bpf_map_lookup_elem(&peers, &key);
+		if (peer && *peer == PEER_HEARD)
+			return 1;
+	}
+	home = home_of_current();
+	if (home && home->moved)
+		cgroup = home->cgroup;
+	flags = judge(cgroup, PV_ALLOW_NET, false, &class_);
+	if (flags & SILENT)
+		return 1;
+	if (is_net_allowed(daddr))
+		flags = EVF_ALLOWED;
+	tell_net(daddr, port, proto, cgroup, flags | (home && home->moved ? EVF_MOVED : 0), class_);
+	if (flags & EVF_REFUSED)
+		return 0;
+	if (proto == IPPROTO_UDP)
+		bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
+	return 1;
+}
+
+static __always_inline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
+{
+	__u16 port = bpf_ntohs(ctx->user_port);
+
+	if (port == 53 || is_embedded_resolver(daddr))
+		mark_dns(ctx);
+	if (!port_blocked(port))
+		return 1;
+	if (ctx->type == SOCK_STREAM)
+		return blocked_port(daddr, port, IPPROTO_TCP);
+	/* ping sockets are datagram sockets, too, and their port is none */
+	if (ctx->type == SOCK_DGRAM && (ctx->protocol == IPPROTO_UDP || ctx->protocol == IPPROTO_UDPLITE))
+		return blocked_port(daddr, port, IPPROTO_UDP);
+	return 1;
+}
+
+static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a)
+{
+	a->w[0] = ctx->user_ip6[0];
+	a->w[1] = ctx->user_ip6[1];
+	a->w[2] = ctx->user_ip6[2];
+	a->w[3] = ctx->user_ip6[3];
+}
+
+#define HOOK4(section, name)                                                                       \
+	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
+	{                                                                                          \
+		struct addr a;                                                                     \
+		v4_mapped(&a, ctx->user_ip4);                                                      \
+		return on_address(ctx, &a);                                                        \
+	}
+#define HOOK6(section, name)                                                                       \
+	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
+	{                                                                                          \
+		struct addr a;                                                                     \
+		address_v6(ctx, &a);                                                               \
+		return on_address(ctx, &a);                                                        \
+	}
+HOOK4("cgroup/connect4", pv_connect4)
+HOOK6("cgroup/connect6", pv_connect6)
+HOOK4("cgroup/sendmsg4", pv_sendmsg4)
+HOOK6("cgroup/sendmsg6", pv_sendmsg6)
+
+/* A datagram from a blocked port that this cgroup reads: its answers are those of a server. By the reader's cgroup,
+ * because a socket that systemd opened and passed on belongs to another one; ingress does the same by the socket's. */
+static __always_inline int heard(const struct addr *a, __u16 port)
+{
+	struct peer_key key;
+	__u32 value = PEER_HEARD;
+
+	if (!port_blocked(port))
+		return 1;
+	peer_key(&key, bpf_get_current_cgroup_id(), a, port);
+	bpf_map_update_elem(&peers, &key, &value, BPF_NOEXIST);
+	return 1;
+}
+
+SEC("cgroup/recvmsg4") int pv_recvmsg4(struct bpf_sock_addr *ctx)
+{
+	struct addr a;
+
+	v4_mapped(&a, ctx->user_ip4);
+	return heard(&a, bpf_ntohs(ctx->user_port));
+}
+
+SEC("cgroup/recvmsg6") int pv_recvmsg6(struct bpf_sock_addr *ctx)
+{
+	struct addr a;
+
+	address_v6(ctx, &a);
+	return heard(&a, bpf_ntohs(ctx->user_port));
+}
+
+/* A socket made by a process that had left its container is that container's still. */
+SEC("cgroup/sock_create") int pv_sock_create(struct bpf_sock *sk)
+{
+	struct home *home = home_of_current();
+	struct mark *m;
+
+	if (!home || !home->moved)
+		return 1;
+	m = bpf_sk_storage_get(&marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (m)
+		m->origin = home->cgroup;
+	return 1;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";
