@@ -22,6 +22,20 @@ static const char *const kind_names[SUBJECT_N] = {
 	[SUBJECT_CONTAINER] = "container",
 	[SUBJECT_SERVICE] = "service",
 	[SUBJECT_UNIT] = "unit",
+	[SUBJECT_IMAGE] = "image",
+	[SUBJECT_FILE] = "file",
+	[SUBJECT_NETWORK] = "network",
+	[SUBJECT_PORT] = "port",
+	[SUBJECT_USER] = "user",
+	[SUBJECT_KEY] = "key",
+	[SUBJECT_CERTIFICATE] = "certificate",
+	[SUBJECT_REPOSITORY] = "repository",
+	[SUBJECT_PACKAGE] = "package",
+	[SUBJECT_ADVISORY] = "advisory",
+	[SUBJECT_SECRET] = "secret",
+	[SUBJECT_DEPLOYMENT] = "deployment",
+	[SUBJECT_LOG] = "log",
+	[SUBJECT_SOURCE] = "source",
 };
 
 static int find_name(const char *const *names, size_t n, const char *s)

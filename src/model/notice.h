@@ -23,7 +23,27 @@ enum notice_action { /* what was done; names in notice_action_name() */
 	DONE_N
 };
 
-enum subject_kind { SUBJECT_HOST, SUBJECT_CONTAINER, SUBJECT_SERVICE, SUBJECT_UNIT, SUBJECT_N };
+enum subject_kind { /* names in subject_kind_name(); notices use the first four, findings all */
+	SUBJECT_HOST,
+	SUBJECT_CONTAINER,
+	SUBJECT_SERVICE,
+	SUBJECT_UNIT,
+	SUBJECT_IMAGE,
+	SUBJECT_FILE,
+	SUBJECT_NETWORK,
+	SUBJECT_PORT,
+	SUBJECT_USER,
+	SUBJECT_KEY,
+	SUBJECT_CERTIFICATE,
+	SUBJECT_REPOSITORY,
+	SUBJECT_PACKAGE,
+	SUBJECT_ADVISORY,
+	SUBJECT_SECRET,
+	SUBJECT_DEPLOYMENT,
+	SUBJECT_LOG,
+	SUBJECT_SOURCE,
+	SUBJECT_N
+};
 
 #define NOTICE_EVIDENCE 12
 
