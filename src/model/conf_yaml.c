@@ -2,6 +2,7 @@
 
 #include <libfyaml.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct anchor {
@@ -19,11 +20,17 @@ struct yaml_doc {
 	struct fy_event *event;	  /* the one looked at */
 	struct pv_buf *why;
 	unsigned line, column;
+	char message[256]; /* the library's first one */
 };
 
-static void say_nothing(struct fy_diag *diag, void *user, const char *buf, size_t len)
+/* The library's list of collected errors is never freed by it (0.7.12), so its messages are taken as they are printed. */
+static void on_message(struct fy_diag *diag, void *user, const char *buf, size_t len)
 {
-	(void) diag, (void) user, (void) buf, (void) len; /* errors are read from the collected list */
+	struct yaml_doc *d = user;
+
+	(void) diag;
+	if (!d->message[0])
+		(void) snprintf(d->message, sizeof(d->message), "%.*s", (int) PV_MIN(len, sizeof(d->message) - 1), buf);
 }
 
 struct yaml_doc *yaml_doc_free(struct yaml_doc *d)
@@ -40,34 +47,48 @@ struct yaml_doc *yaml_doc_free(struct yaml_doc *d)
 	return NULL;
 }
 
+/* Where the event looked at starts; the library's mark of a quoted text is behind the quote. */
+static void place(const struct yaml_doc *d, unsigned *ret_line, unsigned *ret_column)
+{
+	const struct fy_mark *m = d->event ? fy_event_start_mark(d->event) : NULL;
+	struct fy_token *t = d->event && d->event->type == FYET_SCALAR ? d->event->scalar.value : NULL;
+	enum fy_scalar_style style = t ? fy_token_scalar_style(t) : FYSS_PLAIN;
+
+	*ret_line = m ? (unsigned) m->line + 1 : 1;
+	*ret_column = m ? (unsigned) m->column + 1 : 1;
+	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && *ret_column > 1)
+		--*ret_column;
+}
+
 /* The first reason stays: what follows it is mostly its consequence. */
 static int wrong(struct yaml_doc *d, const char *why)
 {
-	const struct fy_mark *m = d->event ? fy_event_start_mark(d->event) : NULL;
-
 	if (d->why->len)
 		return -EINVAL;
-	d->line = m ? (unsigned) m->line + 1 : 1;
-	d->column = m ? (unsigned) m->column + 1 : 1;
+	place(d, &d->line, &d->column);
 	pv_buf_puts(d->why, why);
 	return -EINVAL;
 }
 
+/* `<memory-@0x1-0x2>:3:7: error: what is wrong`, lines and columns from 1; or a bare sentence. */
 static int wrong_syntax(struct yaml_doc *d)
 {
-	struct fy_diag *diag = fy_parser_get_diag(d->parser);
-	struct fy_diag_error *e;
-	void *prev = NULL;
+	char *s = strstr(d->message, ">:");
+	unsigned line = 0, column = 0;
 
-	e = diag ? fy_diag_errors_iterate(diag, &prev) : NULL;
-	if (!d->why->len && e) {
-		d->line = e->line > 0 ? (unsigned) e->line : 1; /* from 1 here, from 0 in marks */
-		d->column = e->column > 0 ? (unsigned) e->column : 1;
-		pv_buf_puts(d->why, "is not YAML: ");
-		pv_buf_safe(d->why, e->msg ? e->msg : "unreadable", 160);
+	if (d->why->len)
+		return -EINVAL;
+	if (s) {
+		line = (unsigned) strtoul(s + 2, &s, 10);
+		column = *s == ':' ? (unsigned) strtoul(s + 1, &s, 10) : 0;
+		s = strstr(s, "error: ");
 	}
-	fy_diag_unref(diag);
-	return wrong(d, "is not YAML");
+	d->line = PV_MAX(line, 1);
+	d->column = PV_MAX(column, 1);
+	s = s ? s + strlen("error: ") : d->message;
+	pv_buf_puts(d->why, "is not YAML: ");
+	pv_buf_safe(d->why, s, strcspn(s, "\n"));
+	return -EINVAL;
 }
 
 static int next(struct yaml_doc *d)
@@ -82,7 +103,6 @@ static int next(struct yaml_doc *d)
 
 static struct yaml_node *add_node(struct yaml_doc *d, enum yaml_kind kind)
 {
-	const struct fy_mark *m = fy_event_start_mark(d->event);
 	struct yaml_node *n;
 
 	if (d->n_nodes == YAML_NODE_MAX)
@@ -100,8 +120,7 @@ static struct yaml_node *add_node(struct yaml_doc *d, enum yaml_kind kind)
 	if (!n)
 		return NULL;
 	n->kind = kind;
-	n->line = m ? (unsigned) m->line + 1 : 1;
-	n->column = m ? (unsigned) m->column + 1 : 1;
+	place(d, &n->line, &n->column);
 	d->nodes[d->n_nodes++] = n;
 	return n;
 }
@@ -178,8 +197,12 @@ static int read_scalar(struct yaml_doc *d, struct yaml_node *n)
 
 static int duplicate_key(struct yaml_doc *d, const struct yaml_node *map, const struct yaml_node *key)
 {
-	if (key->kind != YAML_SCALAR)
-		return wrong(d, "has a list or map as a key; keys are words");
+	if (key->kind != YAML_SCALAR) { /* the event looked at is its end */
+		(void) wrong(d, "has a list or map as a key; keys are words");
+		d->line = key->line;
+		d->column = key->column;
+		return -EINVAL;
+	}
 	for (size_t i = 0; i + 1 < map->n; i += 2)
 		if (strcmp(map->child[i]->text, key->text) == 0) {
 			pv_autobuf why = PV_BUF_INIT;
@@ -214,6 +237,10 @@ static int read_children(struct yaml_doc *d, struct yaml_node *n, unsigned depth
 			r = add_child(n, child);
 		if (r < 0)
 			return r;
+		if (n->kind == YAML_MAP && n->n % 2 == 0 && child->null && !child->text[0]) {
+			child->line = n->child[n->n - 2]->line; /* nothing stands nowhere: its key's place */
+			child->column = n->child[n->n - 2]->column;
+		}
 	}
 }
 
@@ -293,17 +320,50 @@ static int read_stream(struct yaml_doc *d, struct yaml_node **ret)
 	return r;
 }
 
-static struct fy_parser *make_parser(const char *text, size_t len)
+/* Length of the UTF-8 character at `s` (RFC 3629), 0 if it is none. */
+static size_t utf8_length(const unsigned char *s, size_t left)
 {
-	const struct fy_diag_cfg diag_cfg = { .output_fn = say_nothing, .level = FYET_ERROR, .module_mask = UINT32_MAX };
-	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 |
-					     FYPCF_DISABLE_MMAP_OPT };
+	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+
+	if (n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* Before the library sees it: it would take other bytes for UTF-16 and find nothing at all in them. */
+static int check_text(struct yaml_doc *d, const char *text, size_t len)
+{
+	unsigned line = 1, column = 1;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_length((const unsigned char *) text + i, len - i);
+		if (n == 0 || text[i] == '\0') {
+			d->line = line;
+			d->column = column;
+			pv_buf_puts(d->why, n ? "holds a NUL character" : "is not UTF-8 text");
+			return -EINVAL;
+		}
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
+	return 0;
+}
+
+static struct fy_parser *make_parser(struct yaml_doc *d, const char *text, size_t len)
+{
+	const struct fy_diag_cfg diag_cfg = { .output_fn = on_message, .user = d, .level = FYET_ERROR, .module_mask = UINT32_MAX };
+	struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_DISABLE_MMAP_OPT };
 	struct fy_parser *parser;
 
 	cfg.diag = fy_diag_create(&diag_cfg);
 	if (!cfg.diag)
 		return NULL;
-	fy_diag_set_collect_errors(cfg.diag, true);
 	parser = fy_parser_create(&cfg);
 	fy_diag_unref(cfg.diag);
 	if (parser && fy_parser_set_string(parser, text, len) != 0) {
@@ -323,12 +383,12 @@ int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const st
 	if (!d)
 		return -ENOMEM;
 	d->why = why;
-	*ret_line = *ret_column = 1;
-	if (len > YAML_TEXT_MAX)
-		return wrong(d, "is too large; at most 1 MiB");
-	if (memchr(text, '\0', len))
-		return wrong(d, "is not text: it holds a NUL character");
-	d->parser = make_parser(text, len);
+	r = len > YAML_TEXT_MAX ? wrong(d, "is too large; at most 1 MiB") : check_text(d, text, len);
+	*ret_line = d->line;
+	*ret_column = d->column;
+	if (r < 0)
+		return r;
+	d->parser = make_parser(d, text, len);
 	if (!d->parser)
 		return -ENOMEM;
 	r = len ? read_stream(d, &root) : 0;
