@@ -620,7 +620,7 @@ class Podman(Engine):
         os.makedirs(self.dir, exist_ok=True)
         super().__init__(f"{self.dir}/podman.sock")
         with open(f"{self.dir}/containers.conf", "w") as f:
-            f.write('[containers]\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n'
+            f.write('[containers]\nlog_driver = "k8s-file"\ndefault_ulimits = ["nofile=1024:1024","nproc=1024:1024"]\n'
                     '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n')
         with open(f"{self.dir}/policy.json", "w") as f:
             f.write('{"default":[{"type":"insecureAcceptAnything"}]}')
