@@ -29,7 +29,7 @@ static int op_hello(void *ctx, struct broker_answer *ret)
 	ret->fds[0] = kernel_ring_fd(b->kernel);
 	ret->fds[1] = kernel_counters_fd(b->kernel);
 	ret->n_fds = 2;
-	ret->rep.value = broker_degraded(b);
+	ret->rep.value = b->degraded = broker_degraded(b);
 	ret->rep.value2 = kernel_off_until(b->kernel);
 	return 0;
 }
@@ -64,6 +64,8 @@ static int op_api(void *ctx, enum api_request what, unsigned engine, const char 
 		b->engines_down &= ~bit_of(engine);
 	else if (r != -EBUSY && r != -EAGAIN)
 		b->engines_down |= bit_of(engine);
+	/* This answer tells the engine; news comes with the next change, however soon it is. */
+	b->degraded = (b->degraded & ~bit_of(engine)) | (b->engines_down & bit_of(engine));
 	if (r < 0)
 		return r;
 	ret->fds[0] = fd;
@@ -200,7 +202,7 @@ static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 {
 	struct broker *b = ctx;
 
-	*ret_degraded = broker_degraded(b);
+	*ret_degraded = b->degraded = broker_degraded(b);
 	*ret_off_until = kernel_off_until(b->kernel);
 }
 
