@@ -45,4 +45,5 @@ def test_swarm(tap):
         d.api("POST", "/swarm/leave?force=1")
 
 
-main(test_swarm)
+if __name__ == "__main__":
+    main(test_swarm)
