@@ -60,7 +60,7 @@ static uint64_t duration(const char *s)
 
 static uint64_t percent(const char *s)
 {
-	uint32_t v;
+	uint32_t v = 0;
 
 	CHECK(s && parse_permyriad(s, &v) == 0, "percentage %s", s ? s : "(none)");
 	return v;
@@ -68,7 +68,7 @@ static uint64_t percent(const char *s)
 
 static uint64_t count(const char *s)
 {
-	uint64_t v;
+	uint64_t v = 0;
 
 	CHECK(s && parse_bytes(s, &v) == 0, "number %s", s ? s : "(none)");
 	return v;

@@ -1,0 +1,247 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "detect/burst.h"
+#include "detect/respawn.h"
+
+#include "check.h"
+
+#define IMAGE_A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define IMAGE_B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct container_info container(unsigned n, const char *image_id, const char *project, const char *service)
+{
+	struct container_info c = { .engine = ENGINE_DOCKER };
+
+	snprintf(c.id, sizeof(c.id), "%016x%048u", n, 0);
+	(void) text_copy(c.image_id, sizeof(c.image_id), image_id);
+	(void) text_copy(c.project, sizeof(c.project), project);
+	(void) text_copy(c.service, sizeof(c.service), service);
+	return c;
+}
+
+static void test_who(void **state)
+{
+	static const struct {
+		const char *killed[3], *seen[3]; /* image, project, service */
+		enum respawn_answer want;
+	} cases[] = {
+		{ { IMAGE_A, "", "" }, { IMAGE_A, "", "" }, RESPAWN_KILL },
+		{ { IMAGE_A, "", "" }, { IMAGE_B, "", "" }, RESPAWN_NO },
+		{ { IMAGE_A, "shop", "web" }, { IMAGE_B, "shop", "web" }, RESPAWN_KILL }, /* built anew */
+		{ { IMAGE_A, "shop", "web" }, { IMAGE_A, "", "" }, RESPAWN_KILL },
+		{ { IMAGE_A, "", "" }, { IMAGE_A, "shop", "web" }, RESPAWN_KILL },
+		{ { IMAGE_A, "shop", "db" }, { IMAGE_A, "blog", "db" }, RESPAWN_NO }, /* another's database */
+		{ { IMAGE_A, "shop", "web" }, { IMAGE_A, "shop", "db" }, RESPAWN_NO },
+		{ { "", "", "" }, { "", "", "" }, RESPAWN_NO },
+		{ { "", "shop", "web" }, { "", "shop", "web" }, RESPAWN_KILL },
+		{ { "", "", "web" }, { "", "", "web" }, RESPAWN_KILL }, /* a Swarm service without a stack */
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct container_info a = container(1, cases[i].killed[0], cases[i].killed[1], cases[i].killed[2]);
+		struct container_info b = container(2, cases[i].seen[0], cases[i].seen[1], cases[i].seen[2]);
+		pv_auto(respawn) r = NULL;
+		enum respawn_answer got;
+
+		assert_int_equal(respawn_new(&r), 0);
+		CHECK(respawn_seen(r, &b, 1, NULL) == RESPAWN_NO, "case %zu: before any kill", i);
+		respawn_killed(r, &a, 1);
+		CHECK(respawn_seen(r, &a, 2, NULL) == RESPAWN_NO, "case %zu: the same id, started by hand", i);
+		got = respawn_seen(r, &b, 2, NULL);
+		CHECK(got == cases[i].want, "case %zu: %d", i, got);
+	}
+}
+
+/* Killed on sight five times, then told once; each kill holds the memory for ten more minutes. */
+static void test_five_times(void **state)
+{
+	struct container_info first = container(100, IMAGE_A, "", "");
+	pv_auto(respawn) r = NULL;
+	uint64_t now = USEC_PER_HOUR;
+	unsigned times = 0;
+
+	(void) state;
+	assert_int_equal(respawn_new(&r), 0);
+	respawn_killed(r, &first, now);
+	for (unsigned i = 1; i <= RESPAWN_KILLS; i++) {
+		struct container_info c = container(100 + i, IMAGE_A, "", "");
+
+		now += RESPAWN_WINDOW_US - 1;
+		assert_int_equal(respawn_seen(r, &c, now, &times), RESPAWN_KILL);
+		assert_int_equal(times, i);
+		assert_int_equal(respawn_seen(r, &c, now, &times), RESPAWN_KILL); /* asked again: counts nothing */
+		assert_int_equal(times, i);
+		respawn_killed(r, &c, now);
+	}
+	first = container(200, IMAGE_A, "", "");
+	assert_int_equal(respawn_seen(r, &first, now + 1, &times), RESPAWN_GIVE_UP);
+	assert_int_equal(times, RESPAWN_KILLS);
+	assert_int_equal(respawn_seen(r, &first, now + 2, &times), RESPAWN_NO);
+	first = container(201, IMAGE_A, "", "");
+	assert_int_equal(respawn_seen(r, &first, now + 3, &times), RESPAWN_NO);
+}
+
+static void test_forgetting(void **state)
+{
+	struct container_info a = container(1, IMAGE_A, "", ""), b = container(2, IMAGE_A, "", "");
+	pv_auto(respawn) r = NULL;
+
+	(void) state;
+	assert_int_equal(respawn_new(&r), 0);
+	respawn_killed(r, &a, 5);
+	assert_int_equal(respawn_seen(r, &b, 5 + RESPAWN_WINDOW_US + 1, NULL), RESPAWN_NO); /* after ten minutes */
+	respawn_killed(r, &a, 5);
+	assert_int_equal(respawn_seen(r, &b, 1, NULL), RESPAWN_KILL); /* a clock that went back forgets nothing */
+	respawn_forget(r, &b);
+	assert_int_equal(respawn_seen(r, &b, 6, NULL), RESPAWN_NO);
+	/* 64 are remembered, the oldest goes first */
+	for (unsigned i = 0; i <= RESPAWN_SLOTS; i++) {
+		char image[80];
+
+		snprintf(image, sizeof(image), "sha256:%064u", i);
+		a = container(1000 + i, image, "", "");
+		respawn_killed(r, &a, 100 + i);
+	}
+	b = container(1, "sha256:0000000000000000000000000000000000000000000000000000000000000000", "", "");
+	assert_int_equal(respawn_seen(r, &b, 300, NULL), RESPAWN_NO);
+	b = container(1, "sha256:0000000000000000000000000000000000000000000000000000000000000001", "", "");
+	assert_int_equal(respawn_seen(r, &b, 300, NULL), RESPAWN_KILL);
+}
+
+static void test_starter(void **state)
+{
+	struct container_info c = container(1, IMAGE_A, "shop", "web");
+	pv_autobuf out = PV_BUF_INIT;
+
+	(void) state;
+	respawn_starter(&out, &c);
+	CHECK_STR(out.data, "the Compose project shop (service web)", "compose");
+	pv_buf_clear(&out);
+	strcpy(c.service_id, "qkvun5cpywyklpk6wz5jpy974");
+	respawn_starter(&out, &c);
+	CHECK_STR(out.data, "the Swarm service shop_web", "swarm");
+	pv_buf_clear(&out);
+	c = container(1, IMAGE_A, "", "");
+	respawn_starter(&out, &c);
+	CHECK_STR(out.data, "whoever runs the image " IMAGE_A, "image");
+}
+
+/* ---- burst ---- */
+
+static uint64_t handed, last_row;
+
+static void on_changed(const struct notice *n, void *arg)
+{
+	(void) arg;
+	handed += n->count;
+	last_row = n->row;
+}
+
+/* Steps as the engine does; returns whether it was told. */
+static bool step(struct burst *b, uint64_t key, uint64_t now)
+{
+	struct notice *n;
+
+	if (burst_step(b, key, now, 1, &n) == BURST_COUNT) {
+		n->count++;
+		return false;
+	}
+	*n = (struct notice){ .row = key, .count = 1 };
+	return true;
+}
+
+static void test_burst_window(void **state)
+{
+	static const struct {
+		uint64_t at_s;
+		bool told;
+	} cases[] = {
+		{ 0, true },	   { 1, false },	{ 59, false },	 { 60, true },	  { 61, false },
+		{ 1000, false },   { 3659, false },	{ 3660, true },	 { 3661, false }, { 7000, false },
+		{ 7259, false },   { 7261, true },	{ 10900, true }, /* an hour of quiet: new again */
+		{ 10959, false },  { 10960, true },	{ 10000, false }, /* the clock went back */
+	};
+	pv_auto(burst) b = NULL;
+
+	(void) state;
+	assert_int_equal(burst_new(&b), 0);
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		CHECK(step(b, 7, USEC_PER_DAY + cases[i].at_s * USEC_PER_SEC) == cases[i].told, "second %llu",
+		      (unsigned long long) cases[i].at_s);
+	assert_true(step(b, 8, USEC_PER_DAY)); /* another key is another notice */
+	assert_int_equal(burst_events(b), N_ELEMENTS(cases) + 1);
+}
+
+/* 100,000 events within a minute: one notice, and its count is right. */
+static void test_burst_flush(void **state)
+{
+	pv_auto(burst) b = NULL;
+	uint64_t now = USEC_PER_HOUR;
+	size_t told = 0, flushes = 0;
+
+	(void) state;
+	handed = 0;
+	assert_int_equal(burst_new(&b), 0);
+	for (int i = 0; i < 100000; i++, now += 500) {
+		uint64_t before = handed;
+
+		told += step(b, 42, now);
+		handed = 0;
+		if (burst_flush(b, now, on_changed, NULL))
+			flushes++;
+		else
+			handed = before;
+	}
+	burst_flush_all(b, on_changed, NULL);
+	assert_int_equal(told, 1);
+	CHECK(flushes >= 45 && flushes <= 51, "%zu flushes in 50 seconds", flushes);
+	handed = 0;
+	assert_false(step(b, 42, now));
+	assert_int_equal(burst_flush_all(b, on_changed, NULL), 1);
+	assert_int_equal(handed, 100001);
+	assert_int_equal(burst_flush_all(b, on_changed, NULL), 0); /* nothing changed since */
+	assert_int_equal(burst_flush(b, now + USEC_PER_HOUR, on_changed, NULL), 0);
+}
+
+/* More keys than slots: the one quiet for longest goes, and its count is handed over first. */
+static void test_burst_eviction(void **state)
+{
+	pv_auto(burst) b = NULL;
+
+	(void) state;
+	handed = 0;
+	assert_int_equal(burst_new(&b), 0);
+	burst_on_evicted(b, on_changed, NULL);
+	for (uint64_t k = 0; k < BURST_SLOTS; k++)
+		assert_true(step(b, k, 1000 + k));
+	assert_false(step(b, 1, 3000)); /* now 0 is the oldest, then 2 */
+	assert_false(step(b, 0, 3001));
+	assert_int_equal(burst_evicted(b), 0);
+	assert_true(step(b, 5000, 3002)); /* takes the place of 2, whose count is stored */
+	assert_int_equal(burst_evicted(b), 1);
+	assert_int_equal(handed, 0);
+	assert_false(step(b, 0, 3003));
+	assert_false(step(b, 1, 3004));
+	assert_true(step(b, 2, 3005)); /* takes that of 3 */
+	for (uint64_t k = 10000; k < 10000 + BURST_SLOTS; k++)
+		assert_true(step(b, k, 4000 + k));
+	assert_int_equal(burst_evicted(b), 2 + BURST_SLOTS);
+	assert_int_equal(handed, 3 + 3); /* of 1 and 0, the only ones that had risen */
+	for (uint64_t k = 0; k < 100000; k++) /* a flood of keys stays in its slots */
+		(void) step(b, k * 0x9e3779b97f4a7c15ULL, 20000 + k);
+	assert_int_equal(burst_flush_all(b, on_changed, NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
+		cmocka_unit_test(test_starter),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
+		cmocka_unit_test(test_burst_eviction),
+	};
+
+	return cmocka_run_group_tests_name("respawn", tests, NULL, NULL);
+}
