@@ -7,6 +7,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvseccomp  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 ID = "0123456789abcdef" * 4
@@ -183,6 +184,9 @@ def test_rights(tap):
             tap.ok(not peek(pids[name], uid if uid else 65534), f"{name}: its memory is not read by its own user")
         tap.ok(not peek(pids["pavise-engine"], 991) and not peek(pids["pavise-sender"], 990), "engine and sender do not read each other")
         tap.eq(status_of(pids["pavise-broker"])["Seccomp"], "2", "broker: a system call filter")
+        got = pvseccomp.answers(pids["pavise-broker"], ("execve", "clone", "ptrace", "setuid", "listen", "mount", "read", "bpf"))
+        if got is not None:
+            tap.eq([n for n, a in got.items() if a == "allow"], ["read", "bpf"], "broker: it refuses exec, fork, ptrace, setuid, listen")
         tap.eq(sorted(descriptors(pids["pavise-engine"])), list(range(9)), "engine: its descriptors and no other")
         tap.eq(sorted(descriptors(pids["pavise-sender"])), [0, 1, 2, 3, 4, 5, 7], "sender: its descriptors and no other")
         holds = [n for n, p in pids.items() if any("pavise-secrets" in d for d in descriptors(p).values())]

@@ -5,10 +5,18 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvseccomp  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 # DAC_READ_SEARCH, KILL, NET_ADMIN, SYS_PTRACE, SYS_ADMIN, PERFMON, BPF (linux/capability.h)
 BROKER = sum(1 << n for n in (2, 5, 12, 19, 21, 38, 39))
+
+# What the filter in force must refuse, asked of the filter itself.
+REFUSED = {
+    "pavise-engine": ("bpf", "socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "setns", "mount"),
+    "pavise-broker": ("listen", "clone", "execve", "execveat", "ptrace", "setuid", "process_vm_readv", "mount", "init_module"),
+    "pavise-sender": ("bpf", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "setns", "mount"),
+}
 
 
 def proc_status(pid):
@@ -58,6 +66,11 @@ def test_roles(tap):
                     tap.eq(eff, 0, f"{name}: no capabilities")
                 if name in ("pavise-broker", "pavise-engine", "pavise-sender"):
                     tap.eq(s["Seccomp"], "2", f"{name}: a system call filter")
+                    got = pvseccomp.answers(pid, REFUSED[name])
+                    if got is None:
+                        tap.skip(f"{name}: its filter", "unknown machine")
+                    else:
+                        tap.ok("allow" not in got.values(), f"{name}: its filter refuses {', '.join(got)}", got)
                 tap.ok(not peek(pid, uid or 65534), f"{name}: its memory cannot be read by its own kind")
             total = sum(pss(p) for p in set(roles.values()) | {g.proc.pid})
             tap.ok(total <= 12 * 1024, "at most 12 MB over all roles after 3 s", f"{total} kB")
