@@ -42,6 +42,6 @@ uninstall:
 
 # The state of `make run` stays: build/run.
 clean:
-	rm -rf build/meson build/meson-san build/helpers build/bench build/pavise build/pavise-*
+	rm -rf build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
 
 .PHONY: all build run test check fuzz bench lab install uninstall clean
