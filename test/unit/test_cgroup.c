@@ -149,7 +149,6 @@ static void test_hybrid(void **state)
 static void test_absent(void **state)
 {
 	pv_auto(cgroup_tree) t = NULL;
-	pv_auto(cgroup_files) f = NULL;
 	struct cgroup_usage u;
 
 	(void) state;
@@ -167,12 +166,32 @@ static void test_absent(void **state)
 	u = sample(t, "/a", 50);
 	assert_true(u.memory == UINT64_MAX && u.cpu_quota == 0 && u.pressure_us == UINT64_MAX);
 	assert_int_equal(u.processes, 2); /* tasks are not known: counted */
-	/* a file that appears after the first sample is found by the next */
-	assert_int_equal(cgroup_files_open(t, "/a", &f), 0);
-	assert_int_equal(cgroup_files_read(f, 50, &u), 0);
-	put("bare/a/pids.current", "3\n");
-	assert_int_equal(cgroup_files_read(f, 50, &u), 0);
-	assert_int_equal(u.tasks, 3);
+}
+
+/* A file that appears after the first sample is found by the next, whatever the cgroup's turn in the refreshing. */
+static void test_late(void **state)
+{
+	pv_auto(cgroup_tree) t = NULL;
+	struct cgroup_usage u;
+	char path[64];
+
+	(void) state;
+	put("late/cpu.stat", "usage_usec 1\n");
+	assert_int_equal(cgroup_tree_open_at(&(struct cgroup_mounts){ .v2 = at("late") }, at("late"), &t), 0);
+	for (int i = 0; i < 12; i++) {
+		pv_auto(cgroup_files) f = NULL;
+
+		snprintf(path, sizeof(path), "late/g%d/cpu.stat", i);
+		put(path, "usage_usec 1\n");
+		snprintf(path, sizeof(path), "g%d", i);
+		assert_int_equal(cgroup_files_open(t, path, &f), 0);
+		assert_int_equal(cgroup_files_read(f, 50, &u), 0);
+		assert_true(u.tasks == UINT64_MAX);
+		snprintf(path, sizeof(path), "late/g%d/pids.current", i);
+		put(path, "3\n");
+		assert_int_equal(cgroup_files_read(f, 50, &u), 0);
+		assert_int_equal(u.tasks, 3);
+	}
 }
 
 static void test_paths(void **state)
@@ -277,6 +296,22 @@ static void write_to(const char *path, const char *text)
 	close(fd);
 }
 
+/* A v1 folder that ends before the v2 one makes its values unknown, and one made anew is found. */
+static void try_v1_anew(struct cgroup_files *f)
+{
+	struct cgroup_usage u;
+	char path[512];
+
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/pids/%s", group);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(cgroup_files_read(f, 0, &u), 0);
+	assert_true(u.tasks == UINT64_MAX && u.tasks_max == UINT64_MAX);
+	assert_int_equal(mkdir(path, 0755), 0);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(cgroup_files_read(f, 0, &u), 0);
+	assert_int_equal(u.tasks, 0);
+}
+
 static void try_real(const struct cgroup_tree *t, const char *v2)
 {
 	char path[512], rel[128], text[32];
@@ -320,6 +355,8 @@ static void try_real(const struct cgroup_tree *t, const char *v2)
 	for (int i = 0; i < 200 && cgroup_files_empty(f) == 0; i++)
 		usleep(5000);
 	assert_int_equal(cgroup_files_empty(f), 1);
+	if (cgroup_tree_hybrid(t))
+		try_v1_anew(f);
 	each_folder(remove_folder, group, cgroup_tree_hybrid(t), v2);
 	assert_int_equal(cgroup_files_read(f, 0, &u), -ENODEV);
 	assert_int_equal(cgroup_files_empty(f), -ENODEV);
@@ -441,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pure_v2, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_hybrid, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_absent, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(test_late, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_paths, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(test_walk, make_folder, drop_folder),
 		cmocka_unit_test_teardown(test_real, drop_cgroups),
