@@ -23,28 +23,19 @@
 #define CLASSIFY_UNROLL
 #endif
 
-/* `name` is a buffer of CLASSIFY_NAME bytes, zero padded. */
-#define CLASSIFY_STARTS(name, literal) classify_starts(name, literal, sizeof(literal) - 1)
-#define CLASSIFY_ENDS(name, len, literal) classify_ends(name, len, literal, sizeof(literal) - 1)
-#define CLASSIFY_IS(name, literal) classify_starts(name, literal, sizeof(literal))
-
-static inline __attribute__((always_inline)) int classify_starts(const char *name, const char *literal, __u32 n)
-{
-	CLASSIFY_UNROLL for (__u32 i = 0; i < n; i++)
-		if (name[i] != literal[i])
-			return 0;
-	return 1;
-}
-
-static inline __attribute__((always_inline)) int classify_ends(const char *name, __u32 len, const char *literal, __u32 n)
-{
-	if (len < n)
-		return 0;
-	CLASSIFY_UNROLL for (__u32 i = 0; i < n; i++)
-		if (name[(len - n + i) & (CLASSIFY_NAME - 1)] != literal[i])
-			return 0;
-	return 1;
-}
+/* `name` is a buffer of CLASSIFY_NAME bytes, zero padded. No early end: what differs is gathered, which unrolls. */
+#define CLASSIFY_SAME(name, literal, n)                                                            \
+	__extension__({                                                                            \
+		__u8 differs_ = 0;                                                                 \
+		CLASSIFY_UNROLL for (__u32 i_ = 0; i_ < (n); i_++)                                 \
+			differs_ |= (__u8) (name)[i_] ^ (__u8) (literal)[i_];                      \
+		differs_ == 0;                                                                     \
+	})
+#define CLASSIFY_STARTS(name, literal) CLASSIFY_SAME(name, literal, sizeof(literal) - 1)
+#define CLASSIFY_IS(name, literal)     CLASSIFY_SAME(name, literal, sizeof(literal))
+#define CLASSIFY_ENDS(name, len, literal)                                                          \
+	((len) >= sizeof(literal) - 1 && (len) < CLASSIFY_NAME &&                                  \
+	 CLASSIFY_SAME((name) + (((len) - (sizeof(literal) - 1)) & (CLASSIFY_NAME - 1)), literal, sizeof(literal) - 1))
 
 /* Where the container's 64 hex digits begin; negative: it is no container's name. */
 static inline __attribute__((always_inline)) int classify_hex_at(const char *name, __u32 len)

@@ -205,7 +205,7 @@ struct {
 } MAP(scratch);
 
 struct cgroup_name {
-	char text[128];
+	char text[128 + 8]; /* a comparison at its very end reads on */
 };
 
 struct {

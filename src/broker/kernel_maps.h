@@ -1,0 +1,11 @@
+/* kernel_maps.h - what user space writes into the programs' maps. The public half is in broker/kernel.h. */
+#ifndef PV_BROKER_KERNEL_MAPS_H
+#define PV_BROKER_KERNEL_MAPS_H
+
+#include "broker/kernel_private.h"
+
+int kernel_maps_root(struct kernel *k);	  /* the watched root's id into the settings */
+int kernel_maps_prune(struct kernel *k);  /* entries of a broker before us that nobody has asked for again */
+void kernel_maps_done(struct kernel *k);
+
+#endif

@@ -1,0 +1,73 @@
+/* kernel_private.h - what the files of the kernel side share. */
+#ifndef PV_BROKER_KERNEL_PRIVATE_H
+#define PV_BROKER_KERNEL_PRIVATE_H
+
+#include <limits.h>
+
+#include "bpf/pavise.skel.h"
+#include "broker/kernel.h"
+#include "model/broker_proto.h"
+
+#define KERNEL_N_HOOKS	 16
+#define KERNEL_N_REASONS 16
+
+/* One program and where it goes. Order: what gives a cgroup its class comes before what judges by it. */
+struct kernel_hook {
+	const char *name;  /* the program is pv_<name>, the pin link_<name> */
+	int type;	   /* enum bpf_attach_type of a cgroup hook; -1: tp_btf; -2: raw tracepoint <name> */
+	uint32_t degraded; /* BROKER_DEGRADED_* without it */
+};
+extern const struct kernel_hook kernel_hooks[];
+extern const size_t kernel_n_hooks;
+
+struct kernel_link {
+	size_t hook;
+	uint64_t cgroup; /* where it is attached; 0: nowhere (tracepoint) */
+	int fd;
+	uint32_t prog_id;
+};
+
+/* What stands in a map of prefixes, and why: the map itself answers with the longest prefix, not with this very one. */
+struct kernel_prefixes {
+	struct kernel_prefix {
+		struct ip_prefix prefix;
+		uint32_t from; /* bits of reasons */
+	} *v;
+	size_t n;
+};
+
+struct kernel {
+	struct pavise_bpf *skel;
+	char bpf_dir[POLICY_PATH];
+	char dir[POLICY_PATH + 16]; /* bpf_dir/v<layout> */
+	char root_path[PATH_MAX];
+	int lock_fd; /* bpf_dir, locked: one opener at a time */
+	int root_fd;
+	int counters_fd;
+	uint64_t root_id;
+	uint32_t missing;  /* bits of hooks that could not be loaded (bit: index) */
+	uint32_t degraded; /* BROKER_DEGRADED_* */
+	char reasons[KERNEL_N_REASONS][120];
+	struct kernel_link *links;
+	size_t n_links;
+	struct kernel_prefixes internal, net_allow;
+};
+
+/* kernel_links.c */
+int kernel_load(struct kernel *k);
+void kernel_attach(struct kernel *k, bool tracing); /* the tracepoints, or the cgroup hooks */
+void kernel_links_done(struct kernel *k);
+void kernel_drop_other_layouts(const struct kernel *k);
+void kernel_blame(struct kernel *k, uint32_t bit, const char *what, int error);
+
+/* kernel_walk.c */
+int kernel_root_open(struct kernel *k, const char *cgroup_root);
+int kernel_walk(struct kernel *k);
+int kernel_cgroup_id(int fd, uint64_t *ret);
+
+static inline int kernel_map(const struct bpf_map *map)
+{
+	return bpf_map__fd(map);
+}
+
+#endif
