@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -14,6 +15,7 @@
 
 #define LINE_MAX_ANSWER (4u << 20)
 #define NOBODY		65534
+#define PATIENCE_S	30 /* an undo asks Docker, a reload starts the policy child */
 
 struct ask {
 	int fd;
@@ -45,8 +47,17 @@ int ask_open(const struct policy *p, struct ask **ret)
 		return -ENAMETOOLONG;
 	if (connect(a->fd, (struct sockaddr *) &addr, sizeof(addr)) < 0)
 		return -errno;
+	ask_patience(a, PATIENCE_S);
 	*ret = pv_steal(a);
 	return 0;
+}
+
+void ask_patience(struct ask *a, unsigned seconds)
+{
+	struct timeval limit = { .tv_sec = seconds };
+
+	(void) setsockopt(a->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	(void) setsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
 void ask_explain(const struct policy *p, int r)
@@ -115,7 +126,7 @@ static int read_line(struct ask *a, cJSON **ret)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n < 0 ? -errno : -EPIPE;
+			return n == 0 ? -EPIPE : errno == EAGAIN ? -ETIMEDOUT : -errno;
 		pv_buf_add(&a->in, chunk, (size_t) n);
 	}
 }
@@ -170,7 +181,7 @@ int ask(struct ask *a, const char *request, int (*fn)(const cJSON *, void *), vo
 		r = answers(a, fn, arg, ret_last);
 	if (r == 0 || r == -EREMOTEIO)
 		return r;
-	pv_buf_printf(&what, "the guard's answer broke off: %s", r == -EPIPE ? "it ended the connection" : strerror(-r));
+	pv_buf_printf(&what, "the guard's answer broke off: %s", r == -EPIPE ? "it ended the connection" : r == -ETIMEDOUT ? "it takes too long" : strerror(-r));
 	cmd_fail(pv_buf_str(&what), "pavise status");
 	return r;
 }

@@ -102,6 +102,9 @@ struct ask; /* a connection */
 int ask_open(const struct policy *p, struct ask **ret);
 struct ask *ask_free(struct ask *a);
 PV_AUTO(ask)
+/* How long the guard may take for anything: 30 s unless set; 0: no end. The launcher keeps the socket open while a dead
+ * engine is started again, so that a connection alone says nothing. */
+void ask_patience(struct ask *a, unsigned seconds);
 void ask_explain(const struct policy *p, int r); /* says why ask_open() failed, and the next command */
 /* Root gives up everything before it reads what the engine (an unprivileged process) answers. */
 void ask_confine(void);

@@ -19,24 +19,22 @@ static void command_words(struct pv_buf *out)
 		}
 }
 
-static void id_words(struct pv_buf *out)
-{
-	for (unsigned i = 0; i < ID_N; i++)
-		pv_buf_printf(out, "%s%s", i ? " " : "", id_info((enum id) i)->name);
-}
-
 /* What may follow the command itself. */
 static void first_words(struct pv_buf *out, const struct command *c)
 {
 	if (c->words)
 		pv_buf_puts(out, c->words);
-	else if (strcmp(c->name, "explain") == 0)
-		id_words(out);
 	else if (strcmp(c->name, "help") == 0) {
 		command_words(out);
 		pv_buf_puts(out, " exit-codes");
 	} else if (strcmp(c->name, "allow") == 0)
 		pv_buf_puts(out, "cpu memory pids net dns");
+}
+
+/* The ids are asked for when they are wanted: they are many, and grow. */
+static bool takes_id(const struct command *c)
+{
+	return strcmp(c->name, "explain") == 0;
 }
 
 static void bash(struct pv_buf *out)
@@ -55,7 +53,8 @@ static void bash(struct pv_buf *out)
 	for (const struct command *c = commands; c->name; c++) {
 		if (c->hidden)
 			continue;
-		pv_buf_printf(out, "\t\t\t%s) words='", c->name);
+		pv_buf_printf(out, "\t\t\t%s) words=%s'", c->name,
+			      takes_id(c) ? "$(pavise explain --list 2>/dev/null | cut -d' ' -f1)" : "");
 		first_words(out, c);
 		option_words(out, c->options);
 		option_words(out, common_options);
@@ -110,9 +109,14 @@ static void zsh(struct pv_buf *out)
 		pv_buf_printf(out, "\t%s)\n\t\t_arguments", c->name);
 		zsh_options(out, c->options);
 		zsh_options(out, common_options);
-		pv_buf_puts(out, " \\\n\t\t\t'*::word:(");
-		first_words(out, c);
-		pv_buf_puts(out, ")' ;;\n");
+		pv_buf_puts(out, " \\\n\t\t\t'*::word:");
+		if (takes_id(c))
+			pv_buf_puts(out, "{compadd -- ${(f)\"$(pavise explain --list 2>/dev/null | cut -d\" \" -f1)\"}}' ;;\n");
+		else {
+			pv_buf_putc(out, '(');
+			first_words(out, c);
+			pv_buf_puts(out, ")' ;;\n");
+		}
 	}
 	pv_buf_puts(out, "\tesac\n}\n_pavise \"$@\"\n");
 }
@@ -156,6 +160,8 @@ static void fish(struct pv_buf *out)
 		fish_text(out, c->brief);
 		pv_buf_putc(out, '\n');
 		first_words(&words, c);
+		if (takes_id(c))
+			pv_buf_puts(&words, "(pavise explain --list 2>/dev/null | string split -f1 \" \")");
 		if (words.len)
 			pv_buf_printf(out, "complete -c pavise -n '__fish_seen_subcommand_from %s' -a '%s'\n", c->name,
 				      pv_buf_str(&words));

@@ -135,6 +135,8 @@ int cmd_events(struct cmd *c)
 		if (cmd_output_to(cmd_opt(c, "output")) < 0)
 			return CMD_USAGE;
 	}
+	if (cmd_opt(c, "follow"))
+		ask_patience(a, 0);
 	ask_confine();
 	printer.style = cmd_style(c);
 	r = ask(a, pv_buf_str(&request), print_one, &printer, NULL);

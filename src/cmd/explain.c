@@ -7,6 +7,8 @@ static void paragraph(struct pv_buf *out, const char *title, const char *text)
 {
 	size_t column = 0;
 
+	if (!*text)
+		return; /* not everything has an attacker behind it */
 	pv_buf_printf(out, "\n%s\n", title);
 	while (*text) {
 		size_t n = strcspn(text, " \n");

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 
+#define PATIENCE_S 4 /* who runs `off` is in a hurry */
 #define FOR_MAX (366 * USEC_PER_DAY)
 
 /* The guard is asked first, because it also tells that it was switched off, and by whom. True: it answered. */
@@ -18,6 +19,7 @@ static bool by_guard(const struct policy *p, const char *request, bool quiet)
 
 	if (ask_open(p, &a) < 0)
 		return false;
+	ask_patience(a, PATIENCE_S);
 	if (ask(a, request, NULL, NULL, &answer) < 0)
 		return false;
 	if (!quiet) {

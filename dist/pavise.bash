@@ -1,0 +1,35 @@
+# Made by `pavise completion bash` from the table of commands.
+_pavise() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=
+	COMPREPLY=()
+	if [ "$COMP_CWORD" = 1 ]; then
+		words='guard status top events off on allow undo doctor explain config version help'
+	else
+		case $prev in
+		--config|--output|-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+		esac
+		case ${COMP_WORDS[1]}:$prev in
+		status:--format) words='table json' ;;
+		events:--format) words='table jsonl' ;;
+		doctor:--format) words='table json' ;;
+		*)
+			case ${COMP_WORDS[1]} in
+			guard) words=' --observe --config --no-color --quiet --help' ;;
+			status) words=' --format --config --no-color --quiet --help' ;;
+			top) words=' --config --no-color --quiet --help' ;;
+			events) words='show --follow --since --id --subject --max --format --output --config --no-color --quiet --help' ;;
+			off) words=' --for --config --no-color --quiet --help' ;;
+			on) words=' --config --no-color --quiet --help' ;;
+			allow) words='cpu memory pids net dns --alert --remove --config --no-color --quiet --help' ;;
+			undo) words=' --config --no-color --quiet --help' ;;
+			doctor) words=' --format --config --no-color --quiet --help' ;;
+			explain) words=$(pavise explain --list 2>/dev/null | cut -d' ' -f1)' --list --config --no-color --quiet --help' ;;
+			config) words='check show sample --origin --config --no-color --quiet --help' ;;
+			version) words=' --config --no-color --quiet --help' ;;
+			help) words='guard status top events off on allow undo doctor explain config version help exit-codes --config --no-color --quiet --help' ;;
+			esac ;;
+		esac
+	fi
+	COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -F _pavise pavise

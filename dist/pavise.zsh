@@ -1,0 +1,136 @@
+#compdef pavise
+# Made by `pavise completion zsh` from the table of commands.
+_pavise() {
+	local -a commands
+	commands=(
+		'guard:the daemon (in the foreground; systemd runs this)'
+		'status:one screen\: fine or not, and what to do next'
+		'top:live table of workloads'
+		'events:history and live stream'
+		'off:lift every block and kill at once'
+		'on:put them in force again'
+		'allow:write an exception and load it'
+		'undo:take one act back'
+		'doctor:what this machine can and cannot do'
+		'explain:why, how it is attacked, how it is mended'
+		'config:check it, show what is in force, print a sample'
+		'version:the version'
+		'help:this list, or the help of one command'
+	)
+	if (( CURRENT == 2 )); then
+		_describe command commands
+		return
+	fi
+	local command=$words[2]
+	shift words
+	(( CURRENT-- ))
+	case $command in
+	guard)
+		_arguments \
+			'--observe[refuse and kill nothing, tell what would have been done; names at start what would be hit]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	status)
+		_arguments \
+			'--format=[table (default) or json]:FORMAT:(table json)' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	top)
+		_arguments \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	events)
+		_arguments \
+			'--follow[go on with new ones as they come]' \
+			'--since=[only those of the last 90s, 10m, 24h, 7d]:DURATION:' \
+			'--id=[only this id or those that start so, such as net.]:ID:' \
+			'--subject=[only those of this workload, such as shop/web]:NAME:' \
+			'--max=[at most N, the newest (default 50)]:N:' \
+			'--format=[table (default) or jsonl]:FORMAT:(table jsonl)' \
+			'--output=[write to FILE]:FILE:_files' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(show)' ;;
+	off)
+		_arguments \
+			'--for=[resume by itself after 10m, 1h, 2d (the kernel does, also with the guard dead)]:DURATION:' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	on)
+		_arguments \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	allow)
+		_arguments \
+			'--alert[still tell about it; only nothing is refused or killed]' \
+			'--remove[take the exception back]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(cpu memory pids net dns)' ;;
+	undo)
+		_arguments \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	doctor)
+		_arguments \
+			'--format=[table (default) or json]:FORMAT:(table json)' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	explain)
+		_arguments \
+			'--list[all ids]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:{compadd -- ${(f)"$(pavise explain --list 2>/dev/null | cut -d" " -f1)"}}' ;;
+	config)
+		_arguments \
+			'--origin[show\: where each value was set]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(check show sample)' ;;
+	version)
+		_arguments \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	help)
+		_arguments \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(guard status top events off on allow undo doctor explain config version help exit-codes)' ;;
+	esac
+}
+_pavise "$@"
