@@ -286,6 +286,10 @@ static void undo_over(struct guard *g, struct undo *u, int result)
 	char text[320];
 
 	if (result >= 0) {
+		struct container_info spared = { 0 };
+
+		(void) text_copy(spared.id, sizeof(spared.id), u->act.id);
+		respawn_forget(g->respawn, &spared);
 		(void) store_act_undone(g->store, u->act.row);
 		(void) snprintf(text, sizeof(text), "%s: taken back%s%s%s", u->act.subject, *u->act.old_value ? " (" : "",
 				u->act.old_value, *u->act.old_value ? " again)" : "");
