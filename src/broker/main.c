@@ -32,7 +32,7 @@
 /* No exec, no fork, no change of user, no listening. No landlock: whoever is in a landlock domain may not look at
  * processes outside of it, and entering a container's network namespace asks for exactly that. */
 static const char *const syscalls[] = {
-	"bpf", "perf_event_open", "setns", "open_by_handle_at", "pidfd_open", "pidfd_send_signal",
+	"bpf", "perf_event_open", "setns", "open_by_handle_at", "name_to_handle_at", "pidfd_open", "pidfd_send_signal",
 	"read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "close_range", "open", "openat",
 	"stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2",
 	"readlink", "readlinkat", "getdents", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename",

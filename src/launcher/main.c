@@ -213,8 +213,8 @@ static uint64_t plan_restart(struct launcher *l, struct role *role, int status)
 	if (status == ROLE_EXIT_CONFIG)
 		delay = 60 * USEC_PER_SEC;
 	if (status > 128)
-		log_warning("%s was ended by signal %d; starting it again in %u s", role->program, status - 128,
-			    (unsigned) (delay / USEC_PER_SEC));
+		log_warning("%s was ended by a signal (%s); starting it again in %u s", role->program,
+			    sigdescr_np(status - 128), (unsigned) (delay / USEC_PER_SEC));
 	else
 		log_warning("%s ended with status %d; starting it again in %u s", role->program, status,
 			    (unsigned) (delay / USEC_PER_SEC));

@@ -64,7 +64,9 @@ class Roles:
         open(self.logfile, "w").close()
         self.launch()
         if not wait_for(lambda: "hello" in self.log() or self.proc.poll() is not None, 20) or self.proc.poll() is not None:
-            raise RuntimeError("the roles do not start:\n" + self.log())
+            log = self.log()
+            self.__exit__(None)
+            raise RuntimeError("the roles do not start:\n" + log)
         return self
 
     def __exit__(self, *exc):
