@@ -134,12 +134,12 @@ static void bpf_files(struct doctor *d)
 	(void) pv_close(fd);
 }
 
-/* What the broker says about its hooks, in its own words: a line each. */
+/* What is pinned in the kernel, as the broker says it: "on", "off UNTIL", "off forever", or status 3 and "none". */
 static void hooks(struct doctor *d)
 {
 	char path[4096];
 	const char *argv[] = { path, "state", "--bpf-dir", d->policy->bpf_dir, NULL };
-	pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT;
+	pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT, line = PV_BUF_INIT;
 	int r;
 
 	if (child_path(d->c, "pavise-broker", path, sizeof(path)) < 0) {
@@ -147,25 +147,20 @@ static void hooks(struct doctor *d)
 		return;
 	}
 	if (geteuid() != 0) {
-		tell(d, UNCHECKED, "kernel hooks", "sudo pavise doctor", "only root may look at them");
+		tell(d, UNCHECKED, "blocks", "sudo pavise doctor", "only root may look at what is pinned in the kernel");
 		return;
 	}
 	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &out, .err = &err });
-	for (char *s = out.data; s && *s;) {
-		size_t n = strcspn(s, "\n");
-		bool more = s[n] == '\n';
-
-		s[n] = '\0';
-		if (n)
-			tell(d, r == 0 ? WELL : DEGRADED, "kernel hooks", r == 0 ? NULL : "systemctl restart pavise", "%.200s", s);
-		s += n + more;
-	}
-	if (!out.len) {
-		pv_autobuf line = PV_BUF_INIT;
-
+	if (r == 0 && strncmp(pv_buf_str(&out), "on", 2) == 0)
+		tell(d, WELL, "blocks", NULL, "pinned in the kernel and in force");
+	else if (r == 0)
+		tell(d, DEGRADED, "blocks", "pavise on", "pinned in the kernel, but switched off");
+	else if (r == 3)
+		tell(d, DEGRADED, "blocks", "systemctl start pavise    (a first look: pavise guard --observe)",
+		     "nothing is pinned in the kernel: nothing is refused");
+	else {
 		pv_buf_add(&line, pv_buf_str(&err), strcspn(pv_buf_str(&err), "\n"));
-		tell(d, r == 0 ? WELL : DEGRADED, "kernel hooks", r == 0 ? NULL : "pavise guard --observe", "%.200s",
-		     line.len ? pv_buf_str(&line) : r == 0 ? "in place" : "none are in place");
+		tell(d, DEGRADED, "blocks", "systemctl restart pavise", "what is pinned cannot be read: %.200s", pv_buf_str(&line));
 	}
 }
 

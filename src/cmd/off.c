@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 
 #define PATIENCE_S 4 /* who runs `off` is in a hurry */
+#define BROKER_NONE 3 /* its exit status: nothing is pinned */
 #define FOR_MAX (366 * USEC_PER_DAY)
 
 /* The guard is asked first, because it also tells that it was switched off, and by whom. True: it answered. */
@@ -38,6 +39,7 @@ static int by_broker(const struct cmd *c, const struct policy *p, const char *op
 {
 	char path[4096];
 	const char *argv[6] = { path, op };
+	pv_autobuf said = PV_BUF_INIT;
 	size_t n = 2;
 	int r;
 
@@ -53,13 +55,21 @@ static int by_broker(const struct cmd *c, const struct policy *p, const char *op
 		argv[n++] = until;
 	argv[n++] = "--bpf-dir";
 	argv[n++] = p->bpf_dir;
-	r = child_run(argv, &(struct child_io){ .fd3 = -1 });
+	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &said });
+	if (r == BROKER_NONE && until) {
+		if (!c->quiet)
+			cmd_say("nothing is in force: the guard does not run, and nothing is pinned in the kernel");
+		return CMD_OK;
+	}
 	if (r != 0) {
-		cmd_fail("it could not be done; what the kernel refuses is pinned below bpf_dir", "sudo pavise doctor");
+		cmd_fail(r == BROKER_NONE ? "nothing can be put in force: the guard does not run, and nothing is pinned in the kernel" :
+					    "it could not be done; what the kernel refuses is pinned below bpf_dir",
+			 r == BROKER_NONE ? "systemctl start pavise" : "sudo pavise doctor");
 		return CMD_INCOMPLETE;
 	}
 	if (!c->quiet)
-		cmd_say("the guard does not run; done in the kernel directly");
+		cmd_say("the guard does not answer; done in the kernel directly%s",
+			strncmp(pv_buf_str(&said), "off unpinned", 12) == 0 ? ": the blocks were taken out, until the guard starts again" : "");
 	return CMD_OK;
 }
 

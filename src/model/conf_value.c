@@ -342,12 +342,6 @@ static bool starts(const char *s, const char *with)
 	return strncmp(s, with, strlen(with)) == 0;
 }
 
-static bool loopback_http(const char *url)
-{
-	return starts(url, "http://127.0.0.1:") || starts(url, "http://127.0.0.1/") || starts(url, "http://localhost:") ||
-	       starts(url, "http://localhost/") || starts(url, "http://[::1]:") || starts(url, "http://[::1]/");
-}
-
 /* The URL itself may hold a secret (a token in its path): it is never repeated in a message. */
 int conf_set_channel_url(struct policy_channel *c, const char *url, struct pv_buf *why)
 {
@@ -361,9 +355,9 @@ int conf_set_channel_url(struct policy_channel *c, const char *url, struct pv_bu
 	for (const char *s = url; *s; s++)
 		if ((unsigned char) *s <= 0x20 || *s == 0x7f)
 			bad = "holds a space or control character";
-	if (starts(url, "http://") && !loopback_http(url))
-		bad = "is not encrypted; right would be https:// (http:// is taken for 127.0.0.1 and localhost only)";
-	else if (!bad && !starts(url, "https://") && !starts(url, "http://") && !starts(url, "syslog:") && !starts(url, "journal:"))
+	if (starts(url, "http://"))
+		bad = "is not encrypted; right would be https://";
+	else if (!bad && !starts(url, "https://") && !starts(url, "syslog:") && !starts(url, "journal:"))
 		bad = "has a scheme that is not known; right would be https://..., syslog: or journal:";
 	else if (!bad && host && host[3] == '\0')
 		bad = "has no host";

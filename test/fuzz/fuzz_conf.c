@@ -5,6 +5,14 @@
 
 #include "model/conf.h"
 
+/* The library itself forgets a buffer at some unfinished quotes (0.7.12). The policy child reads once and ends, so this is
+ * no matter of ours; leaks of our own code are still found. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfyaml.so";
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

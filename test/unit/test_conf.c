@@ -9,6 +9,14 @@
 #include "model/conf_files.h"
 #include "model/suggest.h"
 
+/* The library itself forgets a buffer at some unfinished quotes (0.7.12). The policy child reads once and ends, so this is
+ * no matter of ours; leaks of our own code are still found. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libfyaml.so";
+}
+
 static struct policy p;
 
 static int read_text(const char *text, struct pv_buf *err, struct pv_buf *notes)
@@ -106,8 +114,7 @@ static const struct {
 	{ "exceptions: [web]", "c.yaml:1:14: exceptions: is a single value; right would be a list of {name, signal, action}\n" },
 	{ "exceptions: [{name: a, singal: cpu}]", "c.yaml:1:24: exceptions: `singal` is not known here; did you mean `signal`?\n" },
 	{ "notify: {channels: [{url: \"http://example.org/x\"}]}",
-	  "c.yaml:1:27: notify.channels: url is not encrypted; right would be https:// (http:// is taken for 127.0.0.1 and "
-	  "localhost only)\n" },
+	  "c.yaml:1:27: notify.channels: url is not encrypted; right would be https://\n" },
 	{ "notify: {channels: [{url: \"slack://x\"}]}",
 	  "c.yaml:1:27: notify.channels: url names a kind of channel that this version does not have; right would be https://..., "
 	  "syslog: or journal:\n" },
