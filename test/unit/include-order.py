@@ -16,7 +16,7 @@ STEPS = [["base"], ["model"], ["bpf"], ["match"], ["host", "engine_api"], ["logs
          ["store"], ["report"], ["act", "notify", "broker", "policy_child", "launcher"], ["guard"], ["panel", "fleet", "respond", "schedule"], ["cmd"]]
 RANK = {folder: i for i, step in enumerate(STEPS) for folder in step}
 # Plain headers that kernel and user space share; they include nothing of ours.
-EVERYBODY = {"bpf/event.h", "bpf/dns_match.h"}
+EVERYBODY = {"bpf/event.h", "bpf/dns_match.h", "bpf/classify.h"}
 BROKER_FOLDERS = {"broker", "base", "model", "bpf"}
 BROKER_FILES = {"engine_api/request.h"}
 
