@@ -18,8 +18,18 @@ struct decode_cand {
 
 const char *decode_name(enum decode_how how);
 
-/* The next candidate at or after *at; false when there is none. Looks at a few percent of plain text only. */
-bool decode_next(const char *text, size_t len, size_t *at, struct decode_cand *ret);
+/* Where a search goes on: both at the start of what is searched, at first. */
+struct decode_at {
+	size_t run, url;
+};
+
+/* The next candidate that begins before `limit` (it may end behind it); false when there is none. First the runs in the
+ * order of the text, then those with %XX. Looks at a few percent of plain text only. A candidate may begin in the middle
+ * of a longer run if the search does: see decode_start(). */
+bool decode_next(const char *text, size_t len, size_t limit, struct decode_at *at, struct decode_cand *ret);
+
+/* Where a search has to begin so that nothing encoded that touches `at` is missed: back over the run that it stands in. */
+size_t decode_start(const char *text, size_t at);
 
 /* Appends what the candidate decodes to. Never more bytes than the candidate has. */
 void decode_run(const char *text, const struct decode_cand *c, struct pv_buf *out);

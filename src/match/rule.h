@@ -30,6 +30,7 @@ struct rule_span {
 struct rule {
 	const char *id;		/* github.pat: dotted, unique in a set */
 	const char *family;	/* `name` of its file */
+	const char *origin;	/* file:line:column of its pattern */
 	const char *title;	/* what was found: "GitHub personal access token" */
 	const char *opens;	/* what its holder can do */
 	const char *remedy;	/* in order: revoke first, then rewrite */
@@ -44,9 +45,11 @@ struct rule {
 	bool generic;		/* names no provider */
 
 	const char *match;	/* PCRE2; the credential is the group named `secret`, or the whole match */
+	struct rule_words literal; /* every match contains one of them */
 	const char *gate;	/* what libhs looks for: a pattern that every match contains, or the same as match */
 	bool caseless;		/* of the gate */
 	uint32_t reach;		/* no match is longer, look-around and context included */
+	uint32_t lead;		/* a match begins at most this far before the end of what the gate finds */
 
 	struct rule_words context; /* at least one stands within context_reach bytes before or after; none: no matter */
 	struct rule_words unless;  /* globs over the credential, lower case: placeholders */

@@ -28,5 +28,8 @@ const char *match_values_name(const struct match_values *v, size_t i);
 typedef int (*match_value_fn)(size_t index, size_t start, size_t len, void *user);
 /* Every place where a value stands. Returns 0 or what fn returned. Any number of threads. */
 int match_values_scan(const struct match_values *v, const char *text, size_t len, match_value_fn fn, void *user);
+/* Only those that touch [from, to). */
+int match_values_scan_changed(const struct match_values *v, const char *text, size_t len, size_t from, size_t to,
+			      match_value_fn fn, void *user);
 
 #endif

@@ -1,0 +1,68 @@
+/* engine.h - inside match/: a set of rules ready to be searched for. */
+#ifndef PV_MATCH_ENGINE_H
+#define PV_MATCH_ENGINE_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <hs.h>
+#include <pcre2.h>
+
+#include "match/set.h"
+
+/* The second stage of one rule, compiled when its gate first opens: most never do. */
+struct confirm {
+	pcre2_code *re;
+	int secret, address, user; /* numbers of the groups; 0 the whole match, -1 none */
+};
+
+struct match_set {
+	const struct rules *rs;
+	struct rules *own;		 /* the same, when they came with the set */
+	hs_database_t *near, *far;	 /* rules up to RULE_REACH_NEAR, and those that reach further; NULL: none */
+	uint32_t reach_near, reach_far;
+	_Atomic(struct confirm *) *confirm; /* one for each rule */
+	void *map;			 /* the cache that `own` points into */
+	size_t map_len;
+	bool cached;
+};
+
+struct rule_state {
+	uint64_t scan;	/* the scan the rest belongs to */
+	size_t from, to; /* starts that were tried already, both included */
+};
+
+struct place {
+	size_t index, start, end;
+};
+
+struct match_scratch {
+	const struct match_set *set;
+	hs_scratch_t *hs;
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+	struct rule_state *state;
+	uint64_t scan; /* counts scans */
+	uint64_t gave_up;
+	struct place *seen; /* match_scan_deep(): what was told, to tell it once */
+	size_t n_seen, seen_room;
+};
+
+/* -EINVAL: err says what is wrong with the pattern. */
+int confirm_compile(const struct rule *rule, struct confirm **ret, struct pv_buf *err);
+struct confirm *confirm_free(struct confirm *c);
+PV_AUTO(confirm)
+const struct confirm *confirm_of(const struct match_set *set, size_t index); /* NULL without memory */
+
+/* Compiles the gates of rules into *ret_near and *ret_far. */
+int gates_compile(const struct rules *rs, hs_database_t **ret_near, hs_database_t **ret_far, struct pv_buf *err);
+/* A set around what was compiled or loaded; takes the databases over, and `own` (may be NULL). */
+int match_set_make(const struct rules *rs, struct rules *own, hs_database_t *near, hs_database_t *far, struct match_set **ret);
+
+/* cache.c. `digest` is 32 bytes over all that decides what is compiled. */
+int cache_load(const char *dir, const unsigned char *digest, struct match_set **ret); /* -ENOENT: nothing that is good */
+int cache_store(const char *dir, const unsigned char *digest, const void *data, size_t len);
+int cache_pack(const struct rules *rs, const hs_database_t *near, const hs_database_t *far, struct pv_buf *out);
+/* Takes the mapping over, also on failure. */
+int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **ret);
+
+#endif

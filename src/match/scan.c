@@ -1,0 +1,225 @@
+/* The two stages: a gate opens somewhere (libhs), the rule is confirmed around there (PCRE2), the find is judged. */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "match/checksum.h"
+#include "match/engine.h"
+#include "match/random.h"
+
+#define SLICE	  (1u << 30) /* libhs counts in 32 bits */
+#define GLOB_MAX  512	     /* of a credential, for `unless` */
+#define LOOK_PAST 16	     /* of a look-ahead behind the longest match */
+
+struct scan {
+	const struct match_set *set;
+	struct match_scratch *s;
+	const char *text;
+	size_t len, base; /* base: where the slice begins that libhs looks at */
+	match_fn fn;
+	void *user;
+	int result;
+};
+
+static bool word_near(const char *text, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+	int first = tolower((unsigned char) *word);
+
+	for (size_t i = 0; i + n <= len; i++)
+		if (tolower((unsigned char) text[i]) == first && strncasecmp(text + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+static bool has_context(const struct scan *c, const struct rule *rule, const struct match_hit *hit)
+{
+	size_t from = hit->whole.start > RULE_CONTEXT_REACH ? hit->whole.start - RULE_CONTEXT_REACH : 0;
+	size_t end = PV_MIN(c->len, hit->whole.start + hit->whole.len + RULE_CONTEXT_REACH);
+
+	for (size_t i = 0; i < rule->context.n; i++)
+		if (word_near(c->text + from, end - from, rule->context.word[i]))
+			return true;
+	return rule->context.n == 0;
+}
+
+static bool is_placeholder(const struct rule *rule, const char *secret, size_t len)
+{
+	char lower[GLOB_MAX + 1];
+	size_t n = PV_MIN(len, (size_t) GLOB_MAX);
+
+	if (!rule->unless.n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		lower[i] = (char) tolower((unsigned char) secret[i]);
+	lower[n] = '\0';
+	for (size_t i = 0; i < rule->unless.n; i++)
+		if (glob_match(rule->unless.word[i], lower))
+			return true;
+	return false;
+}
+
+/* False: it only looks like one. */
+static bool judge(const struct scan *c, const struct rule *rule, struct match_hit *hit)
+{
+	const char *secret = c->text + hit->secret.start;
+	size_t len = hit->secret.len;
+
+	if (is_placeholder(rule, secret, len))
+		return false;
+	if (rule->random && match_randomness(secret, len) < rule->random)
+		return false;
+	if (!has_context(c, rule, hit))
+		return false;
+	hit->severity = rule->severity;
+	if (rule->check != RULE_CHECK_NONE) {
+		hit->checked = match_check(rule->check, secret, len) ? MATCH_CHECK_GOOD : MATCH_CHECK_BAD;
+		if (hit->checked == MATCH_CHECK_BAD)
+			hit->severity = PV_MIN(hit->severity, SEV_LOW);
+	}
+	return true;
+}
+
+static struct rule_span group_span(const PCRE2_SIZE *at, int n, int group)
+{
+	if (group < 0 || group >= n || at[2 * group] == PCRE2_UNSET)
+		return (struct rule_span) { 0, 0 };
+	return (struct rule_span) { at[2 * group], at[2 * group + 1] - at[2 * group] };
+}
+
+static int report(struct scan *c, size_t index, const struct confirm *cf, int n, bool *ret_taken)
+{
+	const PCRE2_SIZE *at = pcre2_get_ovector_pointer(c->s->data);
+	const struct rule *rule = rules_get(c->set->rs, index);
+	struct match_hit hit = {
+		.rule = rule, .index = index, .encoding = "",
+		.whole = group_span(at, n, 0), .secret = group_span(at, n, cf->secret),
+		.address = group_span(at, n, cf->address), .user = group_span(at, n, cf->user),
+	};
+
+	if (!hit.secret.len) /* the group stands in an alternative that was not taken */
+		hit.secret = hit.whole;
+	*ret_taken = judge(c, rule, &hit);
+	if (!*ret_taken)
+		return 0;
+	hit.secret_text = c->text + hit.secret.start;
+	hit.secret_len = hit.secret.len;
+	return c->fn(&hit, c->user);
+}
+
+/* Tries the starts from..to; those were not tried before. */
+static int confirm_starts(struct scan *c, size_t index, const struct confirm *cf, size_t from, size_t *to)
+{
+	const struct rule *rule = rules_get(c->set->rs, index);
+	size_t last = *to, end = PV_MIN(c->len, last + rule->reach + LOOK_PAST);
+	uint32_t options = end < c->len ? PCRE2_NOTEOL : 0;
+
+	(void) pcre2_set_offset_limit(c->s->context, last);
+	while (from <= last) {
+		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(c->s->data);
+		int n = pcre2_match(cf->re, (PCRE2_SPTR) c->text, end, from, options, c->s->data, c->s->context), r;
+		bool taken = false;
+
+		if (n < 0) {
+			c->s->gave_up += n != PCRE2_ERROR_NOMATCH;
+			return 0;
+		}
+		r = report(c, index, cf, n, &taken);
+		if (r)
+			return r;
+		from = taken ? PV_MAX(at[1], at[0] + 1) : at[0] + 1;
+		if (taken)
+			*to = PV_MAX(*to, from - 1);
+	}
+	return 0;
+}
+
+static int on_gate(unsigned id, unsigned long long unused, unsigned long long to, unsigned flags, void *user)
+{
+	struct scan *c = user;
+	struct rule_state *st = &c->s->state[id];
+	const struct confirm *cf = confirm_of(c->set, id);
+	size_t last = c->base + (size_t) to, lead = rules_get(c->set->rs, id)->lead, from = last > lead ? last - lead : 0;
+	bool fresh = st->scan != c->s->scan;
+
+	(void) unused, (void) flags;
+	if (!cf) {
+		c->result = -ENOMEM;
+		return 1;
+	}
+	/* Gates of one rule open in rising order, nearly always: then every start is tried once. */
+	if (!fresh && from >= st->from && last <= st->to)
+		return 0;
+	if (!fresh && from >= st->from && from <= st->to)
+		from = st->to + 1;
+	else
+		st->from = from;
+	st->scan = c->s->scan;
+	c->result = confirm_starts(c, id, cf, from, &last);
+	st->to = last;
+	return c->result != 0;
+}
+
+static int scan_part(struct scan *c, const hs_database_t *db, uint32_t reach, size_t from, size_t to)
+{
+	while (db && from < to) {
+		size_t n = PV_MIN(to - from, (size_t) SLICE);
+		hs_error_t e;
+
+		c->base = from;
+		e = hs_scan(db, c->text + from, (unsigned) n, 0, c->s->hs, on_gate, c);
+		if (e == HS_SCAN_TERMINATED)
+			return c->result;
+		if (e != HS_SUCCESS)
+			return e == HS_NOMEM ? -ENOMEM : -EINVAL;
+		if (from + n == to)
+			break;
+		from += n - PV_MIN((size_t) reach, n / 2);
+	}
+	return 0;
+}
+
+int match_scan(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_fn fn, void *user)
+{
+	struct scan c = { .set = set, .s = s, .text = text, .len = len, .fn = fn, .user = user };
+	int r;
+
+	s->scan++;
+	r = scan_part(&c, set->near, set->reach_near, 0, len);
+	return r ? r : scan_part(&c, set->far, set->reach_far, 0, len);
+}
+
+/* The changed parts, each widened by reach, those that then touch as one. */
+static int scan_windows(struct scan *c, const hs_database_t *db, uint32_t reach, const struct rule_span *changed, size_t n,
+			size_t *scanned)
+{
+	for (size_t i = 0; db && i < n;) {
+		size_t from = changed[i].start > reach ? changed[i].start - reach : 0, to;
+		int r;
+
+		do
+			to = PV_MIN(c->len, changed[i].start + changed[i].len + reach);
+		while (++i < n && changed[i].start <= to + reach);
+		r = scan_part(c, db, reach, from, to);
+		if (r)
+			return r;
+		*scanned += to > from ? to - from : 0;
+	}
+	return 0;
+}
+
+int match_scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
+		       const struct rule_span *changed, size_t n, match_fn fn, void *user, size_t *ret_scanned)
+{
+	struct scan c = { .set = set, .s = s, .text = text, .len = len, .fn = fn, .user = user };
+	size_t scanned = 0, far = 0;
+	int r;
+
+	s->scan++;
+	r = scan_windows(&c, set->near, set->reach_near, changed, n, &scanned);
+	if (!r)
+		r = scan_windows(&c, set->far, set->reach_far, changed, n, &far);
+	if (ret_scanned)
+		*ret_scanned = PV_MAX(scanned, far);
+	return r;
+}

@@ -1,0 +1,123 @@
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "match/engine.h"
+#include "match/rules.h"
+
+#define STACK_MIN 32768
+#define STACK_MAX (1u << 20)
+#define TRIES_MAX 200000 /* of one confirmation; a sane pattern takes some dozens */
+
+struct match_set *match_set_free(struct match_set *set)
+{
+	if (!set)
+		return NULL;
+	for (size_t i = 0; set->confirm && i < rules_count(set->rs); i++)
+		confirm_free(atomic_load(&set->confirm[i]));
+	free(set->confirm);
+	(void) hs_free_database(set->near);
+	(void) hs_free_database(set->far);
+	rules_free(set->own);
+	if (set->map)
+		(void) munmap(set->map, set->map_len);
+	free(set);
+	return NULL;
+}
+
+int match_set_make(const struct rules *rs, struct rules *own, hs_database_t *near, hs_database_t *far, struct match_set **ret)
+{
+	struct match_set *set = calloc(1, sizeof(*set));
+	size_t n = rules_count(rs);
+
+	if (!set || !(set->confirm = calloc(n + 1, sizeof(*set->confirm)))) {
+		free(set);
+		(void) hs_free_database(near);
+		(void) hs_free_database(far);
+		rules_free(own);
+		return -ENOMEM;
+	}
+	set->rs = rs;
+	set->own = own;
+	set->near = near;
+	set->far = far;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t reach = rules_get(rs, i)->reach;
+
+		if (reach > RULE_REACH_NEAR)
+			set->reach_far = PV_MAX(set->reach_far, reach);
+		else
+			set->reach_near = PV_MAX(set->reach_near, reach);
+	}
+	*ret = set;
+	return 0;
+}
+
+int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
+{
+	hs_database_t *near = NULL, *far = NULL;
+	int r = gates_compile(rs, &near, &far, err);
+
+	if (r < 0) {
+		(void) hs_free_database(near);
+		(void) hs_free_database(far);
+		return r;
+	}
+	return match_set_make(rs, NULL, near, far, ret);
+}
+
+const struct rules *match_set_rules(const struct match_set *set)
+{
+	return set->rs;
+}
+
+bool match_set_was_cached(const struct match_set *set)
+{
+	return set->cached;
+}
+
+uint32_t match_set_reach(const struct match_set *set)
+{
+	return PV_MAX(set->reach_near, set->reach_far);
+}
+
+struct match_scratch *match_scratch_free(struct match_scratch *s)
+{
+	if (!s)
+		return NULL;
+	(void) hs_free_scratch(s->hs);
+	pcre2_match_data_free(s->data);
+	pcre2_match_context_free(s->context);
+	pcre2_jit_stack_free(s->stack);
+	free(s->state);
+	free(s->seen);
+	free(s);
+	return NULL;
+}
+
+int match_scratch_new(const struct match_set *set, struct match_scratch **ret)
+{
+	pv_auto(match_scratch) s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->set = set;
+	if ((set->near && hs_alloc_scratch(set->near, &s->hs) != HS_SUCCESS) ||
+	    (set->far && hs_alloc_scratch(set->far, &s->hs) != HS_SUCCESS))
+		return -ENOMEM;
+	s->data = pcre2_match_data_create(16, NULL);
+	s->context = pcre2_match_context_create(NULL);
+	s->stack = pcre2_jit_stack_create(STACK_MIN, STACK_MAX, NULL);
+	s->state = calloc(rules_count(set->rs) + 1, sizeof(*s->state));
+	if (!s->data || !s->context || !s->stack || !s->state)
+		return -ENOMEM;
+	pcre2_jit_stack_assign(s->context, NULL, s->stack);
+	(void) pcre2_set_match_limit(s->context, TRIES_MAX);
+	*ret = pv_steal(s);
+	return 0;
+}
+
+uint64_t match_scratch_gave_up(const struct match_scratch *s)
+{
+	return s->gave_up;
+}
