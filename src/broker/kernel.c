@@ -39,14 +39,19 @@ static int open_folders(struct kernel *k)
 	return 0;
 }
 
+/* For the engine to map. A descriptor opened read-only cannot be mapped shared (do_mmap takes VM_SHARED away, and
+ * bpf_map_mmap insists on it), so the map itself is frozen: only the programs write it, whoever holds a descriptor. */
 static int open_counters(struct kernel *k)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
 	char path[POLICY_PATH + 80];
 
 	(void) snprintf(path, sizeof(path), "%s/map_counters", k->dir);
-	k->counters_fd = bpf_obj_get_opts(path, &opts);
-	return k->counters_fd < 0 ? -errno : 0;
+	k->counters_fd = bpf_obj_get(path);
+	if (k->counters_fd < 0)
+		return -errno;
+	if (bpf_map_freeze(k->counters_fd) < 0 && errno != EBUSY)
+		return -errno;
+	return 0;
 }
 
 /* Settings first, then the classes, then the judges: at no moment does a program run on half of them. */

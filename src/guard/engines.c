@@ -34,6 +34,7 @@ struct api_call {
 };
 
 static void queue_run(struct guard *g, struct guard_engine *e);
+static void ask_all(struct guard *g, struct guard_engine *e);
 static void engine_lost(struct guard *g, struct guard_engine *e);
 
 static struct api_call *call_free(struct api_call *c)
@@ -130,6 +131,8 @@ static void on_pipe(struct guard *g, const struct broker_rep *rep, int fd, void 
 	(void) pv_close(fd);
 	if (r < 0)
 		call_finish(c, r);
+	else if (c->req.arg == API_EVENTS)
+		ask_all(g, c->e); /* the stream is open first, so that nothing is missed between it and the list */
 }
 
 static void call_send(struct guard *g, struct api_call *c)
@@ -343,29 +346,23 @@ static void on_events_end(struct api_call *c, int status)
 
 /* connection */
 
+static void ask_all(struct guard *g, struct guard_engine *e)
+{
+	struct api_call *list = call_new(g, e, API_LIST, NULL, on_list);
+
+	e->state = ENGINE_LISTING;
+	ask_networks(g, e);
+	if (list)
+		queue_add(g, list);
+}
+
 static void engine_connect(struct guard *g, struct guard_engine *e)
 {
-	struct api_call *events, *list;
-
 	if (e->events)
 		return;
-	events = call_new(g, e, API_EVENTS, NULL, on_events_end);
-	list = call_new(g, e, API_LIST, NULL, on_list);
-	if (!events || !list) {
-		call_free(events);
-		call_free(list);
-		return;
-	}
-	if (e->state != ENGINE_ABSENT)
-		e->state = ENGINE_LISTING;
-	e->events = events;
-	call_send(g, events); /* first, so that nothing is missed between the list and the stream */
-	if (!e->events) {
-		call_free(list);
-		return;
-	}
-	ask_networks(g, e);
-	queue_add(g, list);
+	e->events = call_new(g, e, API_EVENTS, NULL, on_events_end);
+	if (e->events)
+		call_send(g, e->events);
 }
 
 static int on_retry(sd_event_source *s, uint64_t usec, void *arg)

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -97,6 +98,8 @@ int link_start(struct guard *g, int fd)
 		return -ENOMEM;
 	l->fd = fd;
 	g->link = l;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
 	r = sd_event_add_io(g->loop, &l->source, fd, EPOLLIN, on_broker, g);
 	if (r < 0)
 		return r;

@@ -1,5 +1,6 @@
 /* pavise-engine: the unprivileged role that sees, decides and remembers. Started by the launcher with the descriptors
  * of model/roles.h; ends when the launcher or the broker does. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,6 +208,8 @@ static int sources_start(struct guard *g)
 	r = sd_event_add_signal(g->loop, NULL, SIGTERM, on_signal, g);
 	if (r < 0)
 		return r;
+	if (fcntl(ROLE_FD_LAUNCHER, F_SETFL, O_NONBLOCK) < 0 || fcntl(ROLE_FD_CONTROL, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
 	r = sd_event_add_io(g->loop, NULL, ROLE_FD_LAUNCHER, EPOLLIN, on_launcher, g);
 	if (r < 0)
 		return r;
