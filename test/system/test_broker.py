@@ -491,5 +491,28 @@ def test_swarm(tap):
         d.api("POST", "/swarm/leave?force=1")
 
 
+def test_by_hand(tap):
+    """Root's own commands, with no guard running."""
+    with Roles() as r:
+        r.proc.terminate()
+        r.proc.wait(20)
+
+        def broker(*args, **kw):
+            p = subprocess.run([f"{r.bin}/pavise-broker", *args, "--bpf-dir", "/sys/fs/bpf/roles"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, **kw)
+            return p.returncode, p.stdout.strip()
+
+        until = str(time.monotonic_ns() + 3600 * 10 ** 9)
+        tap.eq(broker("state"), (0, "on"), "what is pinned is in force")
+        tap.eq((broker("off", until), broker("state")), ((0, "off"), (0, f"off {until}")), "off for an hour")
+        tap.eq((broker("on"), broker("state")), ((0, "on"), (0, "on")), "on again")
+        tap.eq(broker("state", user=990)[0], 1, "only root may ask")
+        tap.eq([broker(*a)[0] for a in (("off",), ("off", "soon"), ("on", "x"), ("what",))], [2] * 4, "what it does not know")
+        tap.eq(broker("off", "forever"), (0, "off unpinned"), "off without an end: the pins are removed")
+        tap.eq((broker("state"), broker("on")), ((3, "none"), (3, "none")), "nothing is left to ask")
+        r.launch()
+        tap.ok(r.said("hello", 2), "the guard starts after that")
+
+
 if __name__ == "__main__":
-    main(test_rights, test_configuration, test_deaths, test_cgroups, test_cut, test_engine_api, test_swarm)
+    main(test_rights, test_configuration, test_deaths, test_by_hand, test_cgroups, test_cut, test_engine_api, test_swarm)
