@@ -729,7 +729,9 @@ class Guard:
             if self.answers():
                 return self
             time.sleep(0.05)
-        raise RuntimeError(f"the guard does not start ({self.proc.poll()}):\n{self.log()}")
+        said, code = self.log(), self.proc.poll()
+        self.stop(signal.SIGKILL)
+        raise RuntimeError(f"the guard does not start ({code}):\n{said}")
 
     def answers(self):
         try:
