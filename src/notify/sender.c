@@ -224,6 +224,18 @@ static int run(struct sender *s)
 	return r;
 }
 
+/* Without one, the TLS library is not set up: it is most of this program's memory. */
+static bool has_webhook(const struct policy *p)
+{
+	for (uint32_t i = 0; i < p->n_channels; i++) {
+		const struct channel_kind *kind = channel_kind(p->channels[i].url);
+
+		if (kind && kind->deliver == webhook_deliver)
+			return true;
+	}
+	return false;
+}
+
 static int start(struct sender *s)
 {
 	int r;
@@ -237,7 +249,7 @@ static int start(struct sender *s)
 		r = read_secrets(&s->secrets);
 	(void) close(ROLE_FD_POLICY);
 	(void) close(ROLE_FD_STATE);
-	if (!r)
+	if (!r && has_webhook(s->policy))
 		r = webhook_start();
 	tzset(); /* reads /etc/localtime, which is out of reach afterwards */
 	if (!r)

@@ -16,16 +16,20 @@
 #define TIMEOUT_MS  10000L
 
 static CURL *curl; /* kept: a burst shares one connection and one handshake */
+static bool started;
 
 int webhook_start(void)
 {
 	if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -ENOMEM;
+	started = true;
 	return 0;
 }
 
 void webhook_stop(void)
 {
+	if (!started)
+		return;
 	curl_easy_cleanup(curl);
 	curl = NULL;
 	curl_global_cleanup();

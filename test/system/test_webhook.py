@@ -51,7 +51,7 @@ def certificates(name):
     run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
         "-keyout", p + ".key", "-out", p + ".csr")
     with open(p + ".ext", "w") as f:
-        f.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        f.write("subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:hooks.example,DNS:evil.example\n")
     run("openssl", "x509", "-req", "-in", p + ".csr", "-CA", p + ".ca", "-CAkey", p + ".cakey", "-CAcreateserial", "-days", 2,
         "-extfile", p + ".ext", "-out", p + ".pem")
     return p
@@ -328,6 +328,62 @@ def pump(listener, port):
         pass
 
 
+def name_server(names):
+    """Answers A questions on 127.0.0.1:53, and AAAA with nothing."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 53))
+
+    def serve():
+        try:
+            while True:
+                q, peer = s.recvfrom(512)
+                end = q.index(0, 12) + 5
+                labels, at = [], 12
+                while q[at]:
+                    labels.append(q[at + 1:at + 1 + q[at]].decode())
+                    at += 1 + q[at]
+                address = names.get(".".join(labels)) if q[end - 3] == 1 else None
+                answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(address) if address else b""
+                s.sendto(q[:2] + b"\x81\x80\0\1" + (b"\0\1" if address else b"\0\0") + b"\0\0\0\0" + q[12:end] + answer, peer)
+        except OSError:
+            pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    return s
+
+
+def test_names(tap):
+    """A name from a name server, and one whose owner points it at the cloud's metadata service."""
+    dns = name_server({"hooks.example": "127.0.0.1", "evil.example": "169.254.169.254"})
+    run("ip", "addr", "replace", "169.254.169.254/32", "dev", "lo")
+    with open(f"{WORK}/resolv.conf", "w") as f:
+        f.write("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    run("mount", "--bind", f"{WORK}/resolv.conf", "/etc/resolv.conf")
+    r = Receiver(GOOD)
+    n = Notifier(f"https://hooks.example:{r.port}/hook")
+    n.ask("add 2 high")
+    tap.eq((n.run(8)["waiting"], len(r.got)), (0, 2), "a name is looked up inside the sandbox")
+    n.end()
+    r.stop()
+    touched = []
+    trap = socket.create_server(("169.254.169.254", 4443))
+    threading.Thread(target=lambda: touched.append(accept(trap)), daemon=True).start()
+    n = Notifier("https://evil.example:4443/hook")
+    n.ask("add 1 high")
+    tap.eq((n.run(3)["waiting"], touched), (1, []), "no connection to a link-local address")
+    n.end()
+    trap.close()
+    dns.close()
+    run("umount", "/etc/resolv.conf")
+
+
+def accept(listener):
+    try:
+        return listener.accept()[1]
+    except OSError:
+        return None
+
+
 def test_absent_sockets(tap):
     if os.path.lexists("/run/systemd/journal/socket"):
         os.unlink("/run/systemd/journal/socket")
@@ -339,6 +395,7 @@ def test_absent_sockets(tap):
     n.ask("skew 5")
     tap.eq(n.run(10)["waiting"], 0, "delivered once they are there")
     tap.ok(b"PAVISE_ID=net.stratum\n" in journal.recv(9000), "to the journal")
+    tap.note(f"pavise-sender without a webhook: PSS {n.ask('pss')} KiB")
     c, _ = syslog.accept()
     tap.ok(c.recv(9000).endswith(b"net\0"), "and to a syslog that listens on a stream")
     n.end()
@@ -360,5 +417,5 @@ if __name__ == "__main__":
     run("mount", "-t", "tmpfs", "tmpfs", "/run")
     GOOD, BAD = certificates("good"), certificates("bad")
     run("mount", "--bind", GOOD + ".ca", BUNDLE)
-    main(test_delivery, test_statuses, test_retry_after, test_outage, test_sender_dies, test_certificates, test_absent_sockets,
-         test_root)
+    main(test_delivery, test_statuses, test_retry_after, test_outage, test_sender_dies, test_certificates, test_names,
+         test_absent_sockets, test_root)
