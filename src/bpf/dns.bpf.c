@@ -243,7 +243,7 @@ GLOBAL int pv_dns_stream(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 rem
 	use = s->have < total ? s->have : total;
 	s->look = dns_look(&s->state, t, s->buf + 2, use - 2);
 	if (s->look == DNS_LOOK_CUT) {
-		if (use == total || s->have >= DNS_STREAM)
+		if (use == total || s->have >= DNS_STREAM || s->state.questions > 1)
 			s->look = DNS_LOOK_ODD;
 		return n;
 	}
@@ -404,7 +404,8 @@ GLOBAL int pv_stream_message(struct __sk_buff *skb, __u32 slot, __u32 off, __u32
 		return s->verdict & EVF_REFUSED ? STREAM_DROP : STREAM_PASS;
 	}
 	if (s->look == DNS_LOOK_MATCH && !pv_is_neighbour(slot)) {
-		pv_tell_dns(skb, slot, EVENT_DNS, s->verdict);
+		if (!s->held)
+			pv_tell_dns(skb, slot, EVENT_DNS, s->verdict);
 		if (s->verdict & EVF_REFUSED)
 			return STREAM_DROP;
 	}
@@ -441,6 +442,7 @@ static __always_inline void stream_save(struct stream *st, const struct scratch 
 {
 	st->next = next;
 	st->known = s->known;
+	st->held = 0;
 	st->have = s->have;
 	st->skip = s->skip;
 	__builtin_memcpy(st->buf, s->buf, sizeof(st->buf));
@@ -458,6 +460,7 @@ static __always_inline int tcp_stream(struct __sk_buff *skb, struct scratch *s, 
 	}
 	if (!st->known) { /* a new connection, or one that is older than we are */
 		st->known = 1;
+		st->held = 0;
 		st->next = seq;
 		st->have = 0;
 		st->skip = 0;
@@ -476,10 +479,13 @@ static __always_inline int tcp_stream(struct __sk_buff *skb, struct scratch *s, 
 	if (ahead >= len)
 		return PASS;
 	s->known = 1;
+	s->held = st->held;
 	stream_load(s, st);
 	r = pv_stream_bytes(skb, slot, off + ahead, len - ahead);
 	if (r == PASS)
 		stream_save(st, s, seq + len);
+	else
+		st->held = 1;
 	return r;
 }
 
@@ -495,6 +501,7 @@ static __always_inline int tcp_stateless(struct __sk_buff *skb, struct scratch *
 	if (raw) {
 		s->have = 0;
 		s->skip = 0;
+		s->held = 0;
 		if (pv_stream_bytes(skb, slot, off, len) == DROP)
 			return DROP;
 		return s->have && (verdict & EVF_REFUSED) ? DROP : PASS;

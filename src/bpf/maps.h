@@ -61,7 +61,8 @@ struct stream { /* per TCP socket that speaks DNS: the question so far */
 	__u32 next; /* sequence number after the last byte that was let through */
 	__u32 have; /* bytes of the message in buf, prefix included; buf is kept between segments */
 	__u32 skip; /* bytes of a judged message still to come */
-	__u32 known;
+	__u16 known;
+	__u16 held; /* what comes at `next` was dropped and told: its retransmissions are only dropped */
 	__u8 buf[DNS_STREAM + 7];
 };
 
@@ -81,7 +82,7 @@ struct scratch {
 	struct dns_state state;
 	__u32 have, skip, look, known;
 	__u64 cgroup;
-	__u32 verdict, told;
+	__u32 verdict, held;
 	struct pv_netname_key net;
 	__u8 buf[2 + DNS_STREAM * 2 + DNS_BUF]; /* message from index 2 on, before it a stream's length prefix */
 };

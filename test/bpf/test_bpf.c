@@ -1,0 +1,24 @@
+/* test_bpf - the programs in the kernel against real sockets. Prints TAP; needs root and cgroup v2. */
+#include "lab.h"
+#include "test_bpf.h"
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} suites[] = {
+	{ "net", suite_net },	{ "servers", suite_servers }, { "dns", suite_dns },   { "modes", suite_modes },
+	{ "cgroups", suite_cgroups }, { "pins", suite_pins }, { "load", suite_load }, { "cost", suite_cost },
+};
+
+int main(int argc, char **argv)
+{
+	int r;
+
+	lab_start();
+	for (size_t i = 0; i < N_ELEMENTS(suites); i++)
+		if (argc < 2 || strcmp(argv[1], suites[i].name) == 0)
+			suites[i].run();
+	r = lab_summary();
+	lab_end();
+	return r;
+}
