@@ -14,9 +14,12 @@ enum broker_op { /* numbers are never reused */
 	/* arg: enum api_request (engine_api/request.h); arg2: 0 Docker, 1 Podman; id: container, image or
 	 * service, checked against the template's kind. -> one descriptor: the read end of a pipe with the raw
 	 * HTTP answer, cut at the template's cap. Requests that act also need `cgroup`: the cgroup's own name
-	 * must carry `id`; limit kill. */
+	 * must carry `id`; limit kill (not for restart policies other than no, and unpause: they give back).
+	 * A restart policy can be set with cgroup 0, since a stopped container has none. The pipe's read end does not
+	 * block. */
 	BROKER_API = 2,
-	/* arg: replicas to scale to (0 stops); id: Swarm service. A one-shot child does it. -> value: the
+	/* arg: replicas to scale to (0 stops; UINT64_MAX: a global service runs again); id: Swarm service. A one-shot
+	 * child does it. -> value: the
 	 * replicas it had (UINT64_MAX for a global service, which is constrained away). Limit kill. */
 	BROKER_SWARM_SCALE = 3,
 	/* cgroup: a container's cgroup (64 hex in its name) below the watched root. Writes cgroup.kill, on v1
@@ -56,7 +59,7 @@ _Static_assert(sizeof(struct broker_req) == 128, "broker protocol");
 
 struct broker_rep {
 	uint32_t seq;	/* 0: news, not an answer */
-	int32_t result; /* 0 or negative errno; -EDQUOT: over the limit */
+	int32_t result; /* 0 or negative errno; -EDQUOT: over the limit; -ESRCH: the cgroup is gone */
 	uint64_t value, value2;
 };
 _Static_assert(sizeof(struct broker_rep) == 24, "broker protocol");
