@@ -49,7 +49,7 @@ static int open_counters(struct kernel *k)
 	k->counters_fd = bpf_obj_get(path);
 	if (k->counters_fd < 0)
 		return -errno;
-	if (bpf_map_freeze(k->counters_fd) < 0 && errno != EBUSY)
+	if (bpf_map_freeze(k->counters_fd) < 0 && errno != EBUSY && errno != EPERM) /* EPERM: frozen by the broker before us */
 		return -errno;
 	return 0;
 }

@@ -25,7 +25,7 @@ PV_AUTO(kernel)
 int kernel_policy(struct kernel *k, const struct policy *p);
 
 /* Borrowed descriptors: to watch, to pass on. The ring must be passed writable (the reader moves its position), the
- * counters are a read-only descriptor of the map: no passed descriptor can change a policy. */
+ * counters' map is frozen, so that only the programs write it: no passed descriptor can change a policy. */
 int kernel_ring_fd(const struct kernel *k);
 size_t kernel_ring_size(const struct kernel *k);
 int kernel_counters_fd(const struct kernel *k);

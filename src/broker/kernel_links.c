@@ -296,6 +296,22 @@ static int attach_below(struct kernel *k, size_t hook)
 	return worst;
 }
 
+/* The root is free after all: what was attached below it would judge everything twice. */
+static void drop_below(struct kernel *k, size_t hook)
+{
+	for (size_t i = k->n_links; i-- > 0;) {
+		struct kernel_link *l = &k->links[i];
+		char path[POLICY_PATH + 80];
+
+		if (l->hook != hook || l->cgroup == 0 || l->cgroup == k->root_id)
+			continue;
+		pin_path(k, l, "", path, sizeof(path));
+		(void) unlink(path);
+		(void) pv_close(l->fd);
+		*l = k->links[--k->n_links];
+	}
+}
+
 static void attach_hook(struct kernel *k, size_t hook)
 {
 	const struct kernel_hook *h = &kernel_hooks[hook];
@@ -309,6 +325,8 @@ static void attach_hook(struct kernel *k, size_t hook)
 	if (r == -EPERM && h->type >= 0) {
 		kernel_blame(k, BROKER_DEGRADED_BELOW, h->name, r);
 		r = attach_below(k, hook);
+	} else if (r == 0) {
+		drop_below(k, hook);
 	}
 	if (r < 0)
 		kernel_blame(k, h->degraded, h->name, r);
@@ -396,7 +414,7 @@ uint32_t kernel_self_check(struct kernel *k)
 		if (k->n_links == before)
 			i++;
 	}
-	k->degraded &= BROKER_DEGRADED_BELOW;
+	k->degraded = 0;
 	for (size_t i = 0; i < kernel_n_hooks; i++) {
 		bool at_root = link_find(k, i, kernel_hooks[i].type < 0 ? 0 : k->root_id) != NULL;
 

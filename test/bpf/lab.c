@@ -1,4 +1,5 @@
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
@@ -384,11 +385,29 @@ int lab_in(const char *path, int (*fn)(void *), void *arg)
 
 static void remove_tree(const char *path)
 {
-	char cmd[600];
+	char cmd[700];
 
 	/* depth first; a cgroup folder holds only files that cannot be removed */
 	(void) snprintf(cmd, sizeof(cmd), "find %s -depth -type d -exec rmdir {} ;", path);
 	(void) ip(cmd);
+}
+
+/* What a run that was killed has left. */
+static void remove_leftovers(const char *v2)
+{
+	DIR *d = opendir(v2);
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		uint32_t pid;
+		char path[600];
+
+		if (strncmp(e->d_name, "pvbpf-", 6) != 0 || parse_u32(e->d_name + 6, &pid) < 0 || kill((pid_t) pid, 0) == 0)
+			continue;
+		(void) snprintf(path, sizeof(path), "%s/%s", v2, e->d_name);
+		remove_tree(path);
+	}
+	if (d)
+		(void) closedir(d);
 }
 
 /* ---- events ---- */
@@ -525,6 +544,7 @@ void lab_start(void)
 		give_up("namespaces");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount("bpf", "/sys/fs/bpf", "bpf", 0, NULL) < 0)
 		give_up("bpffs");
+	remove_leftovers(v2);
 	start_outside();
 	(void) snprintf(lab_root, sizeof(lab_root), "%s/pvbpf-%d", v2, (int) getpid());
 	if (mkdir(lab_root, 0755) < 0)
