@@ -218,8 +218,15 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin))
 		command(line);
 	t.launcher = pv_close(t.launcher); /* the sender ends by itself when its launcher hangs up */
-	if (t.sender)
+	for (int i = 0; t.sender && i < 500; i++) {
+		sender_reap();
+		(void) usleep(10000);
+	}
+	if (t.sender) {
+		(void) kill(t.sender, SIGKILL);
 		(void) waitpid(t.sender, NULL, 0);
+		return 6;
+	}
 	t.box = outbox_free(t.box);
 	t.store = store_free(t.store);
 	return 0;
