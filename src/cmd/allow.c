@@ -191,6 +191,7 @@ static int reload(struct cmd *c, struct pv_buf *said)
 		pv_buf_puts(said, "; the guard does not run, it takes effect when it starts\n");
 		return CMD_OK;
 	}
+	ask_patience(a, ASK_ACT_S);
 	ask_confine();
 	if (ask(a, "{\"verb\":\"reload\"}", NULL, NULL, &answer) < 0) {
 		cmd_say("pavise: the exception is written, but was not loaded");

@@ -15,7 +15,6 @@
 
 #define LINE_MAX_ANSWER (4u << 20)
 #define NOBODY		65534
-#define PATIENCE_S	30 /* an undo asks Docker, a reload starts the policy child */
 
 struct ask {
 	int fd;
@@ -47,7 +46,7 @@ int ask_open(const struct policy *p, struct ask **ret)
 		return -ENAMETOOLONG;
 	if (connect(a->fd, (struct sockaddr *) &addr, sizeof(addr)) < 0)
 		return -errno;
-	ask_patience(a, PATIENCE_S);
+	ask_patience(a, ASK_READ_S);
 	*ret = pv_steal(a);
 	return 0;
 }
@@ -181,12 +180,15 @@ int ask(struct ask *a, const char *request, int (*fn)(const cJSON *, void *), vo
 		r = answers(a, fn, arg, ret_last);
 	if (r == 0 || r == -EREMOTEIO)
 		return r;
-	pv_buf_printf(&what, "the guard's answer broke off: %s", r == -EPIPE ? "it ended the connection" : r == -ETIMEDOUT ? "it takes too long" : strerror(-r));
-	cmd_fail(pv_buf_str(&what), "pavise status");
+	if (r == -ETIMEDOUT)
+		pv_buf_puts(&what, "the guard takes the question, but does not answer");
+	else
+		pv_buf_printf(&what, "the guard's answer broke off: %s", r == -EPIPE ? "it ended the connection" : strerror(-r));
+	cmd_fail(pv_buf_str(&what), "journalctl -u pavise -n 20");
 	return r;
 }
 
-int ask_simple(struct cmd *c, const char *request, cJSON **ret_last)
+int ask_simple(struct cmd *c, const char *request, unsigned seconds, cJSON **ret_last)
 {
 	const struct policy *p;
 	pv_auto(ask) a = NULL;
@@ -199,6 +201,7 @@ int ask_simple(struct cmd *c, const char *request, cJSON **ret_last)
 		ask_explain(p, r);
 		return CMD_INCOMPLETE;
 	}
+	ask_patience(a, seconds);
 	ask_confine();
 	return ask(a, request, NULL, NULL, ret_last) < 0 ? CMD_INCOMPLETE : CMD_OK;
 }

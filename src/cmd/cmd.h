@@ -102,8 +102,10 @@ struct ask; /* a connection */
 int ask_open(const struct policy *p, struct ask **ret);
 struct ask *ask_free(struct ask *a);
 PV_AUTO(ask)
-/* How long the guard may take for anything: 30 s unless set; 0: no end. The launcher keeps the socket open while a dead
+/* How long the guard may take for anything: 5 s unless set; 0: no end. The launcher keeps the socket open while a dead
  * engine is started again, so that a connection alone says nothing. */
+#define ASK_READ_S 5
+#define ASK_ACT_S  30 /* an undo asks Docker, a reload starts the policy child */
 void ask_patience(struct ask *a, unsigned seconds);
 void ask_explain(const struct policy *p, int r); /* says why ask_open() failed, and the next command */
 /* Root gives up everything before it reads what the engine (an unprivileged process) answers. */
@@ -114,7 +116,7 @@ struct cJSON;
  * no, which has been said; other negative errno: the connection failed (said). */
 int ask(struct ask *a, const char *request, int (*fn)(const struct cJSON *line, void *arg), void *arg, struct cJSON **ret_last);
 /* ask_open(), confine, ask(). Returns an exit status. */
-int ask_simple(struct cmd *c, const char *request, struct cJSON **ret_last);
+int ask_simple(struct cmd *c, const char *request, unsigned seconds, struct cJSON **ret_last);
 
 /* Text and numbers of an answer, whatever is in it. */
 const char *json_text(const struct cJSON *o, const char *key); /* "" when absent */

@@ -198,7 +198,7 @@ int cmd_status(struct cmd *c)
 	pv_autobuf out = PV_BUF_INIT;
 	cJSON *answer = NULL;
 	const cJSON *s;
-	int r = ask_simple(c, "{\"verb\":\"status\"}", &answer);
+	int r = ask_simple(c, "{\"verb\":\"status\"}", ASK_READ_S, &answer);
 
 	if (r != CMD_OK)
 		return r;

@@ -30,7 +30,7 @@ static int list_acts(struct cmd *c)
 	pv_autobuf out = PV_BUF_INIT;
 	cJSON *answer = NULL;
 	const cJSON *acts, *a;
-	int r = ask_simple(c, "{\"verb\":\"acts\"}", &answer);
+	int r = ask_simple(c, "{\"verb\":\"acts\"}", ASK_READ_S, &answer);
 
 	if (r != CMD_OK)
 		return r;
@@ -59,7 +59,7 @@ int cmd_undo(struct cmd *c)
 		return CMD_USAGE;
 	}
 	pv_buf_printf(&request, "{\"verb\":\"undo\",\"row\":%" PRIu64 "}", row);
-	r = ask_simple(c, pv_buf_str(&request), &answer);
+	r = ask_simple(c, pv_buf_str(&request), ASK_ACT_S, &answer);
 	if (r != CMD_OK)
 		return r;
 	pv_buf_safe(&out, json_text(answer, "text"), 0);

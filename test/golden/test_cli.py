@@ -7,8 +7,8 @@ guard that says hostile things; `allow`; the sandbox of the policy child.
 import json
 import os
 import re
+import select
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 WRITE = os.environ.get("PAVISE_GOLDEN") == "write"
 ROOT = os.geteuid() == 0
 COMMON = ["--config", "--no-color", "--quiet", "--help"]
-ENV = {"PATH": os.environ["PATH"], "TZ": "UTC", "LANG": "C.UTF-8"}
+ENV = {"PATH": os.environ["PATH"], "TZ": "UTC", "LANG": "C.UTF-8",
+       **{k: v for k, v in os.environ.items() if k in ("ASAN_OPTIONS", "UBSAN_OPTIONS")}}
 
 
 def pavise(*args, **kw):
@@ -459,14 +460,22 @@ def test_terminal(tap):
         before = termios.tcgetattr(slave)
         p = subprocess.Popen([PAVISE, "top", "--config", conf], stdin=slave, stdout=slave, stderr=subprocess.PIPE,
                              env={**ENV, "TERM": "xterm"}, start_new_session=True)
-        out = b""
         deadline = time.monotonic() + 10
-        while b"WORKLOAD" not in out and time.monotonic() < deadline:
-            out += os.read(master, 4096)
+
+        def read_until(mark, out):
+            while mark not in out and time.monotonic() < deadline:
+                if select.select([master], [], [], 0.2)[0]:
+                    out += os.read(master, 4096)
+            return out
+
+        out = read_until(b"WORKLOAD", b"")
         os.write(master, b"q")
-        code = p.wait(10)
-        while b"\x1b[?1049l" not in out and time.monotonic() < deadline:
-            out += os.read(master, 4096)
+        try:
+            code = p.wait(10)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            code = p.wait()
+        out = read_until(b"\x1b[?1049l", out)
         tap.ok(code == 0 and b"\x1b[?1049h" in out and b"\x1b[?25h\x1b[?1049l" in out, "draws, ends with q, restores the screen",
                (code, out, p.stderr.read()))
         tap.ok(termios.tcgetattr(slave)[:4] == before[:4], "and the terminal's modes")
