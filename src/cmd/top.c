@@ -17,6 +17,7 @@
 struct row {
 	const char *name;
 	uint64_t cpu, memory, limit, processes, refused;
+	bool measured; /* not yet, or the kernel does not tell */
 };
 
 static int by_cpu(const void *a, const void *b)
@@ -41,7 +42,8 @@ static size_t read_rows(const cJSON *list, struct row **ret)
 	cJSON_ArrayForEach(w, list)
 		rows[n++] = (struct row){ .name = json_text(w, "name"), .cpu = json_u64(w, "cpu"),
 					  .memory = json_u64(w, "memory"), .limit = json_u64(w, "memory_limit"),
-					  .processes = json_u64(w, "processes"), .refused = json_u64(w, "refused") };
+					  .processes = json_u64(w, "processes"), .refused = json_u64(w, "refused"),
+					  .measured = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(w, "memory")) };
 	qsort(rows, n, sizeof(*rows), by_cpu);
 	*ret = rows;
 	return n;
@@ -94,7 +96,10 @@ static void draw_row(struct pv_buf *out, const struct row *r, size_t name_width,
 	}
 	pv_buf_puts(out, "  ");
 	pv_buf_clear(&text);
-	words_bytes(&text, r->memory);
+	if (r->measured)
+		words_bytes(&text, r->memory);
+	else
+		pv_buf_putc(&text, '-');
 	cell(out, pv_buf_str(&text), 9, true);
 	pv_buf_puts(out, " / ");
 	pv_buf_clear(&text);
