@@ -111,6 +111,8 @@ struct kernel *kernel_free(struct kernel *k)
 	pavise_bpf__destroy(k->skel);
 	(void) pv_close(k->counters_fd);
 	(void) pv_close(k->root_fd);
+	if (k->lock_fd >= 0)
+		(void) flock(k->lock_fd, LOCK_UN); /* a forked child may still hold the descriptor */
 	(void) pv_close(k->lock_fd);
 	free(k);
 	return NULL;

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -105,12 +107,13 @@ static int eat(void *arg)
 	(void) snprintf(path, sizeof(path), "%s/cgroup.procs", memory_dir);
 	pid = fork(); /* the child dies, the workload lives on */
 	if (pid == 0) {
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (!write_file(path, "0"))
 			_exit(2);
 		for (;;) {
-			char *p = malloc(1 << 20);
+			char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-			if (p)
+			if (p != MAP_FAILED)
 				memset(p, 1, 1 << 20);
 		}
 	}

@@ -170,7 +170,7 @@ void suite_cost(void)
 		const char *link;
 		uint64_t bar;
 	} bars[] = { { "connect4", 150 }, { "sendmsg4", 150 }, { "egress", 250 }, { "ingress", 250 },
-		     { "sock_create", 150 }, { "fork", 1000 }, { "exit", 1000 } };
+		     { "sock_create", 150 }, { "fork", 3000 }, { "exit", 3000 } };
 	uint64_t ns0[N_ELEMENTS(bars)], runs0[N_ELEMENTS(bars)], best[N_ELEMENTS(bars)];
 	int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 

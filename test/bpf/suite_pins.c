@@ -57,13 +57,17 @@ static void adoption(void)
 	uint32_t before = link_program("link_connect4");
 	struct pv_workload w = { 0 };
 	struct kernel *other;
+	int r;
 
 	lab_check(kernel_open(lab_policy, &other) == -EBUSY, "a second opener is told so");
 	(void) kernel_except(lab_kernel, box, PV_ALLOW_DNS);
 	(void) kernel_off(lab_kernel, 0);
 	die_open();
 	(void) lab_mkdir("docker/" HEX_B "/later");
-	lab_check(lab_reopen() == 0, "the next one adopts the pins");
+	r = lab_reopen();
+	lab_check(r == 0, "the next one adopts the pins: %s", strerror(-r));
+	if (r < 0)
+		exit(1);
 	lab_check(kernel_degraded(lab_kernel) == 0, "nothing is degraded (%x)", kernel_degraded(lab_kernel));
 	lab_check(before && link_program("link_connect4") != before, "the pinned link carries the new program");
 	lab_check(kernel_workload(lab_kernel, box, &w) == 0 && (w.flags & PV_ALLOW_DNS), "exceptions are still there");
