@@ -1,0 +1,423 @@
+#include "scan/look.h"
+
+#include <sodium/crypto_generichash.h>
+#include <sodium/randombytes.h>
+#include <string.h>
+
+#include "base/mask.h"
+
+/* A hit this close to a change is looked for again instead of taken over: a character more may make it another thing. */
+#define MARGIN	  16
+#define CARRY_MAX 4000000 /* hits times copies; above, the text is looked at as a whole */
+
+struct found { /* of one text, before overlaps are settled */
+	size_t start, len;
+	const struct rule *rule;
+	size_t variable; /* SIZE_MAX: none */
+	uint32_t secret;
+};
+
+struct worker {
+	struct match_scratch *scratch;
+	struct found *found;
+	size_t n, room;
+	uint64_t bytes;
+	struct look *l;
+	bool binary, full;
+};
+
+struct slot {
+	unsigned char key[16];
+	uint32_t secret; /* plus 1 */
+};
+
+struct look {
+	const struct match_set *set;
+	const struct match_values *values;
+	struct scan_notes *notes;
+	unsigned threads;
+	struct worker worker[LOOK_THREADS];
+	unsigned char hash_key[crypto_generichash_KEYBYTES];
+	pthread_mutex_t lock; /* of all below */
+	struct look_secret *secret;
+	size_t n_secrets, secrets_room;
+	struct slot *slot;
+	size_t slots;
+};
+
+int look_new(const struct match_set *set, const struct match_values *values, struct scan_notes *notes, unsigned threads,
+	     struct look **ret)
+{
+	pv_auto(look) l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->set = set;
+	l->values = values && match_values_count(values) ? values : NULL;
+	l->notes = notes;
+	l->threads = PV_MIN(PV_MAX(threads, 1u), (unsigned) LOOK_THREADS);
+	(void) pthread_mutex_init(&l->lock, NULL);
+	randombytes_buf(l->hash_key, sizeof(l->hash_key));
+	for (unsigned i = 0; i < l->threads; i++) {
+		int r = match_scratch_new(set, &l->worker[i].scratch);
+
+		l->worker[i].l = l;
+		if (r < 0)
+			return r;
+	}
+	*ret = pv_steal(l);
+	return 0;
+}
+
+struct look *look_free(struct look *l)
+{
+	if (!l)
+		return NULL;
+	for (unsigned i = 0; i < l->threads; i++) {
+		(void) match_scratch_free(l->worker[i].scratch);
+		free(l->worker[i].found);
+	}
+	for (size_t i = 0; i < l->n_secrets; i++) {
+		free(l->secret[i].variable);
+		free(l->secret[i].masked);
+	}
+	(void) pthread_mutex_destroy(&l->lock);
+	free(l->secret);
+	free(l->slot);
+	free(l);
+	return NULL;
+}
+
+bool look_is_binary(const char *text, size_t len)
+{
+	return memchr(text, '\0', PV_MIN(len, (size_t) LOOK_BINARY)) != NULL;
+}
+
+/* --- the table of secrets --- */
+
+static void key_of(const struct look *l, const struct match_hit *h, unsigned char key[16])
+{
+	size_t index = h->rule ? h->index : SIZE_MAX;
+	crypto_generichash_state st;
+
+	(void) crypto_generichash_init(&st, l->hash_key, sizeof(l->hash_key), 16);
+	(void) crypto_generichash_update(&st, (const unsigned char *) &index, sizeof(index));
+	(void) crypto_generichash_update(&st, (const unsigned char *) h->secret_text, h->secret_len);
+	(void) crypto_generichash_final(&st, key, 16);
+}
+
+static int more_slots(struct look *l)
+{
+	size_t want = l->slots ? 2 * l->slots : 1024;
+	struct slot *slot = calloc(want, sizeof(*slot));
+
+	if (!slot)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->slots; i++) {
+		size_t at;
+
+		if (!l->slot[i].secret)
+			continue;
+		memcpy(&at, l->slot[i].key, sizeof(at));
+		while (slot[at & (want - 1)].secret)
+			at++;
+		slot[at & (want - 1)] = l->slot[i];
+	}
+	free(l->slot);
+	l->slot = slot;
+	l->slots = want;
+	return 0;
+}
+
+static int new_secret(struct look *l, const struct match_hit *h)
+{
+	enum mask_kind kind = !h->rule || h->rule->password ? MASK_PASSWORD : MASK_TOKEN;
+	pv_autobuf masked = PV_BUF_INIT;
+	struct look_secret *s;
+
+	if (l->n_secrets == l->secrets_room) {
+		size_t want = l->secrets_room ? 2 * l->secrets_room : 256;
+
+		s = reallocarray(l->secret, want, sizeof(*s));
+		if (!s)
+			return -ENOMEM;
+		l->secret = s;
+		l->secrets_room = want;
+	}
+	mask_secret(&masked, kind, h->secret_text, h->secret_len);
+	s = &l->secret[l->n_secrets];
+	*s = (struct look_secret){ .rule = h->rule, .masked = strdup(pv_buf_str(&masked)), .severity = h->severity,
+				   .checked = h->checked, .len = h->secret_len };
+	(void) strncpy(s->encoding, h->encoding ? h->encoding : "", sizeof(s->encoding) - 1);
+	if (h->value_name)
+		s->variable = strdup(h->value_name);
+	if (!s->masked || (h->value_name && !s->variable)) {
+		free(s->masked);
+		free(s->variable);
+		return -ENOMEM;
+	}
+	l->n_secrets++;
+	return 0;
+}
+
+static int number_locked(struct look *l, const struct match_hit *h, const unsigned char key[16], uint32_t *ret)
+{
+	size_t at;
+	int r;
+
+	if (2 * l->n_secrets >= l->slots && more_slots(l) < 0)
+		return -ENOMEM;
+	memcpy(&at, key, sizeof(at));
+	for (;; at++) {
+		struct slot *s = &l->slot[at & (l->slots - 1)];
+
+		if (s->secret && memcmp(s->key, key, 16) == 0) {
+			*ret = s->secret - 1;
+			return 0;
+		}
+		if (s->secret)
+			continue;
+		if (l->n_secrets >= LOOK_SECRETS)
+			return -ENOSPC;
+		r = new_secret(l, h);
+		if (r < 0)
+			return r;
+		memcpy(s->key, key, 16);
+		s->secret = (uint32_t) l->n_secrets;
+		*ret = s->secret - 1;
+		return 0;
+	}
+}
+
+static int number_of(struct look *l, const struct match_hit *h, uint32_t *ret)
+{
+	unsigned char key[16];
+	int r;
+
+	key_of(l, h, key);
+	(void) pthread_mutex_lock(&l->lock);
+	r = number_locked(l, h, key, ret);
+	(void) pthread_mutex_unlock(&l->lock);
+	return r;
+}
+
+const struct look_secret *look_secret(const struct look *l, uint32_t secret)
+{
+	return &l->secret[secret];
+}
+
+size_t look_secrets(const struct look *l)
+{
+	return l->n_secrets;
+}
+
+const char *look_rule_id(const struct look_secret *s)
+{
+	return s->rule ? s->rule->id : "own-value";
+}
+
+uint64_t look_bytes(const struct look *l)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < l->threads; i++)
+		n += l->worker[i].bytes;
+	return n;
+}
+
+void look_end(struct look *l)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < l->threads; i++)
+		n += match_scratch_gave_up(l->worker[i].scratch);
+	if (n)
+		scan_note(l->notes, REASON_TIMEOUT, "", "%llu places where a pattern took too long",
+			  (unsigned long long) n);
+}
+
+/* --- one text --- */
+
+static int on_hit(const struct match_hit *h, void *user)
+{
+	struct worker *w = user;
+	struct found *f;
+	int r;
+
+	if (w->n >= LOOK_HITS) {
+		w->full = true;
+		return 1;
+	}
+	/* In what is no text a rule without a form of its own would find randomness everywhere. */
+	if (w->binary && h->rule && (h->rule->generic || h->severity < SEV_MEDIUM))
+		return 0;
+	if (w->n == w->room) {
+		size_t want = w->room ? 2 * w->room : 64;
+
+		f = reallocarray(w->found, want, sizeof(*f));
+		if (!f)
+			return -ENOMEM;
+		w->found = f;
+		w->room = want;
+	}
+	f = &w->found[w->n];
+	*f = (struct found){ .start = h->secret.start, .len = h->secret.len, .rule = h->rule,
+			     .variable = h->value_name ? h->value_index : SIZE_MAX };
+	r = number_of(w->l, h, &f->secret);
+	if (r == -ENOSPC) {
+		scan_note(w->l->notes, REASON_TOO_LARGE, "", "more than %d different secrets; the others are not listed",
+			  LOOK_SECRETS);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	w->n++;
+	return 0;
+}
+
+static int rank(const struct found *f)
+{
+	return !f->rule ? 2 : f->rule->generic ? 1 : 3;
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct found *a = pa, *b = pb;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (a->len != b->len)
+		return a->len > b->len ? -1 : 1;
+	return rank(b) - rank(a);
+}
+
+/* The same value, known by its form and as a variable of the project: worth telling both. */
+static void attach(struct look *l, const struct found *to, const struct found *from)
+{
+	struct look_secret *s;
+
+	if (from->variable == SIZE_MAX || from->start != to->start || from->len != to->len)
+		return;
+	(void) pthread_mutex_lock(&l->lock);
+	s = &l->secret[to->secret];
+	if (!s->variable)
+		s->variable = strdup(match_values_name(l->values, from->variable)); /* left out without memory */
+	(void) pthread_mutex_unlock(&l->lock);
+}
+
+/* Of what overlaps the better known stays: a provider's form, then an own value, then a generic rule; the longer of two
+ * of a kind. A provider's token that is also an own value stays what the provider's rule says. */
+static size_t settle(struct look *l, struct found *f, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct found *last = kept ? &f[kept - 1] : NULL;
+
+		if (!last || f[i].start >= last->start + last->len) {
+			f[kept++] = f[i];
+			continue;
+		}
+		if (rank(&f[i]) > rank(last) || (rank(&f[i]) == rank(last) && f[i].len > last->len)) {
+			attach(l, &f[i], last);
+			*last = f[i];
+		} else {
+			attach(l, last, &f[i]);
+		}
+	}
+	return kept;
+}
+
+static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
+{
+	if (h->n == h->room) {
+		size_t want = h->room ? 2 * h->room : 16;
+		struct look_hit *hit = reallocarray(h->hit, want, sizeof(*hit));
+
+		if (!hit)
+			return -ENOMEM;
+		h->hit = hit;
+		h->room = want;
+	}
+	h->hit[h->n++] = (struct look_hit){ .secret = secret, .start = start, .len = len };
+	return 0;
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+	const struct look_hit *a = pa, *b = pb;
+
+	return a->start != b->start ? (a->start < b->start ? -1 : 1) : (a->len < b->len) - (a->len > b->len);
+}
+
+static int take_over(struct look_hits *hits, const struct look_hits *base, const struct delta_map *map, size_t base_len,
+		     size_t len)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < base->n; i++) {
+		const struct look_hit *b = &base->hit[i];
+		size_t start;
+
+		if (delta_carried(map, b->start, b->len, MARGIN, base_len, len, &start) &&
+		    add(hits, b->secret, start, b->len) < 0)
+			return -ENOMEM;
+	}
+	if (hits->n > 1)
+		qsort(hits->hit, hits->n, sizeof(*hits->hit), by_start);
+	for (size_t i = 0; i < hits->n; i++) /* what was found again stands twice */
+		if (!kept || hits->hit[i].start >= hits->hit[kept - 1].start + hits->hit[kept - 1].len)
+			hits->hit[kept++] = hits->hit[i];
+	hits->n = kept;
+	return 0;
+}
+
+int look_at(struct look *l, unsigned thread, const char *text, size_t len, const struct delta_map *map, size_t base_len,
+	    const struct look_hits *base, struct look_hits *hits)
+{
+	struct worker *w = &l->worker[thread];
+	struct match_deep how = { .values = l->values };
+	size_t scanned = 0;
+	int r;
+
+	hits->n = w->n = 0;
+	w->full = false;
+	w->binary = look_is_binary(text, len);
+	how.max_depth = w->binary ? 0 : LOOK_DEPTH;
+	if (map && base && base->n * map->n_copies > CARRY_MAX)
+		map = NULL;
+	if (map) {
+		how.changed = map->changed;
+		how.n_changed = map->n_changed;
+	}
+	r = map && !map->n_changed ? 0 : match_scan_deep(l->set, w->scratch, text, len, &how, on_hit, w, &scanned);
+	w->bytes += scanned;
+	if (r < 0)
+		return r;
+	if (w->full)
+		scan_note(l->notes, REASON_TOO_LARGE, "", "a text with more than %d secrets; the others are not listed", LOOK_HITS);
+	if (w->n > 1) {
+		qsort(w->found, w->n, sizeof(*w->found), by_place);
+		w->n = settle(l, w->found, w->n);
+	}
+	for (size_t i = 0; i < w->n; i++)
+		if (add(hits, w->found[i].secret, w->found[i].start, w->found[i].len) < 0)
+			return -ENOMEM;
+	return map && base && base->n ? take_over(hits, base, map, base_len, len) : 0;
+}
+
+void look_lines(const char *text, struct look_hits *hits)
+{
+	const char *p = text;
+	uint32_t line = 1;
+
+	for (size_t i = 0; i < hits->n; i++) {
+		const char *end = text + hits->hit[i].start, *nl;
+
+		while (p < end && (nl = memchr(p, '\n', (size_t) (end - p)))) {
+			line++;
+			p = nl + 1;
+		}
+		hits->hit[i].line = line;
+	}
+}
