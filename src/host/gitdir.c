@@ -28,11 +28,17 @@ struct gitdir *gitdir_free(struct gitdir *g)
 int gitdir_read(int dir_fd, const char *path, size_t max, bool text, char **ret, size_t *ret_len)
 {
 	pv_autoclose int fd = openat(dir_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : gitdir_read_fd(fd, max, text, ret, ret_len);
+}
+
+int gitdir_read_fd(int fd, size_t max, bool text, char **ret, size_t *ret_len)
+{
 	pv_autofree char *data = NULL;
 	struct stat st;
 	size_t len = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;

@@ -31,6 +31,7 @@ PV_AUTO(gitdir)
 /* Reads a small regular file, at most `max` bytes, never waiting for it. The text gets a NUL. -EFBIG, -EBADMSG: no
  * regular file, or NUL inside when `text`; -errno. *ret is freed by the caller. */
 int gitdir_read(int dir_fd, const char *path, size_t max, bool text, char **ret, size_t *ret_len);
+int gitdir_read_fd(int fd, size_t max, bool text, char **ret, size_t *ret_len);
 
 /* Every reference and what HEAD stands on: fn(name, hex id). Tags are given as they are (perhaps the id of a tag object).
  * 0, what fn returned, or -errno. */
