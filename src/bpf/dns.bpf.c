@@ -188,6 +188,15 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p)
 
 /* ---- the question ---- */
 
+/* 1 to DNS_BUF, which it is already, in a form that verifiers up to 6.1 follow: to them `!= 0` tells nothing about the
+ * smallest value; and out of the compiler's sight, which knows better and would drop it. */
+static __always_inline __u32 bounded(__u32 n)
+{
+	n--;
+	barrier_var(n);
+	return (n & (DNS_BUF - 1)) + 1;
+}
+
 GLOBAL int pv_dns_label(__u32 slot, __u32 len)
 {
 	struct scratch *s = slot_get(slot);
@@ -204,10 +213,12 @@ GLOBAL int pv_dns_datagram(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 l
 
 	if (!s || !t)
 		return DNS_LOOK_ODD;
+	if (len == 0)
+		return DNS_LOOK_CUT;
 	if (len > DNS_BUF)
 		len = DNS_BUF;
-	barrier_var(len); /* or the compiler drops a bound that the verifier wants to see */
-	if (len == 0 || len > DNS_BUF || bpf_skb_load_bytes(skb, off, s->buf + 2, len) < 0)
+	len = bounded(len);
+	if (bpf_skb_load_bytes(skb, off, s->buf + 2, len) < 0)
 		return DNS_LOOK_CUT;
 	return dns_look(&s->state, t, s->buf + 2, len);
 }
@@ -229,12 +240,15 @@ GLOBAL int pv_dns_stream(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 rem
 		return n;
 	}
 	have = s->have;
+	if (have >= DNS_STREAM)
+		return 0;
 	n = DNS_STREAM - have;
 	if (n > remain)
 		n = remain;
-	barrier_var(n);
 	barrier_var(have);
-	if (have >= DNS_STREAM || n == 0 || n > DNS_STREAM || bpf_skb_load_bytes(skb, off, &s->buf[have], n) < 0)
+	have &= DNS_BUF - 1;
+	n = bounded(n);
+	if (bpf_skb_load_bytes(skb, off, &s->buf[have], n) < 0)
 		return 0;
 	s->have = have + n;
 	if (s->have < 2)

@@ -48,14 +48,14 @@ struct dns_state {
 	__u32 len;	 /* octets in `name` */
 	__u32 pos, end;	 /* where in the message we read; where the name ended */
 	__u32 hops;
-	__u32 cut;	 /* the buffer ended first */
+	__u32 pad;
 	__u32 questions; /* QDCOUNT */
 	__u32 pattern;	 /* DNS_LOOK_MATCH: which; else DNS_NO_PATTERN */
 	__u32 slot;	 /* kernel only: where this state lies; never reset */
 	__u8 name[256];	 /* wire form, folded, without the root label's zero; the rest is zero */
 };
 
-enum dns_read { DNS_MORE, DNS_END, DNS_BAD };
+enum dns_read { DNS_MORE, DNS_END, DNS_BAD, DNS_CUT };
 
 /* What a message is. CUT: the first question is not whole within `len`. */
 enum dns_look { DNS_LOOK_CUT, DNS_LOOK_ODD, DNS_LOOK_ANSWER, DNS_LOOK_CLEAN, DNS_LOOK_MATCH };
@@ -114,16 +114,14 @@ static inline void dns_label_end(struct dns_state *s, const struct dns_table *t,
 	s->name_hash = (s->name_hash ^ hash) * 0x9e3779b97f4a7c15ull;
 }
 
-/* Takes what stands at s->pos: a label, a compression pointer, or the end. DNS_MORE with s->cut set: the buffer ends
- * before it does. */
+/* Takes what stands at s->pos: a label or a compression pointer (DNS_MORE), or the end. DNS_CUT: the buffer ends before. */
 static inline int dns_read_label(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
 {
 	__u32 pos = s->pos, n = buf[pos & (DNS_BUF - 1)], at = s->len;
 	__u64 hash = t->seed;
 
-	s->cut = pos >= len || (n >= 0xc0 && pos + 1 >= len) || (n < 0xc0 && pos + n >= len);
-	if (s->cut)
-		return DNS_MORE;
+	if (pos >= len || (n >= 0xc0 && pos + 1 >= len) || (n < 0xc0 && pos + n >= len))
+		return DNS_CUT;
 	if (n >= 0xc0) {
 		if (!s->end)
 			s->end = pos + 2;
@@ -155,7 +153,7 @@ static inline int dns_read_label(struct dns_state *s, const struct dns_table *t,
 }
 
 #ifndef DNS_READ_LABEL /* the kernel puts a call between, so that the verifier looks at a label once and not at each */
-#define DNS_READ_LABEL(s, t, buf, len) dns_read_label(s, t, buf, len)
+#define DNS_READ_LABEL(s, t, buf, len, slot) dns_read_label(s, t, buf, len)
 #endif
 
 /* After DNS_END: the index of the pattern that took the whole name, or DNS_NO_PATTERN. */
@@ -182,18 +180,22 @@ static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_tabl
 	return t->pattern[bit & (DNS_BITS - 1)];
 }
 
-/* The first name of a message in buf[0..len), a buffer of DNS_BUF bytes. DNS_MORE: it is not whole. */
+/* The first name of a message in buf[0..len), a buffer of DNS_BUF bytes. DNS_END, or what is wrong. The loop is as plain
+ * as it can be: kernels up to 6.1 take no loop that is entered other than at its top ("back-edge from insn"). */
 static inline int dns_read_name(struct dns_state *s, const struct dns_table *t, const __u8 *buf, __u32 len)
 {
+	const __u32 slot = s->slot;
+
 	s->pos = DNS_HEADER;
 	for (int i = 0; i < 128 + DNS_HOPS; i++) {
-		int r = DNS_READ_LABEL(s, t, buf, len);
+		int r = DNS_READ_LABEL(s, t, buf, len, slot);
 
-		if (r != DNS_MORE || s->cut)
+		if (r)
 			return r;
 	}
 	(void) t;
 	(void) buf;
+	(void) slot;
 	return DNS_BAD;
 }
 
@@ -214,7 +216,7 @@ static inline int dns_look(struct dns_state *s, const struct dns_table *t, const
 	r = dns_read_name(s, t, buf, len);
 	if (r == DNS_BAD)
 		return DNS_LOOK_ODD;
-	if (r == DNS_MORE || s->end + 4 > len) /* type and class follow the name */
+	if (r == DNS_CUT || s->end + 4 > len) /* type and class follow the name */
 		return DNS_LOOK_CUT;
 	s->pattern = dns_verdict(s, t);
 	return s->pattern == DNS_NO_PATTERN ? DNS_LOOK_CLEAN : DNS_LOOK_MATCH;

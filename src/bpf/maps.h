@@ -4,7 +4,7 @@
 #define PV_BPF_MAPS_H
 
 #include "bpf/event.h"
-#define DNS_READ_LABEL(s, t, buf, len) pv_dns_label((s)->slot, len)
+#define DNS_READ_LABEL(s, t, buf, len, slot) pv_dns_label(slot, len)
 int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
 #include "bpf/dns_match.h"
 

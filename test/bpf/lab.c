@@ -22,6 +22,7 @@
 char lab_root[256];
 struct policy *lab_policy;
 struct kernel *lab_kernel;
+bool lab_nat;
 
 static struct ring *ring;
 static const uint64_t *counters;
@@ -549,7 +550,8 @@ void lab_start(void)
 	(void) snprintf(lab_root, sizeof(lab_root), "%s/pvbpf-%d", v2, (int) getpid());
 	if (mkdir(lab_root, 0755) < 0)
 		give_up("cgroup");
-	if (!start_resolver())
+	lab_nat = start_resolver();
+	if (!lab_nat)
 		lab_skip("iptables cannot make the NAT of 127.0.0.11");
 	default_policy();
 	r = lab_reopen();

@@ -18,6 +18,7 @@
 extern char lab_root[256]; /* the watched cgroup */
 extern struct policy *lab_policy;
 extern struct kernel *lab_kernel;
+extern bool lab_nat; /* 127.0.0.11:53 leads somewhere */
 
 void lab_start(void); /* exits with a skip line where the machine cannot do it */
 void lab_end(void);
