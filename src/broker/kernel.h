@@ -51,7 +51,8 @@ int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags);
 int kernel_netname(struct kernel *k, uint64_t cgroup, const char *name, bool add);
 /* One of Docker's networks: counts as internal. 0, -EINVAL (wider than /8 or IPv6 /32), -ENOSPC. */
 int kernel_internal(struct kernel *k, const struct ip_prefix *net, bool add);
-/* Reads the host's own addresses again. Call it on a timer (30 s); kernel_open() has done it once. */
+/* Reads the host's own addresses again, and forgets network names of containers that are gone. Call it on a timer
+ * (30 s); kernel_open() has done it once. */
 int kernel_refresh_addresses(struct kernel *k);
 
 /* Blocks are lifted until CLOCK_MONOTONIC `until_ns`; 0: on again; UINT64_MAX: until told. Written to the pinned map. */

@@ -194,6 +194,23 @@ static bool address_of(const struct ifaddrs *ifa, struct ip_prefix *ret)
 	return false;
 }
 
+/* Network names of containers that are gone. */
+static void prune_netnames(struct kernel *k)
+{
+	int map = kernel_map(k->skel->maps.netnames);
+	struct pv_netname_key key, next;
+	int r = bpf_map_get_next_key(map, NULL, &next);
+
+	while (r == 0) {
+		struct pv_workload w;
+
+		key = next;
+		r = bpf_map_get_next_key(map, &key, &next);
+		if (kernel_workload(k, key.root_id, &w) == -ENOENT)
+			(void) bpf_map_delete_elem(map, &key);
+	}
+}
+
 #define ADDRESSES_MAX 4096 /* of this host */
 
 int kernel_refresh_addresses(struct kernel *k)
@@ -209,6 +226,7 @@ int kernel_refresh_addresses(struct kernel *k)
 	for (const struct ifaddrs *i = list; i && n < ADDRESSES_MAX; i = i->ifa_next)
 		n += address_of(i, &v[n]);
 	freeifaddrs(list);
+	prune_netnames(k);
 	return prefixes_set(&k->internal, kernel_map(k->skel->maps.internal), v, n, FROM_HOST);
 }
 

@@ -80,6 +80,8 @@ static void neighbours(void)
 	lab_check(lab_in(BOX, send_job, &other) == REFUSED, "another network's name is refused");
 	lab_check(lab_in(BOX, send_job, &outside) == REFUSED, "and the same name, asked outside");
 	lab_check(lab_in("docker/" HEX_B, send_job, &ours) == REFUSED, "and another container");
+	lab_check(kernel_netname(lab_kernel, 1ull << 60, "gone", true) == 0 && kernel_refresh_addresses(lab_kernel) == 0 &&
+			  lab_in(BOX, send_job, &ours) == WENT, "names of containers that live stay known");
 	lab_check(kernel_netname(lab_kernel, box, "pmbackend", false) == 0 && lab_in(BOX, send_job, &ours) == REFUSED,
 		  "detached, it is refused again");
 	(void) lab_events();
