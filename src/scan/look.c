@@ -211,6 +211,11 @@ size_t look_secrets(const struct look *l)
 	return l->n_secrets;
 }
 
+const struct rules *look_rules(const struct look *l)
+{
+	return match_set_rules(l->set);
+}
+
 const char *look_rule_id(const struct look_secret *s)
 {
 	return s->rule ? s->rule->id : "own-value";

@@ -56,6 +56,7 @@ bool look_is_binary(const char *text, size_t len);
 
 const struct look_secret *look_secret(const struct look *l, uint32_t secret);
 size_t look_secrets(const struct look *l);
+const struct rules *look_rules(const struct look *l);
 const char *look_rule_id(const struct look_secret *s); /* github.pat, own-value */
 void look_end(struct look *l);	/* adds a note about patterns that were given up */
 uint64_t look_bytes(const struct look *l); /* looked at, by all threads */
