@@ -1,13 +1,12 @@
 /* pavise-broker: as a role it takes no argument and finds its descriptors (model/roles.h). For root's own commands, which
  * must work with the daemon dead:
  *
- *   pavise-broker [--bpf-dir DIR] off UNTIL     lifts blocks until then (CLOCK_MONOTONIC, ns) in the pinned map, so that the
- *                                               kernel resumes by itself; prints "off", or "off unpinned" when the
- *                                               pins did not answer and were removed
- *   pavise-broker [--bpf-dir DIR] off forever   removes what is pinned; prints "off unpinned"
+ *   pavise-broker [--bpf-dir DIR] off UNTIL     lifts blocks until then (CLOCK_MONOTONIC, ns; `forever`: until told) in the
+ *                                               pinned map, so that the kernel resumes by itself; prints "off", or
+ *                                               "off unpinned" when the pins did not answer and were removed
  *   pavise-broker [--bpf-dir DIR] on            prints "on"
  *   pavise-broker [--bpf-dir DIR] state         prints "on", "off UNTIL" or "off forever"
- *   pavise-broker [--bpf-dir DIR] unpin         as `off forever`; prints "unpinned N"
+ *   pavise-broker [--bpf-dir DIR] unpin         removes what is pinned; prints "unpinned N"
  *
  * Exit status 0; 3 with "none" when nothing is pinned; 1 and a message else; 2 usage. */
 #include <fcntl.h>
@@ -64,27 +63,22 @@ static int told(int r, const char *what)
 	return 1;
 }
 
-static int cmd_unpin(const char *dir, bool off)
+static int cmd_unpin(const char *dir)
 {
 	int r = kernel_unpin_all(dir);
 
 	if (r <= 0)
 		return told(r < 0 ? r : -ENOENT, "cannot remove what is pinned");
-	if (off)
-		puts("off unpinned");
-	else
-		printf("unpinned %d\n", r);
+	printf("unpinned %d\n", r);
 	return 0;
 }
 
 static int cmd_off(const char *dir, const char *until)
 {
-	uint64_t ns;
+	uint64_t ns = UINT64_MAX;
 	int r;
 
-	if (strcmp(until, "forever") == 0)
-		return cmd_unpin(dir, true);
-	if (parse_u64(until, &ns) < 0)
+	if (strcmp(until, "forever") != 0 && parse_u64(until, &ns) < 0)
 		return usage();
 	r = kernel_off_pinned(dir, ns);
 	if (r < 0)
@@ -127,7 +121,7 @@ static int one_shot(const char *dir, int argc, char **argv)
 	if (argc == 1 && strcmp(argv[0], "state") == 0)
 		return cmd_state(dir);
 	if (argc == 1 && strcmp(argv[0], "unpin") == 0)
-		return cmd_unpin(dir, false);
+		return cmd_unpin(dir);
 	return usage();
 }
 
