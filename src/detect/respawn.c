@@ -9,6 +9,7 @@ struct entry {
 	char project[sizeof(((struct container_info *) 0)->project)];
 	char service[sizeof(((struct container_info *) 0)->service)];
 	char killed[65];     /* id of the one that was killed first */
+	uint64_t wall_us;    /* of its first kill, wall clock */
 	uint64_t last_us;    /* of its last kill */
 	unsigned times;	     /* killed on sight */
 	bool told;
@@ -79,7 +80,7 @@ static struct entry *entry_take(struct respawn *r, uint64_t now_us)
 	return r->n < RESPAWN_SLOTS ? &r->entries[r->n++] : oldest;
 }
 
-void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t now_us)
+void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t now_us, uint64_t wall_us)
 {
 	struct entry *e;
 
@@ -91,7 +92,7 @@ void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t 
 		return;
 	}
 	e = entry_take(r, now_us);
-	*e = (struct entry){ .last_us = now_us };
+	*e = (struct entry){ .last_us = now_us, .wall_us = wall_us };
 	(void) text_copy(e->image_id, sizeof(e->image_id), c->image_id);
 	(void) text_copy(e->project, sizeof(e->project), c->project);
 	(void) text_copy(e->service, sizeof(e->service), c->service);
@@ -105,7 +106,7 @@ enum respawn_answer respawn_seen(struct respawn *r, const struct container_info 
 	uint64_t head = id_head(c->id);
 	unsigned times;
 
-	if (!e || strcmp(e->killed, c->id) == 0)
+	if (!e || strcmp(e->killed, c->id) == 0 || (c->created_us && c->created_us < e->wall_us))
 		return RESPAWN_NO;
 	for (times = 0; times < e->times; times++)
 		if (e->seen[times] == head)

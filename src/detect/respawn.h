@@ -3,7 +3,8 @@
  *
  * A new container is the same one when it is of the same Compose project and service (or Swarm service), or, where
  * one of the two says nothing about that, of the same image id. Two different services that share an image are
- * two different workloads: the database of one project does not pay for another's. */
+ * two different workloads: the database of one project does not pay for another's. What was made before the kill
+ * does not come back: its engine only starts it again. */
 #ifndef PV_DETECT_RESPAWN_H
 #define PV_DETECT_RESPAWN_H
 
@@ -26,9 +27,9 @@ int respawn_new(struct respawn **ret);
 struct respawn *respawn_free(struct respawn *r);
 PV_AUTO(respawn)
 
-/* It was killed (also when it was killed on sight). Remembered for RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS
+/* It was killed (also when it was killed on sight), at `wall_us` by the clock of container_info.created_us. Remembered for RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS
  * makes room. What has neither an image id nor a service is not remembered. */
-void respawn_killed(struct respawn *r, const struct container_info *info, uint64_t now_us);
+void respawn_killed(struct respawn *r, const struct container_info *info, uint64_t now_us, uint64_t wall_us);
 
 /* A container is there. *ret_times (may be NULL; not for RESPAWN_NO): which time this is, 1 to RESPAWN_KILLS, on
  * RESPAWN_GIVE_UP how often it was killed on sight. The killed container itself, started again under its own id,

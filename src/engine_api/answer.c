@@ -398,6 +398,7 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 	state = get(object, "State");
 	c.running = cJSON_IsTrue(get(state, "Running"));
 	c.pid = c.running ? (uint32_t) PV_MIN(get_number(state, "Pid"), (uint64_t) INT32_MAX) : 0;
+	c.created_us = wall_us(get_text(object, "Created"));
 	c.started_us = wall_us(get_text(state, "StartedAt"));
 	*ret = c;
 	return 0;

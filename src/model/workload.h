@@ -29,7 +29,7 @@ struct container_info {
 	uint32_t restart_max;	 /* of on-failure */
 	uint32_t pid;		 /* of its init; 0 when it does not run */
 	bool running, host_network, inspected;
-	uint64_t started_us; /* wall clock */
+	uint64_t created_us, started_us; /* wall clock; 0: not told */
 	size_t n_networks;
 	size_t networks_skipped; /* names that were too long, not plain text, or one too many */
 	char networks[CONTAINER_NETWORKS][PV_NETNAME_LEN]; /* names, lower case */

@@ -10,6 +10,8 @@
 #define IMAGE_A "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define IMAGE_B "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
+#define WALL ((uint64_t) 1795297912000000)
+
 static struct container_info container(unsigned n, const char *image_id, const char *project, const char *service)
 {
 	struct container_info c = { .engine = ENGINE_DOCKER };
@@ -19,6 +21,22 @@ static struct container_info container(unsigned n, const char *image_id, const c
 	(void) text_copy(c.project, sizeof(c.project), project);
 	(void) text_copy(c.service, sizeof(c.service), service);
 	return c;
+}
+
+/* A twin of the same image that was there before: dockerd starts it again, and it lives. */
+static void test_older_twin(void **state)
+{
+	struct container_info miner = container(1, "sha256:aa", "", ""), twin = container(2, "sha256:aa", "", "");
+	struct respawn *r;
+
+	(void) state;
+	assert_int_equal(respawn_new(&r), 0);
+	respawn_killed(r, &miner, 5, WALL);
+	twin.created_us = WALL - 1;
+	assert_int_equal(respawn_seen(r, &twin, 6, NULL), RESPAWN_NO);
+	twin.created_us = WALL + 1;
+	assert_int_equal(respawn_seen(r, &twin, 6, NULL), RESPAWN_KILL);
+	respawn_free(r);
 }
 
 static void test_who(void **state)
@@ -48,7 +66,7 @@ static void test_who(void **state)
 
 		assert_int_equal(respawn_new(&r), 0);
 		CHECK(respawn_seen(r, &b, 1, NULL) == RESPAWN_NO, "case %zu: before any kill", i);
-		respawn_killed(r, &a, 1);
+		respawn_killed(r, &a, 1, WALL);
 		CHECK(respawn_seen(r, &a, 2, NULL) == RESPAWN_NO, "case %zu: the same id, started by hand", i);
 		got = respawn_seen(r, &b, 2, NULL);
 		CHECK(got == cases[i].want, "case %zu: %d", i, got);
@@ -65,7 +83,7 @@ static void test_five_times(void **state)
 
 	(void) state;
 	assert_int_equal(respawn_new(&r), 0);
-	respawn_killed(r, &first, now);
+	respawn_killed(r, &first, now, WALL);
 	for (unsigned i = 1; i <= RESPAWN_KILLS; i++) {
 		struct container_info c = container(100 + i, IMAGE_A, "", "");
 
@@ -74,7 +92,7 @@ static void test_five_times(void **state)
 		assert_int_equal(times, i);
 		assert_int_equal(respawn_seen(r, &c, now, &times), RESPAWN_KILL); /* asked again: counts nothing */
 		assert_int_equal(times, i);
-		respawn_killed(r, &c, now);
+		respawn_killed(r, &c, now, WALL);
 	}
 	first = container(200, IMAGE_A, "", "");
 	assert_int_equal(respawn_seen(r, &first, now + 1, &times), RESPAWN_GIVE_UP);
@@ -91,9 +109,9 @@ static void test_forgetting(void **state)
 
 	(void) state;
 	assert_int_equal(respawn_new(&r), 0);
-	respawn_killed(r, &a, 5);
+	respawn_killed(r, &a, 5, WALL);
 	assert_int_equal(respawn_seen(r, &b, 5 + RESPAWN_WINDOW_US + 1, NULL), RESPAWN_NO); /* after ten minutes */
-	respawn_killed(r, &a, 5);
+	respawn_killed(r, &a, 5, WALL);
 	assert_int_equal(respawn_seen(r, &b, 1, NULL), RESPAWN_KILL); /* a clock that went back forgets nothing */
 	respawn_forget(r, &b);
 	assert_int_equal(respawn_seen(r, &b, 6, NULL), RESPAWN_NO);
@@ -103,7 +121,7 @@ static void test_forgetting(void **state)
 
 		snprintf(image, sizeof(image), "sha256:%064u", i);
 		a = container(1000 + i, image, "", "");
-		respawn_killed(r, &a, 100 + i);
+		respawn_killed(r, &a, 100 + i, WALL);
 	}
 	b = container(1, "sha256:0000000000000000000000000000000000000000000000000000000000000000", "", "");
 	assert_int_equal(respawn_seen(r, &b, 300, NULL), RESPAWN_NO);
@@ -238,7 +256,7 @@ static void test_burst_eviction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
+		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_who),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
 		cmocka_unit_test(test_starter),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
 		cmocka_unit_test(test_burst_eviction),
 	};
