@@ -28,7 +28,7 @@ static void note_answer(struct act_run *run, int result, uint64_t value)
 		run->scaled = true;
 		run->scaled_from = value;
 	}
-	if (run->asked == ACT_CGROUP_FREEZE || run->asked == ACT_CGROUP_KILL)
+	if (run->asked == ACT_CGROUP_FREEZE || run->asked == ACT_CGROUP_KILL || result == -EDQUOT)
 		run->result = result;
 }
 
@@ -52,6 +52,8 @@ enum act_want act_run_next(struct act_run *run, int result, uint64_t value, uint
 {
 	if (run->last == ACT_WANT_REQUEST) {
 		note_answer(run, result, value);
+		if (result == -EDQUOT) /* the limit holds for every other way, too */
+			return finish(run, result);
 		if (run->forced) {
 			run->deadline_us = now_us + ACT_EMPTY_WAIT_US;
 			return run->last = ACT_WANT_LOOK;

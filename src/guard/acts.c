@@ -8,6 +8,9 @@
 #include "guard/guard.h"
 #include "report/tell.h"
 
+#define LIMIT_PAUSE_US (5 * USEC_PER_SEC)
+#define LIMIT_TRIES    720 /* an hour */
+
 /* An act under way. Holds its workload until it is over (w->acting). */
 struct act {
 	struct guard *g;
@@ -17,6 +20,7 @@ struct act {
 	struct notice notice;
 	char name[160];
 	sd_event_source *pause;
+	unsigned tries; /* refused because of the limit */
 };
 
 static void act_next(struct act *a, int result, uint64_t value);
@@ -70,30 +74,42 @@ static void remember(struct act *a)
 			    *s.old_value ? s.old_value : "it");
 }
 
+/* Over the limit of acts: told once, and tried again until it is let through. A storm of kills is worse than a slow
+ * one, but a miner that waits for the limit must not be forgotten. */
+static bool again_later(struct act *a)
+{
+	struct notice n;
+
+	if (++a->tries > LIMIT_TRIES)
+		return false;
+	if (a->tries == 1) {
+		notice_init(&n, ID_GUARD_LIMIT, clock_wall_us());
+		notices_subject(&n, a->w);
+		notice_set_what(&n, "waits to be ended: the guard has acted 5 times in a minute or 30 in an hour");
+		notice_set_next(&n, "docker stop %.12s", a->run.plan.id);
+		(void) notices_raise(a->g, &n);
+	}
+	act_run_start(&a->run, &a->run.plan);
+	(void) sd_event_source_set_time_relative(a->pause, LIMIT_PAUSE_US);
+	return sd_event_source_set_enabled(a->pause, SD_EVENT_ONESHOT) >= 0;
+}
+
 static void act_over(struct act *a)
 {
 	struct guard *g = a->g;
 	struct guard_workload *w = a->w;
 	int r = a->run.result;
 
-	remember(a);
+	if (r == -EDQUOT && !w->w.gone && again_later(a))
+		return;
 	if (r < 0) {
 		a->notice.action = DONE_FAILED;
 		a->notice.severity = SEV_CRITICAL;
-		notice_add_evidence(&a->notice, "failed", "%s",
-				    r == -EDQUOT ? "over the limit of 5 acts a minute or 30 an hour" : strerror(-r));
-		if (r == -EDQUOT) {
-			struct notice n;
-
-			notice_init(&n, ID_GUARD_LIMIT, clock_wall_us());
-			notices_subject(&n, w);
-			notice_set_what(&n, "was not ended: the guard already acted 5 times in a minute or 30 in an hour");
-			notice_set_next(&n, "docker stop %.12s", a->run.plan.id);
-			(void) notices_raise(g, &n);
-		}
+		notice_add_evidence(&a->notice, "failed", "%s", strerror(-r));
 	} else if (w->w.info && (a->run.plan.action == ACTION_KILL || a->run.plan.action == ACTION_STOP)) {
-		respawn_killed(g->respawn, &w->info, clock_monotonic_us());
+		respawn_killed(g->respawn, &w->info, clock_monotonic_us(), clock_wall_us());
 	}
+	remember(a);
 	if (a->run.forced)
 		notice_add_evidence(&a->notice, "how", "the engine's API did not empty it; ended by cgroup.kill");
 	if (w->w.rootless)
@@ -235,7 +251,10 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 		plan.action = ACTION_ALERT;
 	acts = plan.action > ACTION_ALERT && !v->warning;
 	n.action = acts ? done_name(plan.action, g->policy->observe) : DONE_ALERTED;
-	n.severity = acts ? PV_MAX(n.severity, SEV_HIGH) : v->warning ? SEV_MEDIUM : n.severity;
+	if (v->warning)
+		n.severity = SEV_MEDIUM;
+	else if (acts) /* critical is that it cannot be ended */
+		n.severity = SEV_HIGH;
 	tell_load(&n, v, plan.action);
 	if (w->w.info && *w->info.image)
 		notice_add_evidence(&n, "image", "%s", w->info.image);

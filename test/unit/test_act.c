@@ -166,7 +166,7 @@ static void test_runs(void **state)
 		{ "the API says yes and lies", { 0, 0, UINT64_MAX, true }, "RKC", 0, true, true },
 		{ "the API is broken", { -EREMOTEIO, 0, UINT64_MAX, true }, "RKC", 0, true, false },
 		{ "nothing helps", { 0, 0, UINT64_MAX, false }, "RKC", -EBUSY, true, true },
-		{ "over the limit", { -EDQUOT, -EDQUOT, UINT64_MAX, false }, "RKC", -EDQUOT, true, false },
+		{ "over the limit", { -EDQUOT, -EDQUOT, UINT64_MAX, false }, "R", -EDQUOT, false, false },
 	};
 	struct workload w = container("always");
 	struct act_plan p = plan_for(&w, ACTION_KILL, true);
