@@ -228,6 +228,8 @@ int sandbox_syscalls(const char *const *names, size_t n)
 	if (!ctx)
 		return -ENOMEM;
 	r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (r == 0) /* threads that run already, too */
+		r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
 		r = add_rules(ctx, names, n);
 	if (r == 0) /* a tree instead of a chain: every system call of a busy role walks it */

@@ -67,6 +67,7 @@ static void policy_changed(struct guard *g)
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
 		w->excepted = UINT64_MAX; /* indices moved: told again whatever they were */
 		table_tell_kernel(g, w);
+		standing_cut(g, w); /* connections that a new port or a dropped exception makes a breach */
 	}
 	notices_deliver(g);
 }
@@ -167,10 +168,14 @@ static const struct {
 
 void guard_degraded(struct guard *g, uint64_t bits)
 {
-	uint64_t fresh = bits & ~g->degraded;
+	uint64_t fresh = bits & ~g->degraded, mended = g->degraded & ~bits;
 	struct notice n;
 
 	g->degraded = bits;
+	if (mended & BROKER_DEGRADED_DOCKER)
+		engines_there(g, ENGINE_DOCKER);
+	if (mended & BROKER_DEGRADED_PODMAN)
+		engines_there(g, ENGINE_PODMAN);
 	for (size_t i = 0; i < N_ELEMENTS(degraded_texts); i++) {
 		if (!(fresh & degraded_texts[i].bit))
 			continue;
@@ -180,7 +185,7 @@ void guard_degraded(struct guard *g, uint64_t bits)
 	}
 }
 
-static int sandbox_engine(void)
+static int sandbox_files(void)
 {
 	const struct sandbox_path paths[] = {
 		{ .path = "/proc", .fd = -1 },
@@ -193,8 +198,7 @@ static int sandbox_engine(void)
 		log_warning("this kernel has no landlock: the engine is held by its user and seccomp alone");
 	else if (r < 0)
 		return log_error_errno(r, "landlock could not be set up");
-	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
-	return r < 0 ? log_error_errno(r, "seccomp could not be set up") : 0;
+	return 0;
 }
 
 static int sources_start(struct guard *g)
@@ -255,13 +259,18 @@ static int guard_run(struct guard *g)
 	r = sd_event_default(&g->loop);
 	if (r < 0)
 		return r;
-	r = notices_start(g, ROLE_FD_STATE, ROLE_FD_SENDER); /* arms a timer: sd-event reads boot_id once, before the filter */
+	r = sandbox_files(); /* before the store starts its thread: landlock holds for the thread that asks and its children */
+	if (r < 0)
+		return r;
+	r = notices_start(g, ROLE_FD_SENDER); /* arms a timer: sd-event reads boot_id once, before the filter */
 	if (r < 0)
 		return r;
 	r = hello(g);
 	if (r < 0)
 		return r;
-	r = sandbox_engine();
+	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+	if (r < 0)
+		return log_error_errno(r, "seccomp could not be set up");
 	if (r < 0)
 		return r;
 	r = sources_start(g);

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,6 +18,42 @@ void notices_subject(struct notice *n, const struct guard_workload *w)
 	n->kind = workload_subject(&w->w);
 	n->cgroup = w->w.cgroup;
 	workload_name(n->subject, sizeof(n->subject), &w->w);
+}
+
+
+struct naming {
+	struct guard *g;
+	uint64_t cgroup;
+	const char *name;
+};
+
+static int on_unnamed(const struct notice *n, void *arg)
+{
+	struct naming *a = arg;
+	struct notice named = *n;
+	char *at = strstr(named.next, n->subject);
+
+	if (n->cgroup != a->cgroup)
+		return 0;
+	(void) text_copy(named.subject, sizeof(named.subject), a->name);
+	if (at) /* `pavise allow 0123456789ab net` */
+		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", a->name,
+				n->next + (at - named.next) + strlen(n->subject));
+	notices_count(a->g, &named);
+	return 0;
+}
+
+/* Events do not wait for the Engine API: what was told under the first digits of an id gets its name afterwards. */
+void notices_named(struct guard *g, const struct guard_workload *w, const char *before)
+{
+	struct store_query q = { .max = 50, .subject = before };
+	struct naming a = { .g = g, .cgroup = w->w.cgroup };
+	char name[160];
+
+	workload_name(name, sizeof(name), &w->w);
+	a.name = name;
+	if (strcmp(name, before) != 0)
+		(void) store_notices(g->store, &q, on_unnamed, &a);
 }
 
 int notices_raise(struct guard *g, struct notice *n)
@@ -81,11 +118,10 @@ static int on_sender(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
-int notices_start(struct guard *g, int state_fd, int sender_fd)
+int notices_start(struct guard *g, int sender_fd)
 {
 	int r;
 
-	(void) state_fd;
 	r = store_open(STATE_FD_PATH, &g->store);
 	if (r < 0)
 		return log_error_errno(r, "the history (engine/history.db) could not be opened");
