@@ -9,9 +9,9 @@
 
 #define IN_FLIGHT	   4
 #define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
-#define RETRY_MAX_US	   (10 * USEC_PER_SEC)
+#define RETRY_MAX_US	   (4 * USEC_PER_SEC)
 #define RETRY_ABSENT_US	   (30 * USEC_PER_SEC)
-#define LOST_TELL_AFTER_US (10 * USEC_PER_SEC)
+#define LOST_TELL_AFTER_US (8 * USEC_PER_SEC)
 
 static const char *const engine_names[GUARD_ENGINES] = { "Docker", "Podman" };
 
@@ -351,6 +351,7 @@ static void ask_all(struct guard *g, struct guard_engine *e)
 	struct api_call *list = call_new(g, e, API_LIST, NULL, on_list);
 
 	e->state = ENGINE_LISTING;
+	e->seen = true;
 	ask_networks(g, e);
 	if (list)
 		queue_add(g, list);
@@ -404,6 +405,18 @@ static void engine_lost(struct guard *g, struct guard_engine *e)
 	}
 	if (e->state != ENGINE_ABSENT)
 		e->retry_us = PV_MIN(e->retry_us * 2, (uint64_t) RETRY_MAX_US);
+}
+
+/* The broker could connect to it again: no need to wait for the next try. */
+void engines_there(struct guard *g, enum engine_kind kind)
+{
+	struct guard_engine *e = &g->engines[kind];
+
+	if (e->events)
+		return;
+	e->retry_us = RETRY_FIRST_US;
+	(void) sd_event_source_set_time_relative(e->retry, 0);
+	(void) sd_event_source_set_enabled(e->retry, SD_EVENT_ONESHOT);
 }
 
 bool engines_answer(const struct guard *g, enum engine_kind kind)

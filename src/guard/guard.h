@@ -9,6 +9,7 @@
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
+ *   standing.c   what breaks a rule already: named at start, open connections cut
  *   control.c    the control socket; status.c: what it says about the whole
  */
 #ifndef PV_GUARD_GUARD_H
@@ -48,6 +49,7 @@ struct guard_workload {
 	bool acting;		 /* an act is under way */
 	bool netnames_told;
 	bool respawn_checked;
+	bool told;		 /* a notice bears its name as it was before the API told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
@@ -96,6 +98,7 @@ struct guard {
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
 	uint32_t generation;
+	unsigned seconds;	  /* since the start, up to the word about who breaks a rule */
 	bool own_sampling_off;	  /* cgroup files could not be opened: said once */
 };
 
@@ -121,6 +124,7 @@ uint64_t table_id_hash(const char *container_id);
 /* engines.c */
 int engines_start(struct guard *g);
 void engines_stop(struct guard *g);
+void engines_there(struct guard *g, enum engine_kind kind);
 bool engines_answer(const struct guard *g, enum engine_kind kind);
 void engines_inspect(struct guard *g, enum engine_kind kind, const char *container_id);
 /* One request that acts; `fn` gets the HTTP status (204, 304, 409 ...) or a negative errno. */
@@ -143,12 +147,19 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
 
+/* standing.c */
+typedef void (*standing_fn)(const struct guard_workload *w, enum pv_signal signal, const char *why, void *arg);
+void standing_each(struct guard *g, standing_fn fn, void *arg); /* who breaks a rule now */
+void standing_say(struct guard *g);				 /* the same, to the log */
+void standing_cut(struct guard *g, struct guard_workload *w);	 /* connections from before the guard or the rule */
+
 /* notices.c */
 void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL: the host */
 int notices_raise(struct guard *g, struct notice *n);  /* stored when this returns 0; n->row set */
 void notices_count(struct guard *g, const struct notice *n); /* count or last changed */
 void notices_deliver(struct guard *g); /* runs the outbox and arms its timer */
-int notices_start(struct guard *g, int state_fd, int sender_fd);
+void notices_named(struct guard *g, const struct guard_workload *w, const char *before); /* its name is known now */
+int notices_start(struct guard *g, int sender_fd);
 void notices_stop(struct guard *g);
 
 /* control.c, status.c */

@@ -62,12 +62,14 @@ static bool is_ignored(const struct guard *g, const struct guard_workload *w, ui
 	return policy_action(g->policy, name, signal, &exception) == ACTION_IGNORE && exception >= 0;
 }
 
-static void fill_common(struct notice *n, const struct event_head *e, const struct guard_workload *w)
+static void fill_common(struct notice *n, const struct event_head *e, struct guard_workload *w)
 {
 	const char *why = let_through(e->flags);
 	char comm[PV_COMM_LEN + 1] = { 0 };
 
 	notices_subject(n, w);
+	if (w && !w->w.info)
+		w->told = true;
 	n->action = done_by(e->flags);
 	if (n->action == DONE_ALERTED && n->severity > SEV_MEDIUM && (e->flags & (EVF_ALLOWED | EVF_CLASS)))
 		n->severity = SEV_MEDIUM;
@@ -90,6 +92,8 @@ static void raise_or_count(struct guard *g, uint64_t key, struct notice *n)
 	if (burst_step(g->burst, key, clock_monotonic_us(), 1, &kept) == BURST_COUNT) {
 		kept->count++;
 		kept->last_us = n->time_us;
+		(void) text_copy(kept->subject, sizeof(kept->subject), n->subject); /* the name may have come since */
+		(void) text_copy(kept->next, sizeof(kept->next), n->next);
 		return;
 	}
 	if (notices_raise(g, n) >= 0 && kept)
@@ -156,7 +160,7 @@ static struct guard_workload *by_address(struct guard *g, const struct ip_addr *
 }
 
 /* A DNS server in a container only passes the question on: the one who asked is the subject. */
-static void blame_client(struct guard *g, const struct event_dns *e, const struct guard_workload **subject, char *client,
+static void blame_client(struct guard *g, const struct event_dns *e, struct guard_workload **subject, char *client,
 			 size_t size)
 {
 	static const uint8_t none[16];
@@ -205,7 +209,7 @@ static void cut(struct guard *g, const struct event_dns *e, uint64_t root)
 static void on_dns(struct guard *g, const struct event_dns *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
-	const struct guard_workload *subject = w;
+	struct guard_workload *subject = w;
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
 	bool odd = e->head.kind == EVENT_DNS_ODD;
 	char name[512], client[160];

@@ -2,7 +2,9 @@
 #include "base/log.h"
 #include "guard/guard.h"
 
-#define OOM_SAME_US (30 * USEC_PER_SEC) /* the kernel's own event told it already */
+#define OOM_SAME_US   (30 * USEC_PER_SEC) /* the kernel's own event told it already */
+#define NAME_WAIT_US  (3 * USEC_PER_SEC)  /* load can wait for a name; events do not */
+#define SAY_STANDING  3			  /* seconds after the start: samples and names are there */
 
 static bool wants_samples(const struct guard_workload *w)
 {
@@ -51,7 +53,7 @@ static int sample_one(struct guard *g, struct guard_workload *w, uint64_t now)
 	if (r < 0)
 		return r;
 	w->sampled = true;
-	if (!w->acting)
+	if (!w->acting && !(*w->w.id && !w->w.info && now - w->w.first_seen_us < NAME_WAIT_US))
 		judge(g, w, now);
 	return 0;
 }
@@ -81,6 +83,8 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	(void) usec;
 	kernel_events_lost(g);
 	kernel_events_flush(g);
+	if (g->seconds < SAY_STANDING && ++g->seconds == SAY_STANDING)
+		standing_say(g);
 	(void) sd_event_source_set_time_relative(s, USEC_PER_SEC);
 	return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }

@@ -3,13 +3,11 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/ip.h"
 #include "base/text.h"
 #include "guard/guard.h"
 
 #define RECENT	      5
 #define WOULD_HIT_MAX 20
-#define PROC_TCP_MAX  (256u << 10) /* bytes read of one /proc/PID/net/tcp */
 
 static const struct {
 	uint64_t bit;
@@ -186,146 +184,34 @@ static void degraded_json(struct guard *g, struct pv_buf *out)
 
 /* who breaks a rule now */
 
-static bool port_is_blocked(const struct guard *g, unsigned port)
+struct hits {
+	struct pv_buf *out;
+	size_t n;
+};
+
+static void on_hit(const struct guard_workload *w, enum pv_signal signal, const char *why, void *arg)
 {
-	for (uint32_t i = 0; i < g->policy->net.n_ports; i++)
-		if (g->policy->net.ports[i] == port)
-			return true;
-	return false;
-}
-
-static bool address_is_local(const struct guard *g, const struct ip_addr *a)
-{
-	static const char *const builtin[] = { "0.0.0.0/8",	"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
-					       "100.64.0.0/10", "169.254.0.0/16", "224.0.0.0/3", "::/127", "fc00::/7",
-					       "fe80::/10",	"ff00::/8" };
-	struct ip_prefix p, *subnet;
-
-	for (size_t i = 0; i < N_ELEMENTS(builtin); i++)
-		if (ip_prefix_parse(builtin[i], &p) == 0 && ip_in_prefix(a, &p))
-			return true;
-	for (uint32_t i = 0; i < g->policy->net.n_internal; i++)
-		if (ip_in_prefix(a, &g->policy->net.internal[i]))
-			return true;
-	for (size_t i = 0; (subnet = pv_map_next(&g->subnets, &i));)
-		if (ip_in_prefix(a, subnet))
-			return true;
-	return false;
-}
-
-/* `0: 0100007F:0CEA 00000000:0000 0A ...`: 32-bit words in host order. */
-static bool parse_remote(const char *line, bool v6, struct ip_addr *ret_addr, unsigned *ret_port, unsigned *ret_state)
-{
-	size_t digits = v6 ? 32 : 8, at;
-	const char *s = strchr(line, ':');
-	uint32_t words[4] = { 0 };
-	char part[9] = { 0 };
-
-	if (!s || strlen(s) < 2 + 2 * (digits + 6) + 2)
-		return false;
-	s += 2 + digits + 1 + 4 + 1; /* past the local end */
-	for (at = 0; at < digits; at += 8) {
-		memcpy(part, s + at, 8);
-		words[at / 8] = (uint32_t) strtoul(part, NULL, 16);
-	}
-	memset(part, 0, sizeof(part));
-	memcpy(part, s + digits + 1, 4);
-	*ret_port = (unsigned) strtoul(part, NULL, 16);
-	*ret_state = (unsigned) strtoul(s + digits + 6, NULL, 16);
-	if (v6)
-		memcpy(ret_addr->b, words, 16);
-	else
-		*ret_addr = ip_from_v4(words[0]);
-	return true;
-}
-
-/* A connection that this workload's namespace has open to a blocked port: its text, or false. */
-static bool open_connection(const struct guard *g, pid_t pid, char *out, size_t size)
-{
-	static const char *const files[] = { "tcp", "tcp6" };
-	char path[64], line[512];
-	struct ip_addr addr;
-	unsigned port, state;
-
-	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
-		size_t read_bytes = 0;
-		FILE *f;
-
-		(void) snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, files[i]);
-		f = fopen(path, "re");
-		while (f && read_bytes < PROC_TCP_MAX && fgets(line, sizeof(line), f)) {
-			pv_autobuf text = PV_BUF_INIT;
-
-			read_bytes += strlen(line);
-			if (!parse_remote(line, i == 1, &addr, &port, &state) || state != 1 ||
-			    !port_is_blocked(g, port) || address_is_local(g, &addr))
-				continue;
-			ip_format(&text, &addr);
-			(void) snprintf(out, size, "has a connection open to %s port %u", pv_buf_str(&text), port);
-			(void) fclose(f);
-			return true;
-		}
-		if (f)
-			(void) fclose(f);
-	}
-	return false;
-}
-
-static void hit(struct pv_buf *out, size_t *n, const struct guard_workload *w, enum pv_signal signal, const char *why)
-{
+	struct hits *h = arg;
 	char name[160];
 
-	if ((*n)++ >= WOULD_HIT_MAX)
+	if (h->n++ >= WOULD_HIT_MAX)
 		return;
 	workload_name(name, sizeof(name), &w->w);
-	comma(out);
-	pv_buf_putc(out, '{');
-	field(out, "name", name);
-	field(out, "signal", signal_name(signal));
-	field(out, "why", why);
-	pv_buf_putc(out, '}');
-}
-
-static void would_hit_load(const struct guard *g, struct pv_buf *out, size_t *n, const struct guard_workload *w)
-{
-	const struct policy *p = g->policy;
-	uint32_t cpu = w->load ? load_cpu_now(w->load) : 0;
-	const struct cgroup_usage *u = &w->usage;
-	uint64_t limit;
-	char why[160];
-
-	limit = u->cpu_quota && u->cpu_quota < 10000 ? u->cpu_quota * p->cpu.limit / 10000 : p->cpu.limit;
-	if (p->cpu.action != ACTION_IGNORE && cpu > limit) {
-		(void) snprintf(why, sizeof(why), "uses %u.%u %% of a core now", cpu / 100, cpu % 100 / 10);
-		hit(out, n, w, SIGNAL_CPU, why);
-	}
-	limit = u->memory_limit == UINT64_MAX ? p->memory.limit : u->memory_limit / 10000 * p->memory.of_limit;
-	if (p->memory.action != ACTION_IGNORE && u->memory != UINT64_MAX && u->memory > limit) {
-		(void) snprintf(why, sizeof(why), "holds %" PRIu64 " MiB", u->memory >> 20);
-		hit(out, n, w, SIGNAL_MEMORY, why);
-	}
-	if (p->pids.action != ACTION_IGNORE && u->processes != UINT64_MAX && u->processes > p->pids.limit) {
-		(void) snprintf(why, sizeof(why), "has %" PRIu64 " processes", u->processes);
-		hit(out, n, w, SIGNAL_PIDS, why);
-	}
+	comma(h->out);
+	pv_buf_putc(h->out, '{');
+	field(h->out, "name", name);
+	field(h->out, "signal", signal_name(signal));
+	field(h->out, "why", why);
+	pv_buf_putc(h->out, '}');
 }
 
 static void would_hit_json(struct guard *g, struct pv_buf *out)
 {
-	struct guard_workload *w;
-	size_t n = 0;
-	char why[160];
+	struct hits h = { .out = out };
 
 	pv_buf_puts(out, ",\"would_hit\":[");
-	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
-		if (w->sampled)
-			would_hit_load(g, out, &n, w);
-		if (w->w.info && w->info.pid && !w->info.host_network &&
-		    open_connection(g, (pid_t) w->info.pid, why, sizeof(why)))
-			hit(out, &n, w, SIGNAL_NET, why);
-	}
-	pv_buf_puts(out, "],");
-	pv_buf_printf(out, "\"would_hit_count\":%zu", n);
+	standing_each(g, on_hit, &h);
+	pv_buf_printf(out, "],\"would_hit_count\":%zu", h.n);
 }
 
 static void engines_json(const struct guard *g, struct pv_buf *out)

@@ -109,13 +109,22 @@ static void drop_networks(struct guard *g, struct guard_workload *w)
 
 static void workload_set_info(struct guard *g, struct guard_workload *w, const struct container_info *info)
 {
+	bool first = !w->w.info || !w->info.inspected;
+	char before[160];
+
 	if (w->w.info && !same_networks(&w->info, info))
 		drop_networks(g, w);
+	workload_name(before, sizeof(before), &w->w);
 	w->info = *info;
 	w->w.info = &w->info;
+	if (w->told)
+		notices_named(g, w, before);
 	table_tell_kernel(g, w);
-	if (info->inspected)
-		acts_seen_container(g, w);
+	if (!info->inspected)
+		return;
+	acts_seen_container(g, w);
+	if (first)
+		standing_cut(g, w);
 }
 
 void table_info(struct guard *g, const struct container_info *info)
