@@ -40,8 +40,21 @@ install: build
 uninstall:
 	@tools/install --remove "$(DESTDIR)" "$(PREFIX)"
 
+# A Debian package, a tarball for any folder, both in build/; `make release` walks through the whole check-list.
+deb:
+	@tools/setup build
+	@tools/deb
+
+tarball:
+	@tools/setup build
+	@tools/tarball
+
+release:
+	@tools/setup lab
+	@tools/release
+
 # The state of `make run` stays: build/run.
 clean:
-	rm -rf build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
+	rm -rf build/release build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
 
-.PHONY: all build run test check fuzz bench lab install uninstall clean
+.PHONY: all build run test check fuzz bench lab install uninstall deb tarball release clean
