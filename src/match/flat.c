@@ -87,7 +87,7 @@ static void put_rule(struct pv_buf *out, const struct rule *r)
 {
 	const char *const strings[] = { r->id, r->family, r->origin, r->title, r->opens, r->remedy, r->prefix, r->match, r->gate,
 					r->json_key, r->address, r->user };
-	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->caseless,
+	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->doubt_low, r->caseless,
 				     r->reach, r->lead, r->check, r->random, r->from, r->when.has_uid, r->when.uid };
 	const struct rule_words *words[] = { &r->reference, &r->literal, &r->context, &r->unless, &r->when.program, &r->when.unit,
 					     &r->when.image };
@@ -115,6 +115,7 @@ static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 	r->verified = get_below(in, 2);
 	r->password = get_below(in, 2);
 	r->generic = get_below(in, 2);
+	r->doubt_low = get_below(in, 2);
 	r->caseless = get_below(in, 2);
 	r->reach = get_below(in, RULE_REACH_MAX + 1);
 	r->lead = get_below(in, RULE_REACH_MAX + 1);

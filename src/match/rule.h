@@ -43,6 +43,7 @@ struct rule {
 	bool verified;		/* `real`: written from a real specimen; else from documentation */
 	bool password;		/* chosen by a person: masked whole */
 	bool generic;		/* names no provider */
+	bool doubt_low;		/* a placeholder, or not random enough: told as low, else not at all */
 
 	const char *match;	/* PCRE2; the credential is the group named `secret`, or the whole match */
 	struct rule_words literal; /* every match contains one of them */

@@ -29,7 +29,8 @@ struct load {
 	/* of the rule that is read */
 	struct rule *rule;
 	struct rule_words literal, after;
-	bool gate_literal, nocase;
+	const char *gate; /* literal, match, or a pattern */
+	bool nocase;
 	const struct yaml_node *match, *examples;
 };
 
@@ -209,10 +210,6 @@ static void read_strength(struct load *l, const struct yaml_node *n)
 static void read_literal(struct load *l, const struct yaml_node *n)
 {
 	l->literal = keep_words(l, n, "literal", 128);
-	for (size_t i = 0; i < l->literal.n; i++)
-		if (strlen(l->literal.word[i]) < 2)
-			wrong(l, n, "the literal `%s` would be found everywhere; at least 2 characters, 4 are better",
-			      l->literal.word[i]);
 }
 
 static void read_after(struct load *l, const struct yaml_node *n)
@@ -231,9 +228,20 @@ static void read_match(struct load *l, const struct yaml_node *n)
 
 static void read_gate(struct load *l, const struct yaml_node *n)
 {
-	static const char *const words[] = { "match", "literal" };
+	l->gate = keep(l, n, "gate", RULE_PATTERN_MAX);
+	if (strcmp(l->gate, "literal") != 0)
+		return;
+	for (size_t i = 0; i < l->literal.n; i++)
+		if (strlen(l->literal.word[i]) < 2)
+			wrong(l, n, "the literal `%s` would be found everywhere; at least 2 characters, 4 are better",
+			      l->literal.word[i]);
+}
 
-	l->gate_literal = one_of(l, n, "gate", words, N_ELEMENTS(words)) == 1;
+static void read_doubt(struct load *l, const struct yaml_node *n)
+{
+	static const char *const words[] = { "drop", "low" };
+
+	l->rule->doubt_low = one_of(l, n, "doubt", words, N_ELEMENTS(words)) == 1;
 }
 
 static void read_nocase(struct load *l, const struct yaml_node *n)
@@ -375,6 +383,7 @@ static const struct key rule_keys[] = {
 	{ "context", read_context, false },
 	{ "unless", read_unless, false },
 	{ "check", read_check, false },
+	{ "doubt", read_doubt, false },
 	{ "random", read_random, false },
 	{ "reach", read_reach, false },
 	{ "from", read_from, false },
@@ -550,7 +559,8 @@ static void make_assignment(struct load *l)
 	}
 	s = rules_strn(l->rs, pv_buf_str(&re), re.len);
 	l->rule->match = s ? s : "";
-	l->gate_literal = l->nocase = true;
+	l->gate = "literal";
+	l->nocase = true;
 	l->literal = l->after;
 }
 
@@ -559,8 +569,8 @@ static void make_gate(struct load *l)
 	pv_autobuf re = PV_BUF_INIT;
 	const char *s;
 
-	if (!l->gate_literal) {
-		l->rule->gate = l->rule->match;
+	if (strcmp(l->gate, "literal") != 0) {
+		l->rule->gate = strcmp(l->gate, "match") == 0 ? l->rule->match : l->gate;
 		return;
 	}
 	alternatives(&re, &l->literal);
@@ -611,7 +621,8 @@ static void read_rule(struct load *l, const struct yaml_node *n)
 	if (!l->rule)
 		return;
 	l->literal = l->after = (struct rule_words) { 0 };
-	l->gate_literal = l->nocase = false;
+	l->gate = "match";
+	l->nocase = false;
 	l->match = l->examples = NULL;
 	l->rule->kind = l->kind;
 	l->rule->family = l->family;

@@ -20,8 +20,10 @@
  *       examples: {yes: [{text: 'token = gh+p_...', span: 'gh+p_...'}], no: ['ghp_xxxx']}
  *
  * More keys of a rule: `prefix` (public part of the format, shown when masked), `password: yes` (masked whole), `generic: yes`,
- * `context: [words]` (one must stand near), `unless: [globs]` (the credential is a placeholder), `gate: match|literal` (what
- * the first pass looks for; `match` unless said), `nocase: yes` (literals in any case); for logs `from`, `address`, `user`, `when`.
+ * `context: [words]` (one must stand near), `unless: [globs]` (the credential is a placeholder), `doubt: low|drop` (what
+ * becomes of a placeholder or of what is not random enough; `drop` unless said), `gate: match|literal|PATTERN` (what the
+ * first pass looks for; `match` unless said; every match must contain a match of the gate), `nocase: yes` (literals in any
+ * case); for logs `from`, `address`, `user`, `when`.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
  * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.

@@ -65,13 +65,12 @@ static bool judge(const struct scan *c, const struct rule *rule, struct match_hi
 	const char *secret = c->text + hit->secret.start;
 	size_t len = hit->secret.len;
 
-	if (is_placeholder(rule, secret, len))
+	bool doubt = is_placeholder(rule, secret, len) ||
+		     (rule->random && match_randomness(secret, len) < rule->random);
+
+	if ((doubt && !rule->doubt_low) || !has_context(c, rule, hit))
 		return false;
-	if (rule->random && match_randomness(secret, len) < rule->random)
-		return false;
-	if (!has_context(c, rule, hit))
-		return false;
-	hit->severity = rule->severity;
+	hit->severity = doubt ? PV_MIN(rule->severity, SEV_LOW) : rule->severity;
 	if (rule->check != RULE_CHECK_NONE) {
 		hit->checked = match_check(rule->check, secret, len) ? MATCH_CHECK_GOOD : MATCH_CHECK_BAD;
 		if (hit->checked == MATCH_CHECK_BAD)
