@@ -23,7 +23,7 @@ struct cmd_option {
 };
 
 #define CMD_WORDS   8
-#define CMD_OPTIONS 12
+#define CMD_OPTIONS 24
 
 struct command;
 
@@ -137,6 +137,7 @@ int cmd_undo(struct cmd *c);
 int cmd_doctor(struct cmd *c);
 int cmd_explain(struct cmd *c);
 int cmd_config(struct cmd *c);
+int cmd_scan(struct cmd *c);
 int cmd_version(struct cmd *c);
 int cmd_help(struct cmd *c);
 int cmd_man(struct cmd *c);

@@ -23,6 +23,11 @@ static const struct cmd_option status_options[] = {
 	{ "format", 0, "FORMAT", "table (default) or json", "table json" },
 	END
 };
+static const struct cmd_option doctor_options[] = {
+	{ "install", 0, NULL, "look at the installation instead: programs, folders, configuration, unit", NULL },
+	{ "format", 0, "FORMAT", "table (default) or json", "table json" },
+	END
+};
 static const struct cmd_option events_options[] = {
 	{ "follow", 'f', NULL, "go on with new ones as they come", NULL },
 	{ "since", 0, "DURATION", "only those of the last 90s, 10m, 24h, 7d", NULL },
@@ -48,6 +53,25 @@ static const struct cmd_option explain_options[] = {
 };
 static const struct cmd_option config_options[] = {
 	{ "origin", 0, NULL, "show: where each value was set", NULL },
+	END
+};
+
+static const struct cmd_option scan_options[] = {
+	{ "history", 0, NULL, "also every blob of the git history, reachable or not", NULL },
+	{ "since", 0, "COMMIT", "of the history only what came after this commit", NULL },
+	{ "staged", 0, NULL, "only what `git commit` would commit now", NULL },
+	{ "stdin", 0, NULL, "only what comes on standard input", NULL },
+	{ "container", 0, "NAME", "only the environment and the changed files of a container", NULL },
+	{ "format", 0, "FORMAT", "table (default), json, jsonl, sarif, junit, markdown or html",
+	  "table json jsonl sarif junit markdown html" },
+	{ "output", 'o', "FILE", "write to FILE", NULL },
+	{ "fail-on", 0, "SEVERITY", "exit with 1 from this severity on (default high)", "critical high medium low info" },
+	{ "baseline", 0, "FILE", "findings of this earlier report (--format json) count as known", NULL },
+	{ "only", 0, "ID,...", "only these ids or rules, or those that start so: secret.in-code, github.", NULL },
+	{ "skip", 0, "ID,...", "all but these", NULL },
+	{ "rules", 0, "DIR", "rule files of your own, in addition", NULL },
+	{ "install-hook", 0, NULL, "look at every commit before it is made (a pre-commit hook; one that is there is kept)", NULL },
+	{ "all", 0, NULL, "also what passed and does not apply", NULL },
 	END
 };
 
@@ -103,13 +127,24 @@ const struct command commands[] = {
 	{ .name = "doctor", .args = "", .brief = "what this machine can and cannot do",
 	  .about = "Looks at the kernel, cgroups, container engines, users, clock and channels, and names what is degraded, "
 		   "what could not be looked at, and the next command. Works without root as far as it can.",
-	  .options = status_options, .max_words = 0,
+	  .options = doctor_options, .max_words = 0,
 	  .statuses = "0 all is well; 1 something is degraded; 3 something could not be checked",
-	  .examples = "pavise doctor\nsudo pavise doctor --format json", .run = cmd_doctor },
+	  .examples = "pavise doctor\nsudo pavise doctor --install\nsudo pavise doctor --format json", .run = cmd_doctor },
 	{ .name = "explain", .args = "[ID]", .brief = "why, how it is attacked, how it is mended",
 	  .about = "Explains an id that a notice carries. Works without a guard and without a network.",
 	  .options = explain_options, .max_words = 1, .statuses = "0 explained; 2 there is no such id",
 	  .examples = "pavise explain net.stratum\npavise explain --list", .run = cmd_explain },
+	{ .name = "scan", .args = "[DIR]", .brief = "secrets in code, in git history, in a container",
+	  .about = "Looks for credentials of known providers, private keys, connection strings and what else looks like a secret, "
+		   "and for the values of the project's own .env files, wherever they stand besides. Values are shown masked. "
+		   "Exceptions: a comment `pavise:allow RULE until=DATE reason=...` on the line, or an entry in pavise.ignore "
+		   "(id, subject, reason, owner, expires), both for a year at most. What is read is read by a child without "
+		   "network or write access.",
+	  .options = scan_options, .max_words = 1,
+	  .statuses = "0 nothing from --fail-on on; 1 a secret was found; 2 usage; 3 something could not be checked",
+	  .examples = "pavise scan\npavise scan --history /srv/shop\npavise scan --history --since v1.2 --format sarif -o scan.sarif\n"
+		      "pavise scan --container shop-web-1\ngit diff | pavise scan --stdin\npavise scan --install-hook",
+	  .run = cmd_scan },
 	{ .name = "config", .args = "check [FILE] | show | sample", .brief = "check it, show what is in force, print a sample",
 	  .about = "check: reads the configuration as the guard would and names every error with file, line and column. "
 		   "show: every key with its value. sample: a file with every key, its default and its bounds.",

@@ -10,7 +10,7 @@
 #define ALLOWS_MAX 1000 /* comments of one text */
 
 /* In this order: what is known to others stays known, whatever is rewritten. */
-static const char revoke[] = "revoke it where it was issued, and issue another";
+static const char first_of_all[] = "revoke it where it was issued, and issue another";
 static const char in_code[] = "read the new one from .env (mode 600, ignored by git) or a secret store; then remove this one "
 			      "from the file";
 static const char in_history[] = "every clone has it: only then rewrite the history (git filter-repo --replace-text FILE), "
@@ -67,7 +67,7 @@ static void remedy(struct finding *f, const struct look_secret *x, const char *t
 {
 	pv_autobuf text = PV_BUF_INIT;
 
-	pv_buf_printf(&text, "1. %s; 2. %s", x->rule && *x->rule->remedy ? x->rule->remedy : revoke, then);
+	pv_buf_printf(&text, "1. %s; 2. %s", x->rule && *x->rule->remedy ? x->rule->remedy : first_of_all, then);
 	finding_remedy(f, pv_buf_str(&text), NULL);
 }
 
@@ -171,7 +171,7 @@ static struct finding *code_finding(const struct secrets *s, const struct tree_t
 		finding_subject(n, s->kind, s->subject, f->path, line);
 	else
 		finding_subject(n, SUBJECT_FILE, f->path, f->path, line);
-	title(n, x, s->subject ? subject_kind_name(s->kind) : "the code");
+	title(n, x, !s->subject ? "the code" : s->kind == SUBJECT_CONTAINER ? "the container" : s->subject);
 	describe(n, x, f->path, line);
 	if (wrong)
 		finding_evidence(n, "its exception does not count", NULL, 0, "%s", wrong);
