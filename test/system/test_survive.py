@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pvtest import *  # noqa: E402,F403
 
-ROUNDS = int(os.environ.get("PAVISE_ROUNDS", "40"))
+ROUNDS = int(os.environ.get("PAVISE_ROUNDS", "200"))
 ROLES = ("pavise-broker", "pavise-engine", "pavise-launcher", "all")
 
 
