@@ -14,26 +14,12 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 
-#include "cmd/cmd.h"
+#include "cmd/doctor.h"
 #include "model/roles.h"
 
-enum answer { WELL, DEGRADED, UNCHECKED, ANSWER_N };
-static const char *const answer_words[ANSWER_N] = { "ok", "degraded", "could not check" };
+static const char *const answer_words[DOCTOR_ANSWERS] = { "ok", "degraded", "could not check" };
 
-struct doctor {
-	struct cmd *c;
-	const struct policy *policy;
-	struct pv_buf out;
-	struct words_style style;
-	bool json;
-	unsigned n[ANSWER_N];
-	bool docker, podman; /* answered */
-};
-
-/* One line of the result. `next` NULL: there is nothing to do. */
-static void tell(struct doctor *d, enum answer a, const char *what, const char *next, const char *why_fmt, ...)
-	PV_PRINTF(5, 6);
-static void tell(struct doctor *d, enum answer a, const char *what, const char *next, const char *why_fmt, ...)
+void doctor_tell(struct doctor *d, enum doctor_answer a, const char *what, const char *next, const char *why_fmt, ...)
 {
 	static const enum severity colours[] = { SEV_INFO, SEV_HIGH, SEV_MEDIUM };
 	char text[512];
@@ -75,20 +61,20 @@ static void kernel(struct doctor *d)
 	char *end;
 
 	if (uname(&u) < 0) {
-		tell(d, UNCHECKED, "kernel", NULL, "its version cannot be read");
+		doctor_tell(d, UNCHECKED, "kernel", NULL, "its version cannot be read");
 		return;
 	}
 	major = (unsigned) strtoul(u.release, &end, 10);
 	if (*end == '.')
 		minor = (unsigned) strtoul(end + 1, NULL, 10);
 	if (major > 5 || (major == 5 && minor >= 15))
-		tell(d, WELL, "kernel", NULL, "%s", u.release);
+		doctor_tell(d, WELL, "kernel", NULL, "%s", u.release);
 	else
-		tell(d, DEGRADED, "kernel", "install a kernel of 5.15 or later", "%s is older than 5.15: not supported", u.release);
+		doctor_tell(d, DEGRADED, "kernel", "install a kernel of 5.15 or later", "%s is older than 5.15: not supported", u.release);
 	if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
-		tell(d, WELL, "kernel types", NULL, "BTF is there");
+		doctor_tell(d, WELL, "kernel types", NULL, "BTF is there");
 	else
-		tell(d, DEGRADED, "kernel types", "use a kernel built with CONFIG_DEBUG_INFO_BTF (every Debian and Ubuntu kernel)",
+		doctor_tell(d, DEGRADED, "kernel types", "use a kernel built with CONFIG_DEBUG_INFO_BTF (every Debian and Ubuntu kernel)",
 		     "no BTF at /sys/kernel/btf/vmlinux: net and dns cannot be guarded");
 }
 
@@ -99,14 +85,14 @@ static void cgroups(struct doctor *d)
 
 	(void) snprintf(unified, sizeof(unified), "%s/unified", root);
 	if (file_system(root, CGROUP2_SUPER_MAGIC))
-		tell(d, WELL, "cgroups", NULL, "version 2 at %s", root);
+		doctor_tell(d, WELL, "cgroups", NULL, "version 2 at %s", root);
 	else if (file_system(unified, CGROUP2_SUPER_MAGIC))
-		tell(d, WELL, "cgroups", NULL, "hybrid: version 2 at %s, CPU and memory from version 1", unified);
+		doctor_tell(d, WELL, "cgroups", NULL, "hybrid: version 2 at %s, CPU and memory from version 1", unified);
 	else if (access(root, F_OK) == 0)
-		tell(d, DEGRADED, "cgroups", "boot with systemd.unified_cgroup_hierarchy=1",
+		doctor_tell(d, DEGRADED, "cgroups", "boot with systemd.unified_cgroup_hierarchy=1",
 		     "pure version 1 (or no cgroups) at %s: the guard is not supported here", root);
 	else
-		tell(d, UNCHECKED, "cgroups", "pavise config show --origin", "%s cannot be opened", root);
+		doctor_tell(d, UNCHECKED, "cgroups", "pavise config show --origin", "%s cannot be opened", root);
 }
 
 static void bpf_files(struct doctor *d)
@@ -120,17 +106,17 @@ static void bpf_files(struct doctor *d)
 	if (slash && slash != mount)
 		*slash = '\0';
 	if (file_system(mount, BPF_FS_MAGIC) || file_system(d->policy->bpf_dir, BPF_FS_MAGIC))
-		tell(d, WELL, "bpf files", NULL, "mounted at %s: blocks outlive the guard", mount);
+		doctor_tell(d, WELL, "bpf files", NULL, "mounted at %s: blocks outlive the guard", mount);
 	else
-		tell(d, DEGRADED, "bpf files", "mount -t bpf bpf /sys/fs/bpf", "no bpf file system at %s: nothing can be pinned", mount);
+		doctor_tell(d, DEGRADED, "bpf files", "mount -t bpf bpf /sys/fs/bpf", "no bpf file system at %s: nothing can be pinned", mount);
 	fd = open("/proc/sys/kernel/unprivileged_bpf_disabled", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, value, sizeof(value) - 1) <= 0)
-		tell(d, UNCHECKED, "bpf for users", NULL, "whether unprivileged users may load programs is not known");
+		doctor_tell(d, UNCHECKED, "bpf for users", NULL, "whether unprivileged users may load programs is not known");
 	else if (value[0] == '0')
-		tell(d, DEGRADED, "bpf for users", "sysctl -w kernel.unprivileged_bpf_disabled=2",
+		doctor_tell(d, DEGRADED, "bpf for users", "sysctl -w kernel.unprivileged_bpf_disabled=2",
 		     "unprivileged users may load BPF programs");
 	else
-		tell(d, WELL, "bpf for users", NULL, "switched off");
+		doctor_tell(d, WELL, "bpf for users", NULL, "switched off");
 	(void) pv_close(fd);
 }
 
@@ -143,24 +129,24 @@ static void hooks(struct doctor *d)
 	int r;
 
 	if (child_path(d->c, "pavise-broker", path, sizeof(path)) < 0) {
-		tell(d, DEGRADED, "programs", "install pavise again", "pavise-broker is missing: the guard cannot start");
+		doctor_tell(d, DEGRADED, "programs", "install pavise again", "pavise-broker is missing: the guard cannot start");
 		return;
 	}
 	if (geteuid() != 0) {
-		tell(d, UNCHECKED, "blocks", "sudo pavise doctor", "only root may look at what is pinned in the kernel");
+		doctor_tell(d, UNCHECKED, "blocks", "sudo pavise doctor", "only root may look at what is pinned in the kernel");
 		return;
 	}
 	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &out, .err = &err });
 	if (r == 0 && strncmp(pv_buf_str(&out), "on", 2) == 0)
-		tell(d, WELL, "blocks", NULL, "pinned in the kernel and in force");
+		doctor_tell(d, WELL, "blocks", NULL, "pinned in the kernel and in force");
 	else if (r == 0)
-		tell(d, DEGRADED, "blocks", "pavise on", "pinned in the kernel, but switched off");
+		doctor_tell(d, DEGRADED, "blocks", "pavise on", "pinned in the kernel, but switched off");
 	else if (r == 3)
-		tell(d, DEGRADED, "blocks", "systemctl start pavise    (a first look: pavise guard --observe)",
+		doctor_tell(d, DEGRADED, "blocks", "systemctl start pavise    (a first look: pavise guard --observe)",
 		     "nothing is pinned in the kernel: nothing is refused");
 	else {
 		pv_buf_add(&line, pv_buf_str(&err), strcspn(pv_buf_str(&err), "\n"));
-		tell(d, DEGRADED, "blocks", "systemctl restart pavise", "what is pinned cannot be read: %.200s", pv_buf_str(&line));
+		doctor_tell(d, DEGRADED, "blocks", "systemctl restart pavise", "what is pinned cannot be read: %.200s", pv_buf_str(&line));
 	}
 }
 
@@ -192,15 +178,15 @@ static bool engine(struct doctor *d, const char *name, const char *path)
 	int r = *path ? ping(path) : 0;
 
 	if (!*path)
-		tell(d, WELL, name, NULL, "switched off in the configuration");
+		doctor_tell(d, WELL, name, NULL, "switched off in the configuration");
 	else if (r == 1)
-		tell(d, WELL, name, NULL, "answers at %s", path);
+		doctor_tell(d, WELL, name, NULL, "answers at %s", path);
 	else if (r == 0)
-		tell(d, WELL, name, NULL, "is not here (no %s)", path);
+		doctor_tell(d, WELL, name, NULL, "is not here (no %s)", path);
 	else if (r == -EACCES || r == -EPERM)
-		tell(d, UNCHECKED, name, "sudo pavise doctor", "%s may be asked by root only", path);
+		doctor_tell(d, UNCHECKED, name, "sudo pavise doctor", "%s may be asked by root only", path);
 	else
-		tell(d, DEGRADED, name, strcmp(name, "Docker") == 0 ? "systemctl status docker" : "systemctl status podman.socket",
+		doctor_tell(d, DEGRADED, name, strcmp(name, "Docker") == 0 ? "systemctl status docker" : "systemctl status podman.socket",
 		     "%s does not answer (%s): containers are guarded, but not named, and not killed through it", path,
 		     strerror(-r));
 	return r == 1;
@@ -220,7 +206,7 @@ static void engines(struct doctor *d)
 			continue;
 		if (i == 1 && d->docker) /* Docker's own */
 			continue;
-		tell(d, DEGRADED, i == 0 ? "k3s" : i == 1 ? "containerd" : "CRI-O", "run the workloads with Docker or Podman",
+		doctor_tell(d, DEGRADED, i == 0 ? "k3s" : i == 1 ? "containerd" : "CRI-O", "run the workloads with Docker or Podman",
 		     "%s alone is not supported: its containers have no names here and are not killed; net and dns hold", others[i]);
 	}
 }
@@ -233,10 +219,10 @@ static void users(struct doctor *d)
 							    NULL;
 
 	if (missing)
-		tell(d, DEGRADED, "users", "systemd-sysusers /usr/lib/sysusers.d/pavise.conf", "there is no `%s`: free ids are used instead",
+		doctor_tell(d, DEGRADED, "users", "systemd-sysusers /usr/lib/sysusers.d/pavise.conf", "there is no `%s`: free ids are used instead",
 		     missing);
 	else
-		tell(d, WELL, "users", NULL, "%s, %s and the group %s exist", ROLE_USER, ROLE_USER_SENDER, ROLE_GROUP_ADMIN);
+		doctor_tell(d, WELL, "users", NULL, "%s, %s and the group %s exist", ROLE_USER, ROLE_USER_SENDER, ROLE_GROUP_ADMIN);
 }
 
 static void time_sync(struct doctor *d)
@@ -245,19 +231,19 @@ static void time_sync(struct doctor *d)
 	int r = adjtimex(&t);
 
 	if (r < 0)
-		tell(d, UNCHECKED, "clock", "timedatectl", "the kernel does not say whether it is in step");
+		doctor_tell(d, UNCHECKED, "clock", "timedatectl", "the kernel does not say whether it is in step");
 	else if (t.status & STA_UNSYNC)
-		tell(d, UNCHECKED, "clock", "timedatectl", "whether it is in step with a time server is not known here");
+		doctor_tell(d, UNCHECKED, "clock", "timedatectl", "whether it is in step with a time server is not known here");
 	else
-		tell(d, WELL, "clock", NULL, "in step with a time server");
+		doctor_tell(d, WELL, "clock", NULL, "in step with a time server");
 }
 
 static void pressure(struct doctor *d)
 {
 	if (access("/proc/pressure/cpu", R_OK) == 0)
-		tell(d, WELL, "cpu pressure", NULL, "measured by the kernel");
+		doctor_tell(d, WELL, "cpu pressure", NULL, "measured by the kernel");
 	else
-		tell(d, DEGRADED, "cpu pressure", "boot with psi=1", "not measured: on a saturated host the CPU rule sees less");
+		doctor_tell(d, DEGRADED, "cpu pressure", "boot with psi=1", "not measured: on a saturated host the CPU rule sees less");
 }
 
 /* What only the running guard knows. */
@@ -269,11 +255,11 @@ static void channels(struct doctor *d, const cJSON *s)
 	bool told = false;
 
 	if (!cJSON_GetArraySize(list)) {
-		tell(d, DEGRADED, "channels", "set notify.channels: pavise config sample", "none: notices stay on this machine");
+		doctor_tell(d, DEGRADED, "channels", "set notify.channels: pavise config sample", "none: notices stay on this machine");
 		return;
 	}
 	if (waiting || given_up) {
-		tell(d, DEGRADED, "channels", "pavise events --id guard.", "%llu notices wait, %llu were given up",
+		doctor_tell(d, DEGRADED, "channels", "pavise events --id guard.", "%llu notices wait, %llu were given up",
 		     (unsigned long long) waiting, (unsigned long long) given_up);
 		told = true;
 	}
@@ -281,9 +267,9 @@ static void channels(struct doctor *d, const cJSON *s)
 		const char *last = json_text(c, "last_success");
 
 		if (*last)
-			tell(d, WELL, "channel", NULL, "%s: last success %s", json_text(c, "name"), last);
+			doctor_tell(d, WELL, "channel", NULL, "%s: last success %s", json_text(c, "name"), last);
 		else if (!told)
-			tell(d, UNCHECKED, "channel", NULL, "%s: no success is recorded yet", json_text(c, "name"));
+			doctor_tell(d, UNCHECKED, "channel", NULL, "%s: no success is recorded yet", json_text(c, "name"));
 	}
 }
 
@@ -295,28 +281,28 @@ static void guard(struct doctor *d)
 	int r = ask_open(d->policy, &a);
 
 	if (r == -EACCES || r == -EPERM) {
-		tell(d, UNCHECKED, "guard", "sudo pavise doctor", "only root and the group pavise-admin may ask it");
+		doctor_tell(d, UNCHECKED, "guard", "sudo pavise doctor", "only root and the group pavise-admin may ask it");
 		return;
 	}
 	if (r < 0) {
-		tell(d, DEGRADED, "guard", "systemctl start pavise    (a first look: pavise guard --observe)", "does not run");
+		doctor_tell(d, DEGRADED, "guard", "systemctl start pavise    (a first look: pavise guard --observe)", "does not run");
 		return;
 	}
 	ask_confine();
 	if (ask(a, "{\"verb\":\"status\"}", NULL, NULL, &answer) < 0) {
-		tell(d, DEGRADED, "guard", "systemctl restart pavise", "runs, but does not answer");
+		doctor_tell(d, DEGRADED, "guard", "systemctl restart pavise", "runs, but does not answer");
 		return;
 	}
 	s = cJSON_GetObjectItemCaseSensitive(answer, "status");
 	if (json_true(s, "off"))
-		tell(d, DEGRADED, "guard", "pavise on", "runs, but is switched off");
+		doctor_tell(d, DEGRADED, "guard", "pavise on", "runs, but is switched off");
 	else
-		tell(d, WELL, "guard", NULL, "runs (%s)", json_text(s, "mode"));
+		doctor_tell(d, WELL, "guard", NULL, "runs (%s)", json_text(s, "mode"));
 	cJSON_ArrayForEach(e, cJSON_GetObjectItemCaseSensitive(s, "degraded")) {
 		pv_autobuf next = PV_BUF_INIT;
 
 		pv_buf_safe(&next, json_text(e, "next"), 200);
-		tell(d, DEGRADED, "signal", strcmp(pv_buf_str(&next), "pavise doctor") == 0 ? NULL : pv_buf_str(&next), "%s: %s",
+		doctor_tell(d, DEGRADED, "signal", strcmp(pv_buf_str(&next), "pavise doctor") == 0 ? NULL : pv_buf_str(&next), "%s: %s",
 		     json_text(e, "signal"), json_text(e, "why"));
 	}
 	channels(d, s);
@@ -333,13 +319,17 @@ int cmd_doctor(struct cmd *c)
 		return CMD_USAGE;
 	if (d.json)
 		pv_buf_puts(&d.out, "{\"schema\":1,\"checks\":[");
-	kernel(&d);
-	cgroups(&d);
-	bpf_files(&d);
-	pressure(&d);
-	engines(&d);
+	if (cmd_opt(c, "install")) {
+		doctor_install(&d);
+	} else {
+		kernel(&d);
+		cgroups(&d);
+		bpf_files(&d);
+		pressure(&d);
+		engines(&d);
+		time_sync(&d);
+	}
 	users(&d);
-	time_sync(&d);
 	hooks(&d);
 	guard(&d); /* last: it gives up root */
 	if (d.json)
