@@ -40,7 +40,7 @@ install: build
 uninstall:
 	@tools/install --remove "$(DESTDIR)" "$(PREFIX)"
 
-# A Debian package, a tarball for any folder, both in build/; `make release` walks through the whole check-list.
+# A Debian package, a tarball for any folder, both in build/dist/; `make release` walks through the whole check-list.
 deb:
 	@tools/setup build
 	@tools/deb
@@ -55,6 +55,6 @@ release:
 
 # The state of `make run` stays: build/run.
 clean:
-	rm -rf build/release build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
+	rm -rf build/release build/dist build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
 
 .PHONY: all build run test check fuzz bench lab install uninstall deb tarball release clean

@@ -13,6 +13,7 @@ _pavise() {
 		'undo:take one act back'
 		'doctor:what this machine can and cannot do'
 		'explain:why, how it is attacked, how it is mended'
+		'scan:secrets in code, in git history, in a container'
 		'config:check it, show what is in force, print a sample'
 		'version:the version'
 		'help:this list, or the help of one command'
@@ -95,6 +96,7 @@ _pavise() {
 			'*::word:()' ;;
 	doctor)
 		_arguments \
+			'--install[look at the installation instead\: programs, folders, configuration, unit]' \
 			'--format=[table (default) or json]:FORMAT:(table json)' \
 			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
@@ -109,6 +111,27 @@ _pavise() {
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
 			'*::word:{compadd -- ${(f)"$(pavise explain --list 2>/dev/null | cut -d" " -f1)"}}' ;;
+	scan)
+		_arguments \
+			'--history[also every blob of the git history, reachable or not]' \
+			'--since=[of the history only what came after this commit]:COMMIT:' \
+			'--staged[only what `git commit` would commit now]' \
+			'--stdin[only what comes on standard input]' \
+			'--container=[only the environment and the changed files of a container]:NAME:' \
+			'--format=[table (default), json, jsonl, sarif, junit, markdown or html]:FORMAT:(table json jsonl sarif junit markdown html)' \
+			'--output=[write to FILE]:FILE:_files' \
+			'--fail-on=[exit with 1 from this severity on (default high)]:SEVERITY:(critical high medium low info)' \
+			'--baseline=[findings of this earlier report (--format json) count as known]:FILE:_files' \
+			'--only=[only these ids or rules, or those that start so\: secret.in-code, github.]:ID,...:' \
+			'--skip=[all but these]:ID,...:' \
+			'--rules=[rule files of your own, in addition]:DIR:' \
+			'--install-hook[look at every commit before it is made (a pre-commit hook; one that is there is kept)]' \
+			'--all[also what passed and does not apply]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
 	config)
 		_arguments \
 			'--origin[show\: where each value was set]' \
@@ -130,7 +153,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(guard status top events off on allow undo doctor explain config version help exit-codes)' ;;
+			'*::word:(guard status top events off on allow undo doctor explain scan config version help exit-codes)' ;;
 	esac
 }
 _pavise "$@"
