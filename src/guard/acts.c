@@ -232,6 +232,7 @@ static bool answers_for(const struct guard *g, const struct guard_workload *w)
 
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v)
 {
+	struct verdict full = *v;
 	struct act_plan plan;
 	struct notice n;
 	const char *why = NULL;
@@ -241,8 +242,10 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 	if (w->acting)
 		return;
 	workload_name(name, sizeof(name), &w->w);
-	act_plan_make(&plan, v, &w->w, name, g->policy, answers_for(g, w), &why);
-	if (plan.action == ACTION_IGNORE)
+	if (v->warning) /* it warns of what would follow, for this workload with its exceptions */
+		full.action = (enum pv_action) g->policy->cpu.action;
+	act_plan_make(&plan, &full, &w->w, name, g->policy, answers_for(g, w), &why);
+	if (plan.action == ACTION_IGNORE || (v->warning && plan.action == ACTION_ALERT))
 		return;
 	notice_init(&n, v->id, clock_wall_us());
 	notices_subject(&n, w);
