@@ -57,18 +57,20 @@ add() {
 	[ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail "run it as root, or with --dry-run to see what it would do"
 	say "${dry:+(rehearsal) }what is done:"
 	users
-	step install -d -m 755 "$prefix" /etc/pavise /etc/pavise/conf.d /var/lib/pavise "$links/bin" "$links/share/man/man8" "$links/share/bash-completion/completions"
+	step install -d -m 755 "$prefix" "$prefix/lib" /etc/pavise /etc/pavise/conf.d /var/lib/pavise "$links/bin" "$links/share/man/man8" "$links/share/bash-completion/completions"
 	for p in "$tmp"/lib/pavise*; do
-		step install -m 755 "$p" "$prefix/${p##*/}.new"
-		step mv -f "$prefix/${p##*/}.new" "$prefix/${p##*/}"
+		step install -m 755 "$p" "$prefix/lib/${p##*/}.new"
+		step mv -f "$prefix/lib/${p##*/}.new" "$prefix/lib/${p##*/}"
 	done
+	step rm -rf "$prefix/rules"
+	step cp -r "$tmp/rules" "$prefix/rules"
 	step install -m 755 "$self" "$prefix/install.sh"
-	step ln -sfn "$prefix/pavise" "$links/bin/pavise"
+	step ln -sfn "$prefix/lib/pavise" "$links/bin/pavise"
 	step install -m 644 "$tmp/share/pavise.8" "$links/share/man/man8/pavise.8"
 	step install -m 644 "$tmp/share/pavise.bash" "$links/share/bash-completion/completions/pavise"
 	[ -e /etc/pavise/pavise.yaml ] || step install -m 644 "$tmp/share/pavise.yaml" /etc/pavise/pavise.yaml
 	if [ -d "$units" ] || systemd_up; then
-		sed "s|^ExecStart=/usr/bin/pavise|ExecStart=$prefix/pavise|" "$tmp/share/pavise.service" >"$tmp/pavise.service"
+		sed "s|^ExecStart=/usr/bin/pavise|ExecStart=$prefix/lib/pavise|" "$tmp/share/pavise.service" >"$tmp/pavise.service"
 		step install -D -m 644 "$tmp/pavise.service" "$units/pavise.service"
 	fi
 	if systemd_up; then
@@ -77,21 +79,21 @@ add() {
 		[ -n "$nostart" ] || step systemctl restart pavise.service
 		say "look at it with: pavise status"
 	else
-		say "systemd does not run here: start the guard with: $prefix/pavise guard"
+		say "systemd does not run here: start the guard with: $prefix/lib/pavise guard"
 	fi
 }
 
 take_away() {
 	[ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail "run it as root, or with --dry-run to see what it would do"
-	[ -x "$prefix/pavise" ] || fail "$prefix/pavise is not there; give the folder with --prefix"
+	[ -x "$prefix/lib/pavise" ] || fail "$prefix/lib/pavise is not there; give the folder with --prefix"
 	say "${dry:+(rehearsal) }what is done:"
 	! systemd_up || step systemctl disable --quiet --now pavise.service || true
-	step "$prefix/pavise" off --quiet || true # what is pinned in the kernel outlives the guard on purpose
-	for f in "$prefix"/pavise "$prefix"/pavise-* "$prefix/install.sh" "$links/bin/pavise" "$links/share/man/man8/pavise.8" \
+	step "$prefix/lib/pavise" off --quiet || true # what is pinned in the kernel outlives the guard on purpose
+	for f in "$prefix"/lib/pavise* "$prefix/rules" "$prefix/install.sh" "$links/bin/pavise" "$links/share/man/man8/pavise.8" \
 		"$links/share/bash-completion/completions/pavise" "$units/pavise.service"; do
-		[ ! -e "$f" ] && [ ! -L "$f" ] || step rm -f "$f"
+		[ ! -e "$f" ] && [ ! -L "$f" ] || step rm -rf "$f"
 	done
-	[ -n "$dry" ] || rmdir "$prefix" 2>/dev/null || true
+	[ -n "$dry" ] || rmdir "$prefix/lib" "$prefix" 2>/dev/null || true
 	! systemd_up || step systemctl daemon-reload
 	if [ -n "$purge" ]; then
 		step rm -rf /var/lib/pavise /etc/pavise /run/pavise

@@ -51,7 +51,7 @@ static void programs(struct doctor *d)
 /* Where the files come from, and a second copy that a shell might find first. */
 static void origin(struct doctor *d)
 {
-	static const char *const places[] = { "/usr/bin/pavise", "/usr/local/bin/pavise", "/opt/pavise/pavise" };
+	static const char *const places[] = { "/usr/bin/pavise", "/usr/local/bin/pavise", "/opt/pavise/lib/pavise" };
 	const char *first = NULL;
 	struct stat a, b;
 
