@@ -547,7 +547,8 @@ static void make_assignment(struct load *l)
 	pv_autobuf re = PV_BUF_INIT;
 	const char *s;
 
-	pv_buf_puts(&re, "(?i:");
+	/* At the beginning of a word: etsy_key, myEtsyKey, not SetSysctl. */
+	pv_buf_puts(&re, "(?:(?<![A-Za-z])|(?<=[a-z])(?=[A-Z]))(?i:");
 	alternatives(&re, &l->after);
 	pv_buf_puts(&re, ")[\\w.\\-]{0,40}?(?:[ \\t][\\w.\\-]{1,20}){0,2}\\\\?[\"'`]?[ \\t\\])]{0,3}"
 			 "(?:[?:.|+]{0,3}=>?|:{1,3}|>|,|\\|\\||\\bor\\b)[\\s\"'`\\\\(=]{0,20}(?<secret>");
