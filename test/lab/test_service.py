@@ -42,7 +42,9 @@ def test_service(tap):
     os.makedirs("/etc/pavise", exist_ok=True)
     with open(conf, "w") as f:
         f.write("sample: 1s\ncpu: { limit: 10%, for: 10s }\n")
-    sh("systemctl", "start", "pavise", timeout=300)
+    started = sh("systemctl", "start", "pavise", check=False, timeout=300)
+    if started.strip():
+        tap.note(started + sh("journalctl", "-u", "pavise", "--no-pager", "-n", "40", check=False))
     tap.ok(wait_for(lambda: "pavise" in pavise("status") and os.path.exists("/run/pavise/control.sock"), 30),
            "systemctl start pavise", sh("systemctl", "status", "--no-pager", "pavise", check=False))
     tap.eq(sh("systemctl", "is-active", "pavise", check=False).strip(), "active", "the unit is active")
