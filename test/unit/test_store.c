@@ -399,6 +399,7 @@ static const char *const calls[] = {
 	"newfstatat", "stat",  "lstat", "access", "faccessat",	 "lseek",	  "fsync",	     "fdatasync", "ftruncate",
 	"unlink",  "unlinkat", "mmap",	 "munmap", "mremap",	 "brk",		  "madvise",	     "futex",	  "getpid",
 	"geteuid", "exit",     "exit_group", "clock_gettime", "clock_nanosleep", "rt_sigprocmask", "gettid", "getrandom",
+	"set_robust_list", "rseq", /* a thread that is only beginning */
 	"sigaltstack", /* AddressSanitizer's threads */
 };
 
