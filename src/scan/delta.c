@@ -146,11 +146,11 @@ int delta_apply(const uint8_t *base, size_t base_len, const uint8_t *delta, size
 	return map ? end_seam(map, base_len, out_len) : 0;
 }
 
-bool delta_carried(const struct delta_map *m, size_t start, size_t len, size_t margin, size_t base_len, size_t out_len,
-		   size_t *ret_start)
+bool delta_carried(const struct delta_map *m, size_t *at, size_t start, size_t len, size_t margin, size_t base_len,
+		   size_t out_len, size_t *ret_start)
 {
-	for (size_t i = 0; i < m->n_copies; i++) {
-		const struct delta_copy *c = &m->copy[i];
+	while (*at < m->n_copies) {
+		const struct delta_copy *c = &m->copy[(*at)++];
 		size_t before, after;
 
 		if (start < c->src || start + len > c->src + c->len)

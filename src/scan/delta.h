@@ -29,9 +29,10 @@ int delta_lengths(const uint8_t *delta, size_t len, uint64_t *ret_base, uint64_t
 int delta_apply(const uint8_t *base, size_t base_len, const uint8_t *delta, size_t len, uint8_t *out, size_t out_len,
 		struct delta_map *map);
 
-/* Where bytes [start, start + len) of the base stand in the result: true when they were copied in one piece, with at least
- * `margin` bytes (or the end of both texts) on each side. Only the first copy of them is found. */
-bool delta_carried(const struct delta_map *m, size_t start, size_t len, size_t margin, size_t base_len, size_t out_len,
-		   size_t *ret_start);
+/* Where bytes [start, start + len) of the base stand in the result: true when copy number *at or a later one has them in
+ * one piece, with at least `margin` bytes (or the end of both texts) on each side. *at (first 0) is then the number to go
+ * on from: a part may be copied more than once. */
+bool delta_carried(const struct delta_map *m, size_t *at, size_t start, size_t len, size_t margin, size_t base_len,
+		   size_t out_len, size_t *ret_start);
 
 #endif

@@ -80,13 +80,15 @@ static int on_blob(void *user, unsigned thread, const struct bulk_object *o, con
 	h->blobs[thread] += o->first;
 	h->bytes[thread] += o->first ? o->len : 0;
 	r = look_at(h->look, thread, o->data, o->len, map, o->base_len, base_note, hits);
+	if (r == 0 && hits->n && o->has_children)
+		r = keep(hits, ret_note);
 	if (r < 0 || !hits->n)
 		return r;
+	look_settle(h->look, hits);
 	look_lines(o->data, hits);
 	if (!o->first)
 		blob = objects_find(h->s, objects_id(h->s, o->number));
-	r = record(h, thread, blob, hits);
-	return r == 0 && o->has_children ? keep(hits, ret_note) : r;
+	return record(h, thread, blob, hits);
 }
 
 
@@ -126,6 +128,7 @@ static int on_piece(const uint8_t *data, size_t len, uint64_t offset, size_t ove
 
 	if (r < 0)
 		return r;
+	look_settle(w->h->look, hits);
 	look_lines(text, hits);
 	for (size_t i = 0; i < hits->n; i++) {
 		size_t end = hits->hit[i].start + hits->hit[i].len;

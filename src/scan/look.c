@@ -10,17 +10,9 @@
 #define MARGIN	  16
 #define CARRY_MAX 4000000 /* hits times copies; above, the text is looked at as a whole */
 
-struct found { /* of one text, before overlaps are settled */
-	size_t start, len;
-	const struct rule *rule;
-	size_t variable; /* SIZE_MAX: none */
-	uint32_t secret;
-};
-
 struct worker {
 	struct match_scratch *scratch;
-	struct found *found;
-	size_t n, room;
+	struct look_hits *hits; /* of the text at hand */
 	uint64_t bytes;
 	struct look *l;
 	bool binary, full;
@@ -75,7 +67,6 @@ struct look *look_free(struct look *l)
 		return NULL;
 	for (unsigned i = 0; i < l->threads; i++) {
 		(void) match_scratch_free(l->worker[i].scratch);
-		free(l->worker[i].found);
 	}
 	for (size_t i = 0; i < l->n_secrets; i++) {
 		free(l->secret[i].variable);
@@ -243,96 +234,6 @@ void look_end(struct look *l)
 
 /* --- one text --- */
 
-static int on_hit(const struct match_hit *h, void *user)
-{
-	struct worker *w = user;
-	struct found *f;
-	int r;
-
-	if (w->n >= LOOK_HITS) {
-		w->full = true;
-		return 1;
-	}
-	/* In what is no text a rule without a form of its own would find randomness everywhere. */
-	if (w->binary && h->rule && (h->rule->generic || h->severity < SEV_MEDIUM))
-		return 0;
-	if (w->n == w->room) {
-		size_t want = w->room ? 2 * w->room : 64;
-
-		f = reallocarray(w->found, want, sizeof(*f));
-		if (!f)
-			return -ENOMEM;
-		w->found = f;
-		w->room = want;
-	}
-	f = &w->found[w->n];
-	*f = (struct found){ .start = h->secret.start, .len = h->secret.len, .rule = h->rule,
-			     .variable = h->value_name ? h->value_index : SIZE_MAX };
-	r = number_of(w->l, h, &f->secret);
-	if (r == -ENOSPC) {
-		scan_note(w->l->notes, REASON_TOO_LARGE, "", "more than %d different secrets; the others are not listed",
-			  LOOK_SECRETS);
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	w->n++;
-	return 0;
-}
-
-static int rank(const struct found *f)
-{
-	return !f->rule ? 2 : f->rule->generic ? 1 : 3;
-}
-
-static int by_place(const void *pa, const void *pb)
-{
-	const struct found *a = pa, *b = pb;
-
-	if (a->start != b->start)
-		return a->start < b->start ? -1 : 1;
-	if (a->len != b->len)
-		return a->len > b->len ? -1 : 1;
-	return rank(b) - rank(a);
-}
-
-/* The same value, known by its form and as a variable of the project: worth telling both. */
-static void attach(struct look *l, const struct found *to, const struct found *from)
-{
-	struct look_secret *s;
-
-	if (from->variable == SIZE_MAX || from->start != to->start || from->len != to->len)
-		return;
-	(void) pthread_mutex_lock(&l->lock);
-	s = &l->secret[to->secret];
-	if (!s->variable)
-		s->variable = strdup(match_values_name(l->values, from->variable)); /* left out without memory */
-	(void) pthread_mutex_unlock(&l->lock);
-}
-
-/* Of what overlaps the better known stays: a provider's form, then an own value, then a generic rule; the longer of two
- * of a kind. A provider's token that is also an own value stays what the provider's rule says. */
-static size_t settle(struct look *l, struct found *f, size_t n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct found *last = kept ? &f[kept - 1] : NULL;
-
-		if (!last || f[i].start >= last->start + last->len) {
-			f[kept++] = f[i];
-			continue;
-		}
-		if (rank(&f[i]) > rank(last) || (rank(&f[i]) == rank(last) && f[i].len > last->len)) {
-			attach(l, &f[i], last);
-			*last = f[i];
-		} else {
-			attach(l, last, &f[i]);
-		}
-	}
-	return kept;
-}
-
 static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
 {
 	if (h->n == h->room) {
@@ -348,32 +249,62 @@ static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
 	return 0;
 }
 
-static int by_start(const void *pa, const void *pb)
+static int on_hit(const struct match_hit *h, void *user)
+{
+	struct worker *w = user;
+	uint32_t secret;
+	int r;
+
+	if (w->hits->n >= LOOK_HITS) {
+		w->full = true;
+		return 1;
+	}
+	/* In what is no text a rule without a form of its own would find randomness everywhere. */
+	if (w->binary && h->rule && (h->rule->generic || h->severity < SEV_MEDIUM))
+		return 0;
+	r = number_of(w->l, h, &secret);
+	if (r == -ENOSPC) {
+		scan_note(w->l->notes, REASON_TOO_LARGE, "", "more than %d different secrets; the others are not listed",
+			  LOOK_SECRETS);
+		return 0;
+	}
+	return r < 0 ? r : add(w->hits, secret, h->secret.start, h->secret.len);
+}
+
+static int by_place(const void *pa, const void *pb)
 {
 	const struct look_hit *a = pa, *b = pb;
 
-	return a->start != b->start ? (a->start < b->start ? -1 : 1) : (a->len < b->len) - (a->len > b->len);
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (a->len != b->len)
+		return a->len > b->len ? -1 : 1;
+	return (a->secret > b->secret) - (a->secret < b->secret);
+}
+
+static void sort(struct look_hits *h)
+{
+	size_t kept = 0;
+
+	if (h->n > 1)
+		qsort(h->hit, h->n, sizeof(*h->hit), by_place);
+	for (size_t i = 0; i < h->n; i++) /* what was found and taken over stands twice */
+		if (!kept || by_place(&h->hit[kept - 1], &h->hit[i]) != 0)
+			h->hit[kept++] = h->hit[i];
+	h->n = kept;
 }
 
 static int take_over(struct look_hits *hits, const struct look_hits *base, const struct delta_map *map, size_t base_len,
 		     size_t len)
 {
-	size_t kept = 0;
-
 	for (size_t i = 0; i < base->n; i++) {
 		const struct look_hit *b = &base->hit[i];
-		size_t start;
+		size_t at = 0, start;
 
-		if (delta_carried(map, b->start, b->len, MARGIN, base_len, len, &start) &&
-		    add(hits, b->secret, start, b->len) < 0)
-			return -ENOMEM;
+		while (delta_carried(map, &at, b->start, b->len, MARGIN, base_len, len, &start))
+			if (add(hits, b->secret, start, b->len) < 0)
+				return -ENOMEM;
 	}
-	if (hits->n > 1)
-		qsort(hits->hit, hits->n, sizeof(*hits->hit), by_start);
-	for (size_t i = 0; i < hits->n; i++) /* what was found again stands twice */
-		if (!kept || hits->hit[i].start >= hits->hit[kept - 1].start + hits->hit[kept - 1].len)
-			hits->hit[kept++] = hits->hit[i];
-	hits->n = kept;
 	return 0;
 }
 
@@ -385,7 +316,8 @@ int look_at(struct look *l, unsigned thread, const char *text, size_t len, const
 	size_t scanned = 0;
 	int r;
 
-	hits->n = w->n = 0;
+	hits->n = 0;
+	w->hits = hits;
 	w->full = false;
 	w->binary = look_is_binary(text, len);
 	how.max_depth = w->binary ? 0 : LOOK_DEPTH;
@@ -401,14 +333,52 @@ int look_at(struct look *l, unsigned thread, const char *text, size_t len, const
 		return r;
 	if (w->full)
 		scan_note(l->notes, REASON_TOO_LARGE, "", "a text with more than %d secrets; the others are not listed", LOOK_HITS);
-	if (w->n > 1) {
-		qsort(w->found, w->n, sizeof(*w->found), by_place);
-		w->n = settle(l, w->found, w->n);
+	r = map && base && base->n ? take_over(hits, base, map, base_len, len) : 0;
+	sort(hits);
+	return r;
+}
+
+/* --- overlaps --- */
+
+static int rank(const struct look_secret *s)
+{
+	return !s->rule ? 2 : s->rule->generic ? 1 : 3;
+}
+
+/* The same value, known by its form and as a variable of the project: worth telling both. */
+static void attach(struct look_secret *to, const struct look_secret *from, bool same)
+{
+	if (same && from->variable && !to->variable)
+		to->variable = strdup(from->variable); /* left out without memory */
+}
+
+/* Of what overlaps the better known stays: a provider's form, then an own value, then a generic rule; the longer of two
+ * of a kind. A provider's token that is also an own value stays what the provider's rule says. */
+void look_settle(struct look *l, struct look_hits *h)
+{
+	size_t kept = 0;
+
+	(void) pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < h->n; i++) {
+		struct look_hit *last = kept ? &h->hit[kept - 1] : NULL, *hit = &h->hit[i];
+		struct look_secret *a, *b = &l->secret[hit->secret];
+		bool same;
+
+		if (!last || hit->start >= last->start + last->len) {
+			h->hit[kept++] = *hit;
+			continue;
+		}
+		a = &l->secret[last->secret];
+		same = last->start == hit->start && last->len == hit->len;
+		if (rank(b) > rank(a) || (rank(b) == rank(a) && hit->len > last->len)) {
+			attach(b, a, same);
+			*last = *hit;
+		} else {
+			attach(a, b, same);
+		}
 	}
-	for (size_t i = 0; i < w->n; i++)
-		if (add(hits, w->found[i].secret, w->found[i].start, w->found[i].len) < 0)
-			return -ENOMEM;
-	return map && base && base->n ? take_over(hits, base, map, base_len, len) : 0;
+	(void) pthread_mutex_unlock(&l->lock);
+	h->n = kept;
 }
 
 void look_lines(const char *text, struct look_hits *hits)

@@ -46,11 +46,14 @@ int look_new(const struct match_set *set, const struct match_values *values, str
 struct look *look_free(struct look *l);
 PV_AUTO(look)
 
-/* Replaces *hits by what stands in the text, sorted by place, one for each place. `map` (NULL: look at all of it) says what
- * changed against a base; `base` is then what was found there, and what was copied with it is taken over. Any thread, each
- * with its own number. 0, -ENOMEM. */
+/* Replaces *hits by what stands in the text, sorted by place. `map` (NULL: look at all of it) says what changed against a
+ * base; `base` is then what was found there, and what was copied with it is taken over. Any thread, each with its own
+ * number. 0, -ENOMEM. */
 int look_at(struct look *l, unsigned thread, const char *text, size_t len, const struct delta_map *map, size_t base_len,
 	    const struct look_hits *base, struct look_hits *hits);
+/* Leaves one hit for each place, which look_at() does not: what is hidden behind a longer one here may stand free in a text
+ * that was made from this one. */
+void look_settle(struct look *l, struct look_hits *hits);
 void look_lines(const char *text, struct look_hits *hits); /* fills in the lines */
 bool look_is_binary(const char *text, size_t len);
 

@@ -64,22 +64,33 @@ static uint64_t offset_of(const struct pack *p, uint32_t pos)
 	return be64(big);
 }
 
+/* Ids are spread evenly: a guess by their next bytes lands within a few entries. Steps are limited, since a stranger may
+ * have made ids that are not; then halves. */
 bool pack_find(const struct pack *p, const uint8_t *id, uint32_t *ret_pos)
 {
 	uint32_t lo = id[0] ? be32(fanout(p) + 4 * (id[0] - 1)) : 0, hi = be32(fanout(p) + 4 * id[0]);
+	uint64_t want = be32(id + 1), low = 0, high = UINT32_MAX;
 
-	while (lo < hi) {
+	for (unsigned step = 0; lo < hi; step++) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		int r = memcmp(pack_id(p, mid), id, p->id_len);
+		const uint8_t *at;
+		int r;
 
+		if (step < 4 && high > low)
+			mid = lo + (uint32_t) ((want - low) * (hi - lo - 1) / (high - low));
+		at = pack_id(p, mid);
+		r = memcmp(at, id, p->id_len);
 		if (r == 0) {
 			*ret_pos = mid;
 			return true;
 		}
-		if (r < 0)
+		if (r < 0) {
 			lo = mid + 1;
-		else
+			low = PV_MIN((uint64_t) be32(at + 1), want);
+		} else {
 			hi = mid;
+			high = PV_MAX((uint64_t) be32(at + 1), want);
+		}
 	}
 	return false;
 }

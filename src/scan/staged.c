@@ -151,6 +151,7 @@ static int on_entry(const struct gitindex_entry *e, void *user)
 		forget_known(&s->new, &s->old);
 	if (!s->new.n)
 		return 0;
+	look_settle(s->look, &s->new);
 	look_lines((const char *) data, &s->new);
 	return s->fn(&(struct tree_text){ .path = e->path, .text = (const char *) data, .len = len, .hits = &s->new }, s->user);
 }

@@ -449,6 +449,7 @@ static int look_text(struct reader *r, const char *path, const char *text, size_
 
 	if (e < 0)
 		return e;
+	look_settle(t->look, &r->hits);
 	if (!r->hits.n && !memmem(text, len, ALLOW_WORD, strlen(ALLOW_WORD)))
 		return 0;
 	look_lines(text, &r->hits);
@@ -507,6 +508,7 @@ static int look_window(struct reader *r, const char *path, size_t len, size_t ov
 
 	if (e < 0)
 		return e;
+	look_settle(r->t->look, &r->hits);
 	for (size_t i = 0; i < r->hits.n; i++) {
 		size_t end = r->hits.hit[i].start + r->hits.hit[i].len;
 

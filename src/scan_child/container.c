@@ -54,6 +54,7 @@ static int scan_env(struct scan_run *run, const struct pv_buf *text)
 	if (r == 0)
 		r = look_at(plain, 0, pv_buf_str(text), text->len, NULL, 0, NULL, &hits);
 	if (r == 0 && hits.n) {
+		look_settle(plain, &hits);
 		look_lines(pv_buf_str(text), &hits);
 		run->secrets.look = plain;
 		r = secrets_in_text(&(struct tree_text){ .path = "environment", .text = pv_buf_str(text), .len = text->len,
