@@ -88,7 +88,10 @@ take_away() {
 	[ -x "$prefix/lib/pavise" ] || fail "$prefix/lib/pavise is not there; give the folder with --prefix"
 	say "${dry:+(rehearsal) }what is done:"
 	! systemd_up || step systemctl disable --quiet --now pavise.service || true
-	step "$prefix/lib/pavise" off --quiet || true # what is pinned in the kernel outlives the guard on purpose
+	# What is pinned in the kernel outlives the guard on purpose, but must not outlive the program that can lift it.
+	pinned=$("$prefix/lib/pavise" config show 2>/dev/null | sed -n 's/^bpf_dir: "\(.*\)"$/\1/p') || true
+	step "$prefix/lib/pavise" off --quiet || true
+	step "$prefix/lib/pavise-broker" --bpf-dir "${pinned:-/sys/fs/bpf/pavise}" unpin || true
 	for f in "$prefix"/lib/pavise* "$prefix/rules" "$prefix/install.sh" "$links/bin/pavise" "$links/share/man/man8/pavise.8" \
 		"$links/share/bash-completion/completions/pavise" "$units/pavise.service"; do
 		[ ! -e "$f" ] && [ ! -L "$f" ] || step rm -rf "$f"

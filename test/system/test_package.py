@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+"""The package and the tarball on a copy of this machine: overlays in a private mount namespace take what dpkg writes, so that what each step
+leaves is read off them. A container is being refused its miner's port all the while."""
+
+import os
+import sys
+import stat
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+UPPER = "/run/pv/upper"
+TREES = ("etc", "usr", "var", "opt")
+BUILT = os.path.join(REPO, "build", "test-package")
+# What dpkg and its helpers keep for themselves, and the users, which stay.
+NOT_OURS = re.compile(r"/var/lib/dpkg/|/var/log/|/var/cache/|/var/lib/systemd/deb-systemd-helper-[a-z]+/?$|/etc/(passwd|group|shadow|gshadow)-?$|"
+                      r"/etc/\.(pwd|updated)|/etc/ld\.so\.cache|/etc/sub[ug]id-?$")
+
+
+def overlay():
+    """From here on whatever is written to these trees ends with this process."""
+    world()
+    for f in ("/etc/passwd", "/etc/group"):
+        sh("umount", f)
+    for t in TREES:
+        for d in ("up", "work", "low"):
+            os.makedirs(f"{UPPER}/{t}/{d}")
+        sh("mount", "--bind", f"/{t}", f"{UPPER}/{t}/low")
+        sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir=/{t},upperdir={UPPER}/{t}/up,workdir={UPPER}/{t}/work", f"/{t}")
+
+
+def added():
+    """Files and folders that the machine did not have, and files that went (with a minus sign)."""
+    out = set()
+    for t in TREES:
+        up, low = f"{UPPER}/{t}/up", f"{UPPER}/{t}/low"
+        for d, dirs, files in os.walk(up):
+            rel = d[len(up):]
+            for name in dirs + files:
+                path = f"{rel}/{name}"
+                st = os.lstat(up + path)
+                if not os.path.lexists(low + path):
+                    if not (stat.S_ISCHR(st.st_mode) and st.st_rdev == 0):
+                        out.add(f"/{t}{path}")
+                elif stat.S_ISCHR(st.st_mode) and st.st_rdev == 0:
+                    out.add(f"-/{t}{path}")
+    return sorted(p for p in out if not NOT_OURS.search(p))
+
+
+def build():
+    """The package of this tree, one with a higher version, and the tarball; (old, new, tarball, installer)."""
+    shutil.rmtree(BUILT, ignore_errors=True)
+    deb = sh("tools/deb", BUILT, cwd=REPO).strip().splitlines()[-1]
+    tarball, installer = sh("tools/tarball", BUILT, cwd=REPO, env={**os.environ, "PAVISE_SKIP_BUILD": "1"}).strip().splitlines()[-2:]
+    tree = f"{BUILT}/next"
+    sh("dpkg-deb", "-R", deb, tree)
+    with open(f"{tree}/DEBIAN/control") as f:
+        control = f.read()
+    version = re.search(r"^Version: (.*)", control, re.M).group(1)
+    with open(f"{tree}/DEBIAN/control", "w") as f:
+        f.write(control.replace(f"Version: {version}", f"Version: {version}+next"))
+    new = f"{BUILT}/next.deb"
+    sh("dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, new)
+    shutil.rmtree(tree)
+    return deb, new, tarball, installer
+
+
+def dpkg(*args):
+    return sh("dpkg", *args, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
+
+
+class Service:
+    """What systemd would do with the unit: its ExecStart, a signal to end."""
+
+    def __init__(self, unit="/usr/lib/systemd/system/pavise.service"):
+        with open(unit) as f:
+            self.argv = re.search(r"^ExecStart=(.*)$", f.read(), re.M).group(1).split()
+        self.proc, self.log = None, "/run/pv/service.log"
+
+    def start(self):
+        with open(self.log, "a") as log:
+            self.proc = subprocess.Popen(self.argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/")
+        if not wait_for(lambda: self.answers() or self.proc.poll() is not None, 20) or self.proc.poll() is not None:
+            raise RuntimeError("the guard does not start: " + self.said())
+        return self
+
+    def answers(self):
+        return subprocess.run([self.argv[0], "status", "--format", "json"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+    def stop(self):
+        self.proc.terminate()
+        self.proc.wait(20)
+
+    def said(self):
+        with open(self.log) as f:
+            return f.read()[-3000:]
+
+
+class Hammer:
+    """Asks for the refused port over and over, from inside the container; what it got, with the times."""
+
+    def __init__(self, c):
+        self.c, self.got, self.end = c, [], False
+        self.thread = threading.Thread(target=self.loop, daemon=True)
+
+    def loop(self):
+        while not self.end:
+            self.got.append((time.monotonic(), self.c.net(*[f"-t 300 connect {OUT4} 3333"] * 10)))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end = True
+        self.thread.join()
+
+
+def configure(d):
+    """This world instead of the whole machine; nothing else differs from what is shipped."""
+    with open("/etc/pavise/conf.d/test.yaml", "w") as f:
+        f.write(f"cgroup_root: {world().root}\ndocker: {{ socket: {d.sock} }}\npodman: {{ socket: no }}\n")
+
+
+def pins():
+    return sorted(os.path.join(p, f) for p, dirs, files in os.walk("/sys/fs/bpf") for f in files + dirs if not f.endswith(".debug"))
+
+
+def events():
+    return [json.loads(l) for l in sh("pavise", "events", "--format", "jsonl").splitlines() if l.startswith("{")]
+
+
+def guards():
+    out = []
+    for p in glob.glob("/proc/[0-9]*/exe"):
+        try:
+            if os.path.basename(os.readlink(p)).startswith("pavise-") and os.readlink(os.path.dirname(p) + "/ns/mnt") == os.readlink("/proc/self/ns/mnt"):
+                out.append(p)
+        except OSError:
+            pass
+    return out
+
+
+def test_unit(tap):
+    """The score, and that each line the scorer misses is accounted for in the unit."""
+    if not shutil.which("systemd-analyze"):
+        raise Skip("systemd-analyze is not installed")
+    unit = os.path.join(REPO, "dist/pavise.service")
+    text = open(unit).read()
+    r = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", unit], stdout=subprocess.PIPE, text=True)
+    tap.eq(r.returncode, 0, "systemd-analyze security: at most 4.0: " + r.stdout.strip().splitlines()[-1].strip("→ "))
+    comments = "\n".join(l for l in text.splitlines() if l.startswith("#"))
+    missed = [l.split()[1] for l in r.stdout.splitlines() if l.startswith("✗")]
+    tap.ok(len(missed) > 10, "the scorer names what is missing", r.stdout)
+    silent = []
+    for m in missed:
+        key, _, value = m.partition("=")
+        cap = re.match(r"~CAP_(\w+)", value)
+        if key == "CapabilityBoundingSet":
+            ok = not cap or cap.group(1) in comments
+        else:
+            ok = f"{key}=" in comments and (not value.startswith("~@") or value.split("~")[1] in comments or value == "~@resources")
+        if not ok:
+            silent.append(m)
+    tap.eq(silent, [], f"each of the {len(missed)} lines that are left out is explained in the unit")
+    tap.eq(sh("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit, check=False).replace("/usr/bin/pavise", "").count("Unknown"), 0,
+           "no unknown line")
+
+
+def test_package(tap):
+    old, new, *_ = build()
+    out = sh("lintian", "--fail-on", "error", "--tag-display-limit", "0", old, check=False) if shutil.which("lintian") else None
+    if out is None:
+        tap.skip("lintian", "lintian is not installed")
+    else:
+        tap.eq([l for l in out.splitlines() if l.startswith("E:")], [], "lintian finds no error")
+    overlay()
+    tap.eq(added(), [], "the copy of the machine is as the machine is")
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        start = time.monotonic()
+        said = dpkg("-i", old)
+        tap.ok("nothing was started" in said, "without systemd the installation says that nothing was started", said)
+        configure(d)
+        s = Service().start()
+        refused = wait_for(lambda: c.net(f"-t 300 connect {OUT4} 3333") == ["EPERM"], 10)
+        took = time.monotonic() - start
+        tap.ok(refused and took < 10, f"from dpkg -i to the first refused connect: {took:.1f} s (10 s)", s.said())
+        files = added()
+        for f in ("/usr/bin/pavise", "/usr/lib/pavise/pavise-broker", "/usr/lib/systemd/system/pavise.service", "/etc/pavise/pavise.yaml",
+                  "/usr/share/man/man8/pavise.8.gz", "/usr/share/bash-completion/completions/pavise", "/usr/share/doc/pavise/copyright",
+                  "/etc/systemd/system/multi-user.target.wants/pavise.service"):
+            tap.ok(f in files, f"{f} is installed", "\n".join(files))
+        listed = set(sh("dpkg", "-L", "pavise").split())
+        stray = [f for f in files if f not in listed and not f.startswith(("/var/lib/pavise", "/etc/pavise/conf.d/test.yaml",
+                 "/etc/systemd/system/multi-user.target.wants", "/var/lib/systemd/deb-systemd-helper"))]
+        tap.eq(stray, [], "nothing is installed that the package does not list")
+        for u in ("pavise", "pavise-send"):
+            tap.ok(sh("getent", "passwd", u, check=False).endswith("/usr/sbin/nologin\n"), f"user {u}, who cannot log in")
+        tap.ok("pavise-admin" in sh("getent", "group", "pavise-admin", check=False), "group pavise-admin")
+        if shutil.which("debsums"):
+            tap.eq(sh("debsums", "-s", "-a", "pavise", check=False), "", "debsums: every file is as shipped")
+        else:
+            tap.skip("debsums", "debsums is not installed")
+        doctor = json.loads(sh("pavise", "doctor", "--install", "--format", "json", check=False))
+        bad = [k for k in doctor["checks"] if k["result"] == "degraded" and k["check"] != "channels"]
+        tap.eq(bad, [], "pavise doctor --install finds nothing")
+        tap.ok(any(k["check"] == "programs" and k["result"] == "ok" for k in doctor["checks"]), "and has looked at the programs", doctor)
+        os.chmod("/usr/lib/pavise/pavise-broker", 0o777)
+        tap.ok("pavise-broker" in sh("pavise", "doctor", "--install", check=False), "a program that others may change is named")
+        os.chmod("/usr/lib/pavise/pavise-broker", 0o755)
+
+        # Upgrade while a container is being refused.
+        sh("pavise", "allow", "shop/worker", "cpu")
+        wait_for(lambda: [n for n in events() if n["id"] == "net.stratum"], 5)
+        before = {(n["time"], n["id"]) for n in events()}
+        with open("/etc/pavise/pavise.yaml", "a") as f:
+            f.write("# the owner's own line\n")
+        launcher = s.proc.pid
+        with Hammer(c) as h:
+            time.sleep(0.5)
+            dpkg("-i", new)
+            middle = time.monotonic()
+            tap.ok(os.path.exists(f"/proc/{launcher}") and s.proc.poll() is None, "the old guard works on until the new one takes over")
+            s.stop()
+            stopped = time.monotonic()
+            s.start()
+            time.sleep(1)
+        let = [(round(t - middle, 2), g) for t, g in h.got if set(g) != {"EPERM"}]
+        tap.eq(let, [], f"no connect went through during the upgrade ({sum(len(g) for _, g in h.got)} tried)")
+        tap.ok(any(stopped < t for t, _ in h.got) and len(h.got) > 5, "some of them while no guard ran or the new one started", len(h.got))
+        tap.ok("+next" in sh("dpkg-query", "-W", "pavise"), "the new version is installed")
+        after = {(n["time"], n["id"]) for n in events()}
+        tap.ok(before and before <= after, "the history is still there", before - after)
+        tap.ok("shop/worker" in sh("pavise", "status"), "the exception is still in force", sh("pavise", "status"))
+        tap.ok("owner's own line" in open("/etc/pavise/pavise.yaml").read(), "the owner's configuration is kept")
+
+        # Remove: everything lifted, though the guard runs.
+        dpkg("-r", "pavise")
+        tap.eq(guards(), [], "removal ends the guard and its roles")
+        tap.eq(pins(), [], "nothing is pinned in the kernel")
+        tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "nothing is refused any more")
+        links = json.loads(sh("bpftool", "-j", "cgroup", "tree", world().root).strip().splitlines()[-1] or "[]")
+        tap.eq(links, [], "nothing is attached to the cgroups")
+        left = [f for f in added() if not f.startswith(("/etc/pavise", "/var/lib/pavise", "/etc/systemd/system", "/var/lib/systemd"))]
+        tap.eq(left, [], "only configuration, history and the owner's choice of start are left")
+        tap.ok(os.path.exists("/etc/pavise/conf.d/allow.yaml") and os.listdir("/var/lib/pavise"), "and they are")
+        tap.ok(not os.path.exists("/run/pavise"), "nothing in /run")
+
+        # Back again: as it was before.
+        dpkg("-i", new)
+        s = Service().start()
+        tap.ok(before <= {(n["time"], n["id"]) for n in events()}, "installed again, the history is there")
+        tap.ok("shop/worker" in sh("pavise", "status"), "and the exception")
+        tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["EPERM"], "and the port is refused again")
+        dpkg("-P", "pavise")
+        tap.eq(added(), [], "purge leaves no file")
+        tap.eq(guards() + pins() + glob.glob("/run/pavise*"), [], "no process, no pin, nothing in /run")
+        tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "nothing is refused")
+        if shutil.which("nft"):
+            tap.ok("pavise" not in sh("nft", "list", "tables"), "no table in the firewall")
+        else:
+            tap.note("no nft here: there is no firewall table to look for")
+
+
+def test_tarball(tap):
+    *_, tarball, installer = [f"{BUILT}/{f}" for f in sorted(os.listdir(BUILT)) if not f.endswith(".deb")][::-1]
+    sh("rm", "-rf", "/opt/shield")
+    wrong = "/run/pv/wrong.tar.gz"
+    with open(tarball, "rb") as f:
+        data = f.read()
+    with open(wrong, "wb") as f:
+        f.write(data[:-1] + bytes([data[-1] ^ 1]))
+    r = subprocess.run(["sh", installer, wrong], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    tap.ok(r.returncode == 1 and "is not the tarball" in r.stdout, "another tarball is refused", r.stdout)
+    r = subprocess.run(["sh", os.path.join(REPO, "dist/install.sh"), tarball], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    tap.ok(r.returncode == 1, "the installer without a digest installs nothing", r.stdout)
+    with open(installer) as f:
+        script = f.read()
+    ran = []
+    for at in range(0, len(script) - len('main "$@"\n'), 97):  # half a download
+        r = subprocess.run(["sh", "-s", tarball], input=script[:at], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/run/pv")
+        if added() or "what is done" in r.stdout:
+            ran.append(at)
+            break
+    tap.eq(ran, [], "half a download of the installer does nothing, wherever it ends")
+    said = sh("sh", installer, "--dry-run", "--prefix", "/opt/shield", tarball)
+    tap.ok("(rehearsal)" in said and added() == [], "the rehearsal names the steps and takes none", said)
+    said = sh("sh", installer, "--prefix", "/opt/shield", tarball)
+    tap.ok(all(f"/opt/shield/lib/{p}" in said for p in ("pavise", "pavise-broker")), "each step is said", said)
+    tap.eq(sh("/usr/local/bin/pavise", "version").split()[-1], sh("tools/version", cwd=REPO).strip(), "pavise version")
+    with Dockerd() as d:
+        configure(d)
+        c = d.run("sleep 1000", name="web")
+        s = Service("/etc/systemd/system/pavise.service").start()
+        tap.eq(s.argv[0], "/opt/shield/lib/pavise", "the unit starts the one in its folder")
+        tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["EPERM"], "the guard refuses from any folder")
+        s.stop()
+        sh("sh", "/opt/shield/install.sh", "--remove", "--purge", "--prefix", "/opt/shield")
+        tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "removal lifts it")
+        tap.eq(pins(), [], "nothing is pinned")
+    left = [f for f in added() if not f.startswith(("/usr/local/share", "/usr/local/bin", "/opt"))]
+    tap.eq(left, [], "nothing of it is left")
+    tap.eq([f for f in added() if "pavise" in f or "shield" in f], [], "also not in /usr/local and /opt")
+
+
+main(test_unit, test_package, test_tarball)
