@@ -1,0 +1,16 @@
+/* remedy.h - how a failing check is mended, with the real names filled in. A command starts with the program's name; a
+ * patch of a Compose file is YAML that starts with `services:`. */
+#ifndef PV_CHECK_REMEDY_H
+#define PV_CHECK_REMEDY_H
+
+#include "check/check.h"
+
+void remedy_container(const struct ctr *c, const struct ctr_check *check, struct finding *f);
+/* One word of a shell command, in single quotes when it needs them. */
+void remedy_word(struct pv_buf *out, const char *word);
+
+/* Commands of findings with one cause, joined where the program takes several names: `docker update --cpus 1.5 a b`. The
+ * finding's own command where they cannot be joined. `f` are n findings of one id. */
+void remedy_joined(struct pv_buf *out, const struct finding *const *f, size_t n);
+
+#endif
