@@ -10,7 +10,7 @@
 #define IN_FLIGHT	   4
 #define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
 #define RETRY_MAX_US	   (4 * USEC_PER_SEC)
-#define RETRY_ABSENT_US	   (30 * USEC_PER_SEC)
+#define RETRY_ABSENT_US	   (3 * USEC_PER_SEC) /* at boot the guard comes first */
 #define LOST_TELL_AFTER_US (8 * USEC_PER_SEC)
 
 static const char *const engine_names[GUARD_ENGINES] = { "Docker", "Podman" };
@@ -376,12 +376,24 @@ static int on_retry(sd_event_source *s, uint64_t usec, void *arg)
 	return 0;
 }
 
+/* A container of this engine that nobody could name. */
+static bool has_nameless(struct guard *g, enum engine_kind kind)
+{
+	struct guard_workload *w;
+
+	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
+		if (*w->w.id && !w->w.info && !w->w.rootless &&
+		    (strstr(w->w.path, "libpod") != NULL) == (kind == ENGINE_PODMAN))
+			return true;
+	return false;
+}
+
 static void note_lost(struct guard *g, struct guard_engine *e)
 {
 	uint64_t now = clock_wall_us();
 	struct notice n;
 
-	if (!e->seen)
+	if (!e->seen && !has_nameless(g, e->kind))
 		return;
 	if (!e->lost_since_us) {
 		e->lost_since_us = now;
