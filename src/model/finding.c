@@ -98,6 +98,7 @@ static bool copy(struct finding *f, char **to, const char *s)
 	return cut;
 }
 
+static bool format(struct finding *f, char **to, const char *fmt, va_list ap) PV_PRINTF(3, 0);
 static bool format(struct finding *f, char **to, const char *fmt, va_list ap)
 {
 	char *text;
