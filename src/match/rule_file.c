@@ -660,7 +660,8 @@ static void read_reference(struct load *l, const struct yaml_node *n)
 	l->reference = keep_words(l, n, "reference", 400);
 	for (size_t i = 0; i < l->reference.n; i++)
 		if (strncmp(l->reference.word[i], "https://", 8) != 0)
-			wrong(l, n, "`%s` is no reference; an address that begins with https://", l->reference.word[i]);
+			wrong(l, n->kind == YAML_LIST ? n->child[i] : n,
+			      "`%s` is no reference; an address that begins with https://", l->reference.word[i]);
 }
 
 static void read_verified(struct load *l, const struct yaml_node *n)
