@@ -65,9 +65,13 @@ static void title(struct finding *f, const struct look_secret *x, const char *wh
 
 static void remedy(struct finding *f, const struct look_secret *x, const char *then)
 {
+	const char *first = x->rule && *x->rule->remedy ? x->rule->remedy : first_of_all;
 	pv_autobuf text = PV_BUF_INIT;
+	size_t len = strlen(first);
 
-	pv_buf_printf(&text, "1. %s; 2. %s", x->rule && *x->rule->remedy ? x->rule->remedy : first_of_all, then);
+	while (len && strchr(". \n", first[len - 1]))
+		len--;
+	pv_buf_printf(&text, "1. %.*s; 2. %s", (int) len, first, then);
 	finding_remedy(f, pv_buf_str(&text), NULL);
 }
 

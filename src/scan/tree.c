@@ -22,7 +22,8 @@
 #define WINDOW	    ((size_t) 16 << 20)
 #define PATH_LEN    4096
 #define ENV_MAX	    (1u << 20)
-#define RANDOM_MIN  350 /* hundredths of a bit; words and identifiers give 200 to 380, keys 400 and more */
+#define RANDOM_MIN  400 /* hundredths of a bit; words and identifiers give 200 to 380, keys 400 and more */
+#define RANDOM_LEN  12
 #define EDGE	    16
 
 struct file {
@@ -342,13 +343,23 @@ static int add_password(struct match_values *v, const char *name, const char *va
 	return r < 0 && r != -ENOSPC ? r : 1;
 }
 
+/* Names of shops and hosts are in the code because they belong there. */
+static bool looks_random(const char *value, size_t len)
+{
+	bool digit = false;
+
+	for (size_t i = 0; i < len; i++)
+		digit |= isdigit((unsigned char) value[i]) != 0;
+	return digit && len >= RANDOM_LEN && match_randomness(value, len) >= RANDOM_MIN;
+}
+
 static int add_value(struct match_values *v, const char *name, const char *value, size_t len)
 {
 	int r = add_password(v, name, value, len);
 
 	if (r != 0) /* an address: without its password it is no secret */
 		return r < 0 ? r : 0;
-	if (!speaks_of_secret(name) && match_randomness(value, len) < RANDOM_MIN)
+	if (!speaks_of_secret(name) && !looks_random(value, len))
 		return 0;
 	r = match_values_add(v, name, value, len);
 	return r < 0 && r != -ENOSPC ? r : 0;

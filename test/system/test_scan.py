@@ -1,0 +1,546 @@
+#!/usr/bin/env python3
+"""pavise scan over real repositories made by git: what it finds is compared with what git itself says. Needs no root."""
+
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import xml.etree.ElementTree
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import PAVISE, REPO, Skip, main  # noqa: E402
+
+ENV = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_AUTHOR_NAME": "A", "LC_ALL": "C",
+       "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org",
+       "NO_COLOR": "1"}
+# A form of our own, so that nothing here depends on how a provider's rule is worded.
+RULES = """schema: 1
+kind: secret
+name: pavise-test
+reference: [https://docs.example/]
+verified: documentation
+rules:
+  - {id: pavise-test.key, title: test key, opens: nothing, severity: high, strength: strong, literal: [pvtest_],
+     match: '\\bpvtest_[a-f0-9]{32}\\b', remedy: revoke it, examples: {yes: [{text: 'pvte+st_00112233445566778899aabbccddeeff',
+     span: 'pvte+st_00112233445566778899aabbccddeeff'}], no: [pvtest_1]}}
+"""
+DAY = 0
+
+
+def key(n):
+    return "pvtest" + "_" + hashlib.md5(b"%d" % n).hexdigest()
+
+
+class Repo:
+    """A repository in a folder of its own that ends with the test."""
+
+    def __init__(self, *init):
+        self.tmp = tempfile.TemporaryDirectory(prefix="pvscan-")
+        self.dir = os.path.join(self.tmp.name, "repo")
+        ENV["XDG_CACHE_HOME"] = CACHE.name
+        subprocess.check_call(["git", "init", "-q", "-b", "main", *init, self.dir], env=ENV)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tmp.cleanup()
+
+    def git(self, *args, **kw):
+        r = subprocess.run(["git", "-C", self.dir, *args], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+        if r.returncode:
+            raise RuntimeError(f"git {args}: {r.stderr.decode()}")
+        return r.stdout.decode(errors="surrogateescape").strip()
+
+    def write(self, path, text):
+        full = os.path.join(self.dir, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w", errors="surrogateescape") as f:
+            f.write(text)
+
+    def commit(self, message="change", **files):
+        global DAY
+        DAY += 1
+        for path, text in files.items():
+            self.write(path.replace("__", "/"), text)
+        self.git("add", "-A")
+        when = f"{1704067200 + DAY * 3600} +0000"
+        subprocess.check_call(["git", "-C", self.dir, "commit", "-q", "--allow-empty", "-m", message],
+                              env={**ENV, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when})
+        return self.git("rev-parse", "HEAD")
+
+
+CACHE = tempfile.TemporaryDirectory(prefix="pvscan-cache-")
+RULE_DIR = os.path.join(CACHE.name, "rules")
+
+
+def scan(target, *args, stdin=None, fmt="json", env=None):
+    """(exit status, report, standard error)"""
+    if not os.path.exists(RULE_DIR):
+        os.makedirs(RULE_DIR)
+        with open(os.path.join(RULE_DIR, "test.yaml"), "w") as f:
+            f.write(RULES)
+    ENV["XDG_CACHE_HOME"] = CACHE.name
+    argv = [PAVISE, "scan", "--rules", RULE_DIR, "--format", fmt, *args] + ([target] if target else [])
+    r = subprocess.run(argv, env={**ENV, **(env or {})}, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    out = r.stdout
+    if fmt == "json":
+        try:
+            out = json.loads(r.stdout)
+        except ValueError:
+            out = {"findings": [], "broken": r.stdout[:200]}
+    return r.returncode, out, r.stderr.decode(errors="replace")
+
+
+def ours(report, id="secret.in-history"):
+    return [f for f in report["findings"] if f["id"] == id and f["verdict"] == "fail" and evidence(f, "rule") == "pavise-test.key"]
+
+
+def evidence(f, what):
+    return next((e["value"] for e in f["evidence"] if e["what"] == what), None)
+
+
+def unknown(report):
+    return [(f.get("reason"), evidence(f, "because")) for f in report["findings"] if f["verdict"] == "unknown"]
+
+
+# --- the work tree ----------------------------------------------------------------------------------------------------
+
+def test_tree(tap):
+    with Repo() as r:
+        r.commit(src__a="x = '%s'\n" % key(1), gitignore="", **{".gitignore": "*.log\n!keep.log\n/dist/\n"})
+        for path in ("x.log", "keep.log", "dist/b.js", "new.txt", "sub/new.txt", "odd\nname\x1b[31m.txt", "bad\udcff.txt"):
+            r.write(path, key(2) + "\n")
+        os.symlink("/etc/passwd", os.path.join(r.dir, "link"))
+        os.symlink("..", os.path.join(r.dir, "sub", "loop"))
+        os.mkfifo(os.path.join(r.dir, "fifo"))
+        st, out, err = scan(r.dir)
+        got = sorted(f["subject"]["path"] for f in ours(out, "secret.in-code"))
+        want = ["bad\u00ff.txt", "keep.log", "new.txt", "odd\nname\x1b[31m.txt", "src/a", "sub/new.txt"]
+        tap.eq(got, want, "tracked and not ignored files, whatever they are called")
+        tap.eq(st, 1, "exit status of a finding")
+        tap.eq(next(f["subject"]["line"] for f in ours(out, "secret.in-code") if f["subject"]["path"] == "src/a"), 1, "line")
+        st, out, err = scan(os.path.join(r.dir, "sub"))
+        tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code")], ["sub/new.txt"], "a folder below: same names")
+        for fmt in ("table", "json", "jsonl", "sarif", "junit", "markdown", "html"):
+            st, text, err = scan(r.dir, fmt=fmt)
+            text = json.dumps(text).encode() if fmt == "json" else text
+            tap.ok(st == 1 and key(1).encode() not in text and key(2).encode() not in text and b"\x1b" not in text,
+                   f"{fmt}: status, nothing unmasked, no escape")
+            if fmt == "sarif":
+                tap.eq(json.loads(text)["version"], "2.1.0", "sarif is JSON")
+            if fmt == "junit":
+                xml.etree.ElementTree.fromstring(text)
+            if fmt == "jsonl":
+                tap.ok(all(json.loads(line) for line in text.splitlines()), "each line is JSON")
+
+
+def test_ignore_rules(tap):
+    """Random ignore files: the files looked at are those that git lists."""
+    rng, bad, n = random.Random(5), [], 0
+    names = ["a", "b", "build", "x.log", "y.txt", "lib", "keep.log", "a b", "#x", "!y"]
+    patterns = ["*.log", "!keep.log", "build/", "/a", "lib/*", "**/b", "a/**", "a/**/y.txt", "*.t?t", "[ab]", "!lib/keep.log",
+                "\\#x", "\\!y", "# no", "a b", "x*", "!x.log", "/lib/a/", "**", "!*/", "*/b", "foo\\"]
+    for _ in range(30):
+        with Repo() as r:
+            for _ in range(40):
+                path = "/".join(rng.choice(names) for _ in range(rng.randrange(1, 4)))
+                full = os.path.join(r.dir, path)
+                try:
+                    r.write(path, key(1))
+                except OSError:
+                    pass
+            for folder in (".", "a", "lib"):
+                if os.path.isdir(os.path.join(r.dir, folder)) and rng.random() < 0.7:
+                    r.write(os.path.join(folder, ".gitignore"), "\n".join(rng.choices(patterns, k=rng.randrange(1, 6))) + "\n")
+            r.write(".git/info/exclude", rng.choice(["", "y.txt\n", "/b\n"]))
+            want = [p for p in r.git("ls-files", "-z", "-co", "--exclude-standard").split("\0") if p and ".gitignore" not in p]
+            _, out, _ = scan(r.dir)
+            got = [f["subject"]["path"] for f in ours(out, "secret.in-code")]
+            n += len(want)
+            if sorted(got) != sorted(want):
+                bad.append((sorted(set(got) - set(want)), sorted(set(want) - set(got))))
+    tap.ok(not bad and n > 100, f"the same {n} files as git ls-files", bad[:3])
+
+
+def test_own_values(tap):
+    with Repo() as r:
+        r.write(".env", "# comment\nexport SECRET_KEY='Zx81kfjw92kdkkei'\nDATABASE_URL=postgres://app:Qw9sjk2kskw1@db/app\n"
+                        "NODE_ENV=production\nSITE=our-shop-name\nTOKEN=\"two words and 7\" # why\n")
+        r.write(".gitignore", ".env\n")
+        r.write(".env.example", "SECRET_KEY=changeme-please\n")
+        r.commit(a="k = Zx81kfjw92kdkkei\n", b="our-shop-name in production\n", c="pw Qw9sjk2kskw1\n", d="x two words and 7 y")
+        st, out, _ = scan(r.dir, "--history")
+        got = {(f["id"], f["subject"]["path"], evidence(f, "value of")) for f in out["findings"] if f["verdict"] == "fail"
+               and evidence(f, "rule") == "own-value"}
+        want = {(i, p, v) for i in ("secret.in-code", "secret.in-history")
+                for p, v in (("a", "SECRET_KEY"), ("c", "DATABASE_URL"), ("d", "TOKEN"))}
+        tap.eq(got, want, "values of .env in code and history, by the name of their variable")
+        tap.ok("Zx81kfjw92kdkkei" not in json.dumps(out), "no value in the report")
+
+
+def test_exceptions(tap):
+    with Repo() as r:
+        line = f"'{key(1)}'"
+        r.write("ok.js", f"{line} // pavise:allow pavise-test.key until=2027-06-01 reason=made up\n")
+        r.write("above.js", f"// pavise:allow pavise-test.key until=2027-06-01 reason=made up\n{line}\n")
+        r.write("over.js", f"{line} // pavise:allow pavise-test.key until=2020-01-01 reason=made up\n")
+        r.write("far.js", f"{line} // pavise:allow pavise-test.key until=2040-01-01 reason=made up\n")
+        r.write("why.js", f"{line} // pavise:allow pavise-test.key until=2027-06-01\n")
+        r.write("other.js", f"{line} // pavise:allow github.pat until=2027-06-01 reason=made up\n")
+        r.write("nothing.js", "// pavise:allow pavise-test.key until=2027-06-01 reason=made up\n")
+        r.write("file.js", line + "\n")
+        r.write("late.js", line + "\n")
+        r.write("pavise.ignore", "- {id: secret.in-code, subject: file.js, reason: test, owner: anna, expires: 2027-06-01}\n"
+                                 "- {id: secret.in-code, subject: late.js, reason: test, expires: 2025-06-01}\n"
+                                 "- {id: secret.in-code, subject: gone.js, reason: test, expires: 2027-06-01}\n"
+                                 "- {id: 'secret.*', subject: x, reason: test, expires: 2027-06-01}\n")
+        now = subprocess.check_output(["date", "+%Y"]).decode().strip()
+        if now != "2026":
+            raise Skip("the dates of this test are those of 2026")
+        _, out, _ = scan(r.dir)
+        got = sorted(f["subject"]["path"] for f in ours(out, "secret.in-code"))
+        tap.eq(got, ["far.js", "late.js", "other.js", "over.js", "why.js"], "what an exception in force does not cover")
+        # other.js names a rule that exists (github.pat), so its comment is told as unused where that rule is there.
+        told = {(f["id"], f["subject"]["path"], f["subject"]["line"]) for f in out["findings"] if f["id"].startswith("ignore.")}
+        want = {("ignore.unused", "nothing.js", 1), ("ignore.invalid", "pavise.ignore", 2), ("ignore.unused", "pavise.ignore", 3),
+                ("ignore.invalid", "pavise.ignore", 4)}
+        tap.ok(want <= told, "entries that are over, wrong or unused", told)
+        base = os.path.join(r.tmp.name, "base.json")
+        with open(base, "w") as f:
+            json.dump(out, f, separators=(",", ":"))
+        r.write("new.js", f"'{key(7)}'\n")
+        st, out, _ = scan(r.dir, "--baseline", base)
+        tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code") if not f.get("baseline")], ["new.js"], "only the new one")
+        os.unlink(os.path.join(r.dir, "new.js"))
+        st, out, _ = scan(r.dir, "--baseline", base)
+        tap.eq(st, 0, "nothing new: status 0")
+        r.write("pavise.ignore", "not: [a, list\n")
+        st, out, err = scan(r.dir)
+        tap.ok(st == 2 and "pavise.ignore:" in err, "a broken pavise.ignore is an error with its place", err)
+
+
+def test_staged(tap):
+    with Repo() as r:
+        r.commit(a=key(1) + "\n")
+        r.write("a", key(1) + "\nmore\n" + key(2) + "\n")
+        r.write("b", key(3) + "\n")
+        st, out, _ = scan(r.dir, "--staged")
+        tap.eq((st, ours(out, "secret.in-code")), (0, []), "nothing staged")
+        r.git("add", "a")
+        st, out, _ = scan(r.dir, "--staged")
+        tap.eq([(f["subject"]["path"], f["subject"]["line"]) for f in ours(out, "secret.in-code")], [("a", 3)],
+               "only what is new in what is staged")
+        hooks = os.path.join(r.dir, ".git/hooks")
+        with open(os.path.join(hooks, "pre-commit"), "w") as f:
+            f.write("#!/bin/sh\ntouch called\n")
+        os.chmod(os.path.join(hooks, "pre-commit"), 0o755)
+        st = subprocess.run([PAVISE, "scan", "--install-hook", r.dir], env=ENV, capture_output=True).returncode
+        tap.eq(st, 0, "hook installed")
+        again = subprocess.run([PAVISE, "scan", "--install-hook", r.dir], env=ENV, capture_output=True).returncode
+        tap.eq((again, sorted(x for x in os.listdir(hooks) if not x.endswith(".sample"))),
+               (0, ["pre-commit", "pre-commit.before-pavise"]), "twice is once")
+        # The hook knows our own rules only: a form of a provider.
+        token = "gh" + "p_" + "zQ4nT8vB2mK7rX9wL3sD6fG1hJ5pC0yV8uE2"
+        r.write("c", "token = '%s'\n" % token)
+        r.git("add", "c")
+        p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
+        tap.ok(os.path.exists(os.path.join(r.dir, "called")), "the hook that was there is called")
+        tap.note(p.stdout.decode() + p.stderr.decode())
+
+
+# --- the history ------------------------------------------------------------------------------------------------------
+
+def shape(r):
+    """Five keys: in HEAD, removed, on a deleted branch, in a stash, in a merge only. {key number: (commit, path, in head)}"""
+    want = {}
+    text = "".join(f"line {i}\n" for i in range(200))
+    r.commit(f=text)
+    want[1] = (r.commit(a__keep=text + key(1) + "\n"), "a/keep", "yes")
+    want[2] = (r.commit(b__gone="x\n" + key(2) + "\n" + text), "b/gone", "no")
+    r.commit(b__gone="x\n" + text)
+    for i in range(8):  # versions, so that there are chains of deltas
+        r.commit(a__keep=text.replace(f"line {i * 20}\n", f"changed {i}\n") + key(1) + "\n")
+    r.git("checkout", "-q", "-b", "side")
+    want[3] = (r.commit(c=key(3) + "\n"), "c", "no")
+    r.git("checkout", "-q", "main")
+    r.git("branch", "-q", "-D", "side")
+    r.write("f", text + key(4) + "\n")
+    r.git("stash")
+    want[4] = (r.git("rev-parse", "stash@{0}"), "f", "no")
+    r.git("checkout", "-q", "-b", "other", "HEAD~3")
+    r.commit(other="o\n")
+    r.git("checkout", "-q", "main")
+    r.git("merge", "-q", "--no-commit", "--no-ff", "other")
+    want[5] = (r.commit("merge", m=key(5) + "\n"), "m", "yes")
+    return want
+
+
+def check_shape(tap, r, want, name, target=None):
+    st, out, err = scan(target or r.dir, "--history")
+    got = {}
+    for f in ours(out):
+        got.setdefault(f["subject"]["path"], []).append((f["subject"].get("commit"), evidence(f, "still in the tree")))
+    bad = []
+    for n, (commit, path, head) in want.items():
+        entries = got.get(path, [])
+        stash = n == 4 and len(entries) == 1  # the stash has two commits with the same content: the index's and its own
+        if not stash and (commit, head) not in entries:
+            bad.append((n, path, commit, head, entries))
+    tap.ok(not bad and sum(map(len, got.values())) == len(want), name, f"{bad}\n{got}\n{err}\n{unknown(out)}")
+    return out
+
+
+def test_history(tap):
+    with Repo() as r:
+        want = shape(r)
+        out = check_shape(tap, r, want, "loose objects: each key with its first commit, path and state")
+        tap.eq(unknown(out), [], "nothing left unknown")
+        tap.ok(any("no branch or tag" in (evidence(f, "reachable") or "") for f in ours(out)), "an unreachable commit is called so")
+        r.git("-c", "gc.pruneExpire=never", "-c", "gc.reflogExpire=never", "repack", "-adfk", "--depth=50")
+        check_shape(tap, r, want, "one pack")
+        r.git("-c", "repack.useDeltaBaseOffset=false", "repack", "-adfk")
+        check_shape(tap, r, want, "REF_DELTA")
+        r.commit(late="late\n")
+        r.git("repack", "-d")
+        r.commit(later="later\n")
+        check_shape(tap, r, want, "two packs and loose objects")
+        r.git("repack", "-d")
+        r.git("multi-pack-index", "write")
+        check_shape(tap, r, want, "several packs with a multi-pack index")
+        r.git("repack", "-adfk")
+        r.git("repack", "-adfk", "--write-bitmap-index")
+        bare = os.path.join(r.tmp.name, "bare")
+        shutil.copytree(os.path.join(r.dir, ".git"), bare)
+        check_shape(tap, r, want, "a bare repository", target=bare)
+        shared = os.path.join(r.tmp.name, "shared")
+        r.git("clone", "-q", "--shared", r.dir, shared)
+        out = check_shape(tap, r, want, "a clone that borrows its objects", target=shared)
+        linked = os.path.join(r.tmp.name, "linked")
+        r.git("worktree", "add", "-q", linked, "HEAD")
+        check_shape(tap, r, want, "a linked work tree", target=linked)
+        r.git("pack-refs", "--all")
+        check_shape(tap, r, want, "packed references")
+        r.git("replace", r.git("rev-parse", "HEAD"), r.git("rev-parse", "HEAD~1"))
+        check_shape(tap, r, want, "replace references are looked behind")
+        st, out, err = scan(r.dir, "--history", "--since", want[2][0][:10])
+        got = sorted(f["subject"]["path"] for f in ours(out))
+        tap.eq(got, ["c", "f", "m"], "--since: only what came after")
+        st, out, err = scan(r.dir, "--history", "--since", "nonsense")
+        tap.ok(st == 2 and "no such commit" in err, "--since: an unknown commit", err)
+
+
+def test_sha256(tap):
+    with Repo("--object-format=sha256") as r:
+        want = shape(r)
+        check_shape(tap, r, want, "SHA-256, loose")
+        r.git("repack", "-adfk")
+        check_shape(tap, r, want, "SHA-256, packed")
+
+
+def test_incomplete(tap):
+    with Repo() as r:
+        want = shape(r)
+        shallow = os.path.join(r.tmp.name, "shallow")
+        r.git("clone", "-q", "--depth", "2", "file://" + r.dir, shallow)
+        st, out, _ = scan(shallow, "--history", "--only", "secret.in-history")
+        tap.ok(("absent", "a shallow clone: older commits are not here") in unknown(out), "a shallow clone is not a clean one")
+        r.git("config", "uploadpack.allowFilter", "true")
+        partial = os.path.join(r.tmp.name, "partial")
+        r.git("clone", "-q", "--no-checkout", "--filter=blob:none", "file://" + r.dir, partial)
+        st, out, _ = scan(partial, "--history")
+        tap.ok(any("partial clone" in b for _, b in unknown(out)) and st == 3, "a partial clone: could not check, status 3", unknown(out))
+        sub = os.path.join(r.tmp.name, "super")
+        subprocess.check_call(["git", "init", "-q", sub], env=ENV)
+        subprocess.check_call(["git", "-C", sub, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", r.dir, "mod"], env=ENV)
+        st, out, err = scan(sub, "--history")
+        tap.ok("a submodule: scan it by itself" in err, "a submodule is named", err)
+        # A clone of a folder takes all objects along, reachable or not.
+        check_shape(tap, r, want, "a submodule by itself", target=os.path.join(sub, "mod"))
+
+
+def test_damage(tap):
+    """Bytes of a pack overwritten or cut: it ends, in little memory, and does not say that all is well."""
+    rng, wrong, unsure = random.Random(3), [], 0
+    with Repo() as r:
+        shape(r)
+        r.git("repack", "-adfk")
+        packs = os.path.join(r.dir, ".git/objects/pack")
+        name = next(x for x in os.listdir(packs) if x.endswith(".pack"))
+        path = os.path.join(packs, name)
+        os.chmod(path, 0o644)
+        with open(path, "rb") as f:
+            good = f.read()
+        idx = path[:-5] + ".idx"
+        os.chmod(idx, 0o644)
+        with open(idx, "rb") as f:
+            good_idx = f.read()
+        for i in range(60):
+            bad, bad_idx = bytearray(good), bytearray(good_idx)
+            if i % 3 == 0:
+                bad = bad[:rng.randrange(len(bad))]
+            elif i % 3 == 1:
+                for _ in range(rng.randrange(1, 20)):
+                    bad[rng.randrange(12, len(bad) - 20)] = rng.randrange(256)
+            else:
+                for _ in range(rng.randrange(1, 20)):
+                    bad_idx[rng.randrange(8, len(bad_idx) - 40)] = rng.randrange(256)
+            for p, data in ((path, bad), (idx, bad_idx)):
+                with open(p, "wb") as f:
+                    f.write(data)
+            st, out, err = scan(r.dir, "--history")
+            unsure += bool(unknown(out))
+            if st not in (0, 1, 3) or "broken" in out:
+                wrong.append((i, st, err[:200]))
+            if i % 3 == 0 and not unknown(out):
+                wrong.append((i, "cut, and not said"))
+        tap.ok(not wrong, "60 damaged packs", wrong[:3])
+        tap.ok(unsure >= 40, f"could not check was said for {unsure} of them")
+
+
+def test_foreign(tap):
+    """What a stranger's repository would like to have run, or opened."""
+    with Repo() as r:
+        r.commit(a="x\n")
+        mark = os.path.join(r.tmp.name, "ran")
+        for k in ("core.fsmonitor", "core.pager", "diff.external", "filter.x.clean", "core.sshCommand", "alias.log"):
+            r.git("config", k, f"touch {mark}")
+        r.write(".gitattributes", "* filter=x diff=x\n")
+        for hook in ("post-checkout", "post-index-change", "fsmonitor-watchman"):
+            with open(os.path.join(r.dir, ".git/hooks", hook), "w") as f:
+                f.write(f"#!/bin/sh\ntouch {mark}\n")
+            os.chmod(os.path.join(r.dir, ".git/hooks", hook), 0o755)
+        st, out, _ = scan(r.dir, "--history")
+        tap.ok(st == 0 and not os.path.exists(mark), "nothing of its configuration and hooks was run")
+        odd = os.path.join(r.tmp.name, "odd")
+        os.makedirs(odd)
+        for text in ("gitdir: /nonexistent", "nonsense", "gitdir: " + "x" * 5000, "gitdir: ../odd/.git", "gitdir: /dev/zero"):
+            with open(os.path.join(odd, ".git"), "w") as f:
+                f.write(text)
+            st, out, err = scan(odd, "--history")
+            tap.ok(st == 3 and unknown(out), f".git says `{text[:30]}`: could not check", (st, err))
+        if os.geteuid() == 0:
+            os.unlink(os.path.join(odd, ".git"))
+            with open(os.path.join(odd, ".git"), "w") as f:
+                f.write("gitdir: " + os.path.join(r.dir, ".git"))
+            os.chown(odd, 65534, 65534)
+            st, out, err = scan(odd, "--history")
+            tap.ok(("permission", "it points to what belongs to somebody else: not followed") in unknown(out),
+                   "root does not follow a stranger's .git to what is not the stranger's", unknown(out))
+
+
+# --- other sources, sizes ---------------------------------------------------------------------------------------------
+
+def peak(target, *args, stdin=None):
+    """Peak resident memory in MB of the children so far is monotone: run in a child of its own."""
+    code = ("import resource,subprocess,sys;p=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.DEVNULL);"
+            "print(p.returncode,resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss//1024)")
+    argv = [sys.executable, "-c", code, PAVISE, "scan", "--rules", RULE_DIR, *args] + ([target] if target else [])
+    out = subprocess.run(argv, env=ENV, stdin=stdin, capture_output=True, timeout=300).stdout.split()
+    return int(out[0]), int(out[1])
+
+
+def test_large(tap):
+    st, out, _ = scan(None, "--stdin", stdin=f"a\nb {key(1)} c\n".encode())
+    tap.eq([(f["subject"]["name"], f["subject"]["line"]) for f in ours(out, "secret.in-code")], [("standard input", 2)], "standard input")
+    with tempfile.TemporaryDirectory(prefix="pvscan-") as d:
+        path = os.path.join(d, "big.txt")
+        with open(path, "wb") as f:  # one line of 300 MB with keys at the seams of the windows
+            chunk = b"lorem ipsum " * 87381
+            for i in range(300):
+                f.write(chunk)
+                if i % 8 == 0:
+                    f.write(b" %s " % key(i).encode())
+        st, out, err = scan(d)
+        tap.eq(len(ours(out, "secret.in-code")), 38, "one line of 300 MB: every key once")
+        tap.ok("windows" in err, "that it was looked at in windows is said", err)
+        st, mb = peak(d)
+        tap.ok(st == 1 and mb < 128, f"at {mb} MB of memory")
+    with Repo() as r:
+        r.git("config", "core.bigFileThreshold", "1m")
+        with open(os.path.join(r.dir, "big"), "wb") as f:
+            for i in range(280):
+                f.write(b"lorem ipsum\n" * 87381)
+            f.write(key(9).encode() + b"\n")
+        want = r.commit("big")
+        os.unlink(os.path.join(r.dir, "big"))
+        st, out, err = scan(r.dir, "--history")
+        tap.eq([(f["subject"]["path"], f["subject"]["line"], f["subject"]["commit"]) for f in ours(out)],
+               [("big", 280 * 87381 + 1, want)], "a loose blob of 290 MB")
+        r.git("repack", "-adfk")
+        st, out, err = scan(r.dir, "--history")
+        tap.eq(len(ours(out)), 1, "packed")
+        st, mb = peak(r.dir, "--history")
+        tap.ok(mb < 128, f"at {mb} MB of memory")
+
+
+def test_container(tap):
+    """A made-up engine on a socket of its own."""
+    body = json.dumps({"Id": "0" * 64, "Config": {"Env": ["PATH=/usr/bin", "API=" + key(3), "X=\x1b[31m"]},
+                       "GraphDriver": {"Data": {}}}).encode()
+    with tempfile.TemporaryDirectory(prefix="pvscan-") as d:
+        if os.geteuid() != 0:
+            raise Skip("the configuration must belong to root")
+        path = os.path.join(d, "docker.sock")
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(path)
+        s.listen(4)
+
+        def serve():
+            while True:
+                try:
+                    c, _ = s.accept()
+                except OSError:
+                    return
+                ask = c.recv(4096).decode()
+                found = ask.startswith("GET /containers/web/json ")
+                c.sendall(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (b"200 OK" if found else b"404 Not Found",
+                                                                         len(body) if found else 0))
+                c.sendall(body if found else b"")
+                c.close()
+        threading.Thread(target=serve, daemon=True).start()
+        conf = os.path.join(d, "pavise.yaml")
+        with open(conf, "w") as f:
+            f.write(f"docker: {{ socket: {path} }}\n")
+        st, out, err = scan(None, "--config", conf, "--container", "web")
+        got = [(f["subject"]["kind"], f["subject"]["name"], f["subject"]["path"]) for f in ours(out, "secret.in-code")]
+        tap.eq(got, [("container", "web", "environment")], "a key in the environment of a container")
+        tap.eq([x for x, _ in unknown(out)], ["unsupported"], "changed files that cannot be found are unknown")
+        st, out, err = scan(None, "--config", conf, "--container", "nobody")
+        tap.eq((st, [x for x, _ in unknown(out)]), (3, ["absent"]), "no such container")
+        st, out, err = scan(None, "--config", conf, "--container", "../x")
+        tap.eq(st, 2, "no name of a container")
+        s.close()
+
+
+def test_differential(tap):
+    """A generated repository: what is found is what a search through every blob finds."""
+    with Repo() as r:
+        shutil.rmtree(r.dir)
+        subprocess.check_call([sys.executable, os.path.join(REPO, "bench/mkrepo.py"), r.dir, "--commits", "1500", "--files", "150",
+                               "--secrets", "60"], env=ENV, stdout=subprocess.DEVNULL)
+        ids = [l.split()[0] for l in r.git("cat-file", "--batch-all-objects", "--batch-check").splitlines() if " blob " in l]
+        text = subprocess.run(["git", "-C", r.dir, "cat-file", "--batch"], env=ENV, input="\n".join(ids).encode(),
+                              stdout=subprocess.PIPE).stdout
+        rules = RULES.replace("pvtest_", "gh" + "p_").replace("pvte+st_", "gh+p_").replace("[a-f0-9]{32}", "[A-Za-z0-9]{36}") \
+            .replace("00112233445566778899aabbccddeeff", "00112233445566778899aabbccddeeff0123")
+        want = len(set(re.findall(rb"\bgh" + rb"p_[A-Za-z0-9]{36}\b", text)))
+        own = os.path.join(r.tmp.name, "rules")
+        os.makedirs(own)
+        with open(os.path.join(own, "t.yaml"), "w") as f:
+            f.write(rules)
+        p = subprocess.run([PAVISE, "scan", "--history", "--format", "json", "--rules", own, r.dir], env=ENV, capture_output=True)
+        out = json.loads(p.stdout)
+        found = [f for f in out["findings"] if f["id"] == "secret.in-history" and evidence(f, "rule") in ("pavise-test.key", "github.pat")]
+        tap.ok(want == 60 and len(found) == want, f"{want} keys", (len(found), p.stderr))
+
+
+main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
+     test_damage, test_foreign, test_large, test_container, test_differential)
