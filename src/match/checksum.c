@@ -48,16 +48,11 @@ static int check_base36(const char *t, size_t len)
 	return len > 7 && digits_are(t + len - 7, 7, match_crc32(t, len - 7), "0123456789abcdefghijklmnopqrstuvwxyz");
 }
 
-/* Grafana writes the sum's bytes least significant first. */
 static int check_hex(const char *t, size_t len)
 {
 	const char *cut = memrchr(t, '_', len);
-	uint32_t crc;
 
-	if (!cut || t + len - cut != 9)
-		return 0;
-	crc = __builtin_bswap32(match_crc32(t, (size_t) (cut - t)));
-	return digits_are(cut + 1, 8, crc, "0123456789abcdef");
+	return cut && t + len - cut == 9 && digits_are(cut + 1, 8, match_crc32(t, (size_t) (cut - t)), "0123456789abcdef");
 }
 
 static int check_luhn(const char *t, size_t len)

@@ -5,7 +5,7 @@
 #include "match/rule.h"
 
 /* 1 fits, 0 does not.
- *   crc32      8 hex digits at the end: CRC-32 of all before the last `_` (Grafana)
+ *   crc32      8 hex digits behind the last `_`: CRC-32 of all before it
  *   luhn       digits of a card or account number
  *   base62crc  the last 6 characters are the CRC-32 in base 62 of what stands between the prefix (up to the last `_`) and
  *              them (GitHub, npm)
