@@ -19,6 +19,7 @@ struct yaml_doc {
 	struct fy_parser *parser; /* while parsing only */
 	struct fy_event *event;	  /* the one looked at */
 	struct pv_buf *why;
+	bool tagged; /* keeps tags instead of refusing them */
 	unsigned line, column;
 	char message[256]; /* the library's first one */
 };
@@ -37,6 +38,7 @@ struct yaml_doc *yaml_doc_free(struct yaml_doc *d)
 {
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		free(d->nodes[i]->text);
+		free(d->nodes[i]->tag);
 		free(d->nodes[i]->child);
 		free(d->nodes[i]);
 	}
@@ -174,7 +176,7 @@ static int check_tag(struct yaml_doc *d, struct fy_token *tag)
 {
 	pv_autofree char *s = token_dup(tag);
 
-	if (tag && (!s || (strcmp(s, "!!str") != 0 && strcmp(s, "tag:yaml.org,2002:str") != 0)))
+	if (tag && !d->tagged && (!s || (strcmp(s, "!!str") != 0 && strcmp(s, "tag:yaml.org,2002:str") != 0)))
 		return wrong(d, "has a tag (!...), which the configuration does not use; leave it out");
 	return 0;
 }
@@ -288,6 +290,7 @@ static int read_node(struct yaml_doc *d, unsigned depth, struct yaml_node **ret)
 	n = add_node(d, kind);
 	if (!n)
 		return wrong(d, "is too large; at most 20000 values");
+	n->tag = d->tagged ? token_dup(tag) : NULL;
 	name = anchor ? token_dup(anchor) : NULL;
 	r = kind == YAML_SCALAR ? read_scalar(d, n) : read_children(d, n, depth);
 	if (r < 0) {
@@ -373,8 +376,8 @@ static struct fy_parser *make_parser(struct yaml_doc *d, const char *text, size_
 	return parser;
 }
 
-int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
-		   unsigned *ret_line, unsigned *ret_column, struct pv_buf *why)
+static int parse(const char *text, size_t len, bool tagged, struct yaml_doc **ret, const struct yaml_node **ret_root,
+		 unsigned *ret_line, unsigned *ret_column, struct pv_buf *why)
 {
 	pv_auto(yaml_doc) d = calloc(1, sizeof(*d));
 	struct yaml_node *root = NULL;
@@ -383,6 +386,7 @@ int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const st
 	if (!d)
 		return -ENOMEM;
 	d->why = why;
+	d->tagged = tagged;
 	r = len > YAML_TEXT_MAX ? wrong(d, "is too large; at most 1 MiB") : check_text(d, text, len);
 	*ret_line = d->line;
 	*ret_column = d->column;
@@ -405,4 +409,16 @@ int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const st
 	*ret_root = root;
 	*ret = pv_steal(d);
 	return 0;
+}
+
+int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
+		   unsigned *ret_line, unsigned *ret_column, struct pv_buf *why)
+{
+	return parse(text, len, false, ret, ret_root, ret_line, ret_column, why);
+}
+
+int yaml_doc_parse_tagged(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
+			  unsigned *ret_line, unsigned *ret_column, struct pv_buf *why)
+{
+	return parse(text, len, true, ret, ret_root, ret_line, ret_column, why);
 }

@@ -17,6 +17,7 @@ struct yaml_node {
 	bool null;	/* a scalar that was left empty, or ~ or null */
 	unsigned line, column; /* from 1 */
 	char *text;	/* scalar, NUL-terminated, holds no other NUL */
+	char *tag;	/* "!reset"; only by yaml_doc_parse_tagged(), else NULL */
 	size_t n;	/* children; of a map: keys and values in turn */
 	struct yaml_node **child;
 };
@@ -26,6 +27,9 @@ struct yaml_doc;
  * are in *ret_line, *ret_column and `why`. Duplicate keys, a second document and tags other than !!str are refused. */
 int yaml_doc_parse(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
 		   unsigned *ret_line, unsigned *ret_column, struct pv_buf *why);
+/* The same for files of other programs: tags are kept for the caller to judge. */
+int yaml_doc_parse_tagged(const char *text, size_t len, struct yaml_doc **ret, const struct yaml_node **ret_root,
+			  unsigned *ret_line, unsigned *ret_column, struct pv_buf *why);
 struct yaml_doc *yaml_doc_free(struct yaml_doc *d);
 PV_AUTO(yaml_doc)
 
