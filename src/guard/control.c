@@ -354,26 +354,24 @@ static void verb_top(struct client *c, const cJSON *o)
 	pv_buf_putc(&c->out, '\n');
 }
 
-static const struct {
-	const char *name;
-	void (*run)(struct client *, const cJSON *);
-} handlers[] = {
-	{ "status", verb_status }, { "top", verb_top },	  { "events", verb_events }, { "event", verb_event },
-	{ "acts", verb_acts },	   { "undo", verb_undo }, { "off", verb_off },	     { "on", verb_on },
-	{ "reload", verb_reload },
+/* In the order of CONTROL_VERBS. */
+static void (*const handlers[])(struct client *, const cJSON *) = {
+	verb_status, verb_top, verb_events, verb_event, verb_acts, verb_undo, verb_off, verb_on, verb_reload,
 };
 _Static_assert(N_ELEMENTS(handlers) == N_ELEMENTS(verbs), "a verb of model/control.h has no handler");
 
-/* Whoever may connect (root, pavise-admin: the socket's mode) may act, and is named in what the act tells. */
+/* Whoever may connect (root, pavise-admin: the socket's mode) may act; who did stands in the log. */
 static void client_line(struct client *c, const char *line, size_t len)
 {
 	cJSON *o = cJSON_ParseWithLength(line, len);
 	const char *verb = o ? get_str(o, "verb") : NULL;
 
-	for (size_t i = 0; verb && i < N_ELEMENTS(handlers); i++) {
-		if (strcmp(verb, handlers[i].name) != 0)
+	for (size_t i = 0; verb && i < N_ELEMENTS(verbs); i++) {
+		if (strcmp(verb, verbs[i].name) != 0)
 			continue;
-		handlers[i].run(c, o);
+		if (verbs[i].class_ == CONTROL_ACT)
+			log_info("%s, asked for by user id %u", verb, c->uid);
+		handlers[i](c, o);
 		cJSON_Delete(o);
 		return;
 	}

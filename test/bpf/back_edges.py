@@ -59,5 +59,6 @@ for line in text.splitlines() + ["0000 <end>:"]:
     m = re.match(r"\s+(\d+):\s+(.*)", line)
     if m:
         code[int(m.group(1))] = m.group(2)
-print(f"back edges: {functions - len(bad)} passed, {len(bad)} failed, 0 skipped")
+print(f"{'not ok' if bad or not functions else 'ok'} 1 - no back edge of {functions} functions is one that kernel 6.1 refuses")
+print("1..1")
 sys.exit(1 if bad or not functions else 0)
