@@ -1,6 +1,9 @@
 #include "match/decode.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define WRAP_MIN 56 /* a line that goes on in the next one is at least this long; PEM has 64, MIME 76 */
 #define PROBE	 12 /* decoded bytes that must be readable at first sight */
@@ -126,8 +129,12 @@ static bool quad(const char *p, unsigned char *out)
 static bool base64_readable(const char *p)
 {
 	for (int i = 0; i < PROBE / 3; i++) {
+		const uint8_t *q = (const uint8_t *) p + 4 * i;
 		unsigned char b[3];
 
+		/* The first bit of each byte is 0 in ASCII: that alone turns most of them down. */
+		if (six[q[0]] & 0x20 || six[q[1]] & 0x08 || six[q[2]] & 0x02)
+			return false;
 		if (!quad(p + 4 * i, b) || !readable(b[0]) || !readable(b[1]) || !readable(b[2]))
 			return false;
 	}
@@ -164,25 +171,73 @@ static bool judge_run(const char *text, size_t start, size_t end, struct decode_
 	return false;
 }
 
-/* The next run of DECODE_MIN characters: every 24th is looked at, so that words are skipped in one step. */
+/* Where in the 16 bytes at `p` the last one stands that is no run character, counted from 1; 0: there is none. */
+static inline unsigned last_other(const char *p)
+{
+#ifdef __SSE2__
+	const __m128i c = _mm_loadu_si128((const __m128i *) p), lower = _mm_or_si128(c, _mm_set1_epi8(0x20));
+	const __m128i letter = _mm_sub_epi8(lower, _mm_set1_epi8('a')), digit = _mm_sub_epi8(c, _mm_set1_epi8('/'));
+	__m128i in = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+
+	in = _mm_or_si128(in, _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(10)), digit)); /* and the / before 0 */
+	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('+')));
+	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('-')));
+	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('_')));
+	unsigned other = ~(unsigned) _mm_movemask_epi8(in) & 0xffff;
+
+	return other ? 32 - (unsigned) __builtin_clz(other) : 0;
+#else
+	for (unsigned i = 16; i > 0; i--)
+		if (!run_char[(uint8_t) p[i - 1]])
+			return i;
+	return 0;
+#endif
+}
+
+/* Readable bytes in base64 make small letters and capitals in any 24 characters (once in 2,000 they do not); else it is
+ * all hex. Names and paths of one case are most of the long runs of a program. */
+static bool may_be_encoded(const char *p)
+{
+	unsigned capitals = 0, small = 0, hex = 0;
+
+	for (unsigned i = 0; i < DECODE_MIN; i++) {
+		uint8_t c = (uint8_t) p[i], lower = c | 0x20;
+
+		capitals += (uint8_t) (c - 'A') < 26;
+		small += (uint8_t) (c - 'a') < 26;
+		hex += (uint8_t) (c - '0') < 10 || (uint8_t) (lower - 'a') < 6;
+	}
+	return (capitals && small) || hex >= DECODE_MIN - 1; /* a letter may be glued to the front */
+}
+
+_Static_assert(DECODE_MIN == 24, "next_run() looks at 16 bytes and 16 that overlap them by 8");
+
+/* The next run of DECODE_MIN characters. The end of where it would be is looked at first, so that words are skipped in
+ * one step. */
 static bool next_run(const char *text, size_t len, size_t limit, size_t *at, struct decode_cand *ret)
 {
 	size_t floor = *at;
 
 	while (floor < limit && len - floor >= DECODE_MIN) {
-		size_t probe = floor + DECODE_MIN - 1, end;
+		unsigned other = last_other(text + floor + 8);
 
-		while (probe > floor && run_char[(uint8_t) text[probe]])
-			probe--;
-		if (!run_char[(uint8_t) text[probe]]) {
-			floor = probe + 1;
+		if (other) {
+			floor += 8 + other;
 			continue;
 		}
-		end = run_end(text, len, floor);
-		*at = end;
-		if (judge_run(text, floor, end, ret))
+		other = last_other(text + floor);
+		if (other) {
+			floor += other;
+			continue;
+		}
+		if (!may_be_encoded(text + floor)) {
+			floor += 8;
+			continue;
+		}
+		*at = run_end(text, len, floor);
+		if (judge_run(text, floor, *at, ret))
 			return true;
-		floor = PV_MAX(end, floor + 1);
+		floor = PV_MAX(*at, floor + 1);
 	}
 	*at = limit;
 	return false;
