@@ -14,8 +14,17 @@
 #define SPREAD	   0x9e3779b97f4a7c15ull
 
 struct edge { /* an entry of a tree: a folder, or a wanted blob */
-	uint32_t to;   /* number of the tree; index into wanted */
+	uint32_t to;   /* the tree's number among the thread's refs, later of all objects; index into wanted */
 	uint32_t name; /* in the names of the thread that read it; later of all */
+};
+
+struct entry { /* of a tree at hand: where it starts, and its edge; `to` NONE: it has none */
+	uint32_t at, to, name;
+};
+
+struct tree_note { /* goes along to the deltas of a tree */
+	size_t n; /* and one more, at the end of the tree */
+	struct entry entry[];
 };
 
 struct names { /* texts by number; the last object that stood under a name is remembered: it is mostly the next, too */
@@ -24,7 +33,7 @@ struct names { /* texts by number; the last object that stood under a name is re
 	struct name {
 		uint32_t at, len;  /* in text */
 		uint32_t next;	   /* of the same bucket, plus 1 */
-		uint32_t to;	   /* number of the tree that `id` is */
+		uint32_t to;	   /* ref of the tree that `id` is */
 		uint8_t id[GIT_ID_MAX];
 	} *name;
 	uint32_t n, names_room;
@@ -48,6 +57,10 @@ struct reader { /* one for each thread */
 	struct names names;
 	struct edge *edge;
 	size_t n_edges, edges_room;
+	uint8_t *ref; /* ids of trees, looked up at the end, in their order: one by one would miss every cache */
+	size_t n_refs, refs_room;
+	struct entry *entry; /* of the tree at hand */
+	size_t n_entries, entries_room;
 	struct commit *commit;
 	size_t n_commits, commits_room;
 	uint32_t *parent;
@@ -209,62 +222,138 @@ static uint32_t find_wanted(const struct attribute *a, const uint8_t *id)
 
 /* --- trees --- */
 
-static int add_edge(struct reader *r, uint32_t to, uint32_t name)
+static int add_entry(struct reader *r, size_t at, uint32_t to, uint32_t name)
 {
-	if (grow(&r->edge, r->n_edges, &r->edges_room, sizeof(*r->edge)) < 0 || r->n_edges == UINT32_MAX)
+	if (grow(&r->entry, r->n_entries, &r->entries_room, sizeof(*r->entry)) < 0)
 		return -ENOMEM;
-	r->edge[r->n_edges++] = (struct edge){ to, name };
+	r->entry[r->n_entries++] = (struct entry){ (uint32_t) at, to, name };
 	return 0;
 }
 
-static int add_folder(struct attribute *a, struct reader *r, const char *name, size_t len, const uint8_t *id)
+static int add_folder(struct attribute *a, struct reader *r, size_t at, const char *name, size_t len, const uint8_t *id)
 {
 	struct name *n = intern(&r->names, name, len);
 
 	if (!n)
 		return -ENOMEM;
 	if (n->to == NONE || memcmp(n->id, id, a->s->id_len) != 0) {
+		if (r->n_refs >= NONE || grow(&r->ref, r->n_refs, &r->refs_room, a->s->id_len) < 0)
+			return -ENOMEM;
 		memcpy(n->id, id, a->s->id_len);
-		n->to = objects_find(a->s, id);
+		memcpy(r->ref + r->n_refs * a->s->id_len, id, a->s->id_len);
+		n->to = (uint32_t) r->n_refs++;
 	}
-	if (n->to == NONE) {
-		r->missing++;
-		return 0;
-	}
-	return add_edge(r, n->to, (uint32_t) (n - r->names.name));
+	return add_entry(r, at, n->to, (uint32_t) (n - r->names.name));
 }
 
-static int add_file(struct attribute *a, struct reader *r, const char *name, size_t len, const uint8_t *id)
+static int add_file(struct attribute *a, struct reader *r, size_t at, const char *name, size_t len, const uint8_t *id)
 {
 	uint32_t w = find_wanted(a, id);
 	struct name *n;
 
 	if (w == NONE)
-		return 0;
+		return add_entry(r, at, NONE, 0);
 	n = intern(&r->names, name, len);
-	return n ? add_edge(r, w, (uint32_t) (n - r->names.name) | IS_BLOB) : -ENOMEM;
+	return n ? add_entry(r, at, w, (uint32_t) (n - r->names.name) | IS_BLOB) : -ENOMEM;
 }
 
-/* Entries `mode SP name NUL id`. A folder's mode is 40000, a submodule's 160000. */
-static int read_entries(struct attribute *a, struct reader *r, const char *p, const char *end)
+/* One entry `mode SP name NUL id`. A folder's mode is 40000, a submodule's 160000. Returns its length. */
+static int read_entry(struct attribute *a, struct reader *r, const char *data, size_t at, size_t len)
 {
-	while (p < end) {
-		const char *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul;
-		int e;
+	const char *p = data + at, *end = data + len, *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul;
+	int e;
 
-		nul = name ? memchr(name, '\0', (size_t) (end - name)) : NULL;
-		if (!nul || (size_t) (end - nul - 1) < a->s->id_len)
-			return -EBADMSG;
-		name++;
-		if (*p == '4')
-			e = add_folder(a, r, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
-		else if (p[1] == '6')
-			e = 0;
+	nul = name ? memchr(name, '\0', (size_t) (end - name)) : NULL;
+	if (!nul || (size_t) (end - nul - 1) < a->s->id_len || nul - p > 1 << 20)
+		return -EBADMSG;
+	name++;
+	if (*p == '4')
+		e = add_folder(a, r, at, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
+	else if (p[1] == '6')
+		e = add_entry(r, at, NONE, 0);
+	else
+		e = add_file(a, r, at, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
+	return e < 0 ? e : (int) (nul + 1 + a->s->id_len - p);
+}
+
+/* The base's entry that starts at `at`; n when none does. */
+static size_t entry_at(const struct tree_note *base, size_t at)
+{
+	size_t lo = 0, hi = base->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (base->entry[mid].at < at)
+			lo = mid + 1;
 		else
-			e = add_file(a, r, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
+			hi = mid;
+	}
+	return lo < base->n && base->entry[lo].at == at ? lo : base->n;
+}
+
+/* Entries that were copied whole need not be read again: most of a tree is its base. *at moves behind them. */
+static int take_entries(struct reader *r, const struct tree_note *base, const struct delta_copy *c, size_t *at)
+{
+	size_t src = *at - c->dst + c->src, stop = c->src + c->len, i = entry_at(base, src);
+
+	for (; i < base->n && base->entry[i + 1].at <= stop; i++) {
+		if (add_entry(r, *at, base->entry[i].to, base->entry[i].name) < 0)
+			return -ENOMEM;
+		*at += base->entry[i + 1].at - base->entry[i].at;
+	}
+	return 0;
+}
+
+static int read_entries(struct attribute *a, struct reader *r, const struct bulk_object *o, const struct tree_note *base)
+{
+	size_t at = 0, copy = 0;
+
+	r->n_entries = 0;
+	if (o->len > UINT32_MAX / 2)
+		return -EBADMSG;
+	while (at < o->len) {
+		size_t before = at;
+		int e = 0;
+
+		if (base && o->map) {
+			while (copy < o->map->n_copies && o->map->copy[copy].dst + o->map->copy[copy].len <= at)
+				copy++;
+			if (copy < o->map->n_copies && o->map->copy[copy].dst <= at)
+				e = take_entries(r, base, &o->map->copy[copy], &at);
+		}
+		if (e == 0 && at == before) {
+			e = read_entry(a, r, o->data, at, o->len);
+			at += e > 0 ? (size_t) e : 0;
+		}
 		if (e < 0)
 			return e;
-		p = nul + 1 + a->s->id_len;
+	}
+	return 0;
+}
+
+static int keep_entries(const struct reader *r, size_t len, void **ret_note)
+{
+	struct tree_note *n = malloc(sizeof(*n) + (r->n_entries + 1) * sizeof(n->entry[0]));
+
+	if (!n)
+		return -ENOMEM;
+	n->n = r->n_entries;
+	if (n->n)
+		memcpy(n->entry, r->entry, n->n * sizeof(n->entry[0]));
+	n->entry[n->n] = (struct entry){ (uint32_t) len, NONE, 0 };
+	*ret_note = n;
+	return 0;
+}
+
+static int add_edges(struct reader *r)
+{
+	for (size_t i = 0; i < r->n_entries; i++) {
+		if (r->entry[i].to == NONE)
+			continue;
+		if (grow(&r->edge, r->n_edges, &r->edges_room, sizeof(*r->edge)) < 0 || r->n_edges == UINT32_MAX)
+			return -ENOMEM;
+		r->edge[r->n_edges++] = (struct edge){ r->entry[i].to, r->entry[i].name };
 	}
 	return 0;
 }
@@ -274,17 +363,18 @@ static int on_tree(void *user, unsigned thread, const struct bulk_object *o, con
 	struct attribute *a = user;
 	struct reader *r = &a->reader[thread];
 	uint32_t i, start = (uint32_t) r->n_edges;
-	int e;
+	int e = read_entries(a, r, o, base_note);
 
-	(void) base_note;
-	(void) ret_note;
-	if (!o->first)
-		return 0;
-	e = read_entries(a, r, o->data, o->data + o->len);
 	if (e == -EBADMSG)
 		scan_note(a->s->notes, REASON_MALFORMED, "", "damaged tree");
-	else if (e < 0)
+	else if (e == 0 && o->has_children)
+		e = keep_entries(r, o->len, ret_note);
+	if (e < 0 && e != -EBADMSG)
 		return e;
+	if (!o->first)
+		return 0;
+	if (add_edges(r) < 0)
+		return -ENOMEM;
 	if (r->n_edges == start)
 		return 0; /* nothing below it matters */
 	i = atomic_fetch_add(&a->n_trees, 1);
@@ -607,7 +697,7 @@ static int met(struct attribute *a, struct step *folder, uint32_t name, uint32_t
 static int enter(struct attribute *a, uint32_t number, struct step *here, unsigned depth)
 {
 	const struct tree *t;
-	uint32_t i = a->slot[number];
+	uint32_t i = number == OBJECTS_NONE ? NONE : a->slot[number];
 
 	if (i == NONE || i >= atomic_load(&a->n_trees))
 		return 0;
@@ -726,6 +816,57 @@ static int mark_head(struct attribute *a)
 
 /* --- all of it --- */
 
+struct ref_order {
+	uint32_t key, ref;
+};
+
+/* By the first four bytes, eleven bits at a time. */
+static void sort_refs(struct ref_order *o, struct ref_order *tmp, size_t n)
+{
+	for (unsigned shift = 0; shift < 33; shift += 11) {
+		size_t count[2049] = { 0 };
+		struct ref_order *swap = o;
+
+		for (size_t i = 0; i < n; i++)
+			count[(o[i].key >> shift & 2047) + 1]++;
+		for (unsigned i = 0; i < 2048; i++)
+			count[i + 1] += count[i];
+		for (size_t i = 0; i < n; i++)
+			tmp[count[o[i].key >> shift & 2047]++] = o[i];
+		o = tmp;
+		tmp = swap;
+	}
+}
+
+/* Numbers in place of refs; a tree that is not here keeps NONE. */
+static int resolve_refs(struct attribute *a, struct reader *r)
+{
+	pv_autofree uint32_t *number = reallocarray(NULL, r->n_refs + 1, sizeof(*number));
+	pv_autofree struct ref_order *o = reallocarray(NULL, 2 * r->n_refs + 1, sizeof(*o));
+
+	if (!number || !o)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->n_refs; i++) {
+		const uint8_t *id = r->ref + i * a->s->id_len;
+
+		o[i] = (struct ref_order){ (uint32_t) id[0] << 24 | (uint32_t) id[1] << 16 | (uint32_t) id[2] << 8 | id[3],
+					   (uint32_t) i };
+	}
+	sort_refs(o, o + r->n_refs, r->n_refs); /* three passes: the result is in the second half */
+	for (size_t i = 0; i < r->n_refs; i++) {
+		uint32_t ref = o[r->n_refs + i].ref;
+
+		number[ref] = objects_find(a->s, r->ref + (size_t) ref * a->s->id_len);
+		r->missing += number[ref] == OBJECTS_NONE;
+	}
+	for (size_t i = 0; i < r->n_edges; i++)
+		if (!(r->edge[i].name & IS_BLOB))
+			r->edge[i].to = number[r->edge[i].to];
+	free(r->ref);
+	r->ref = NULL;
+	return 0;
+}
+
 static int join_names(struct attribute *a)
 {
 	a->names = calloc(1, sizeof(*a->names));
@@ -735,7 +876,7 @@ static int join_names(struct attribute *a)
 		struct reader *r = &a->reader[t];
 		pv_autofree uint32_t *to = reallocarray(NULL, r->names.n + 1, sizeof(*to));
 
-		if (!to)
+		if (!to || resolve_refs(a, r) < 0)
 			return -ENOMEM;
 		for (uint32_t i = 0; i < r->names.n; i++) {
 			const char *s = r->names.text + r->names.name[i].at;
@@ -822,7 +963,8 @@ static uint32_t count_trees(const struct objects *s)
 static int walk(struct attribute *a, enum git_type type,
 		int (*object)(void *, unsigned, const struct bulk_object *, const void *, void **))
 {
-	return bulk_walk(a->s, &(struct bulk_visitor){ .type = type, .threads = a->threads, .user = a, .object = object });
+	return bulk_walk(a->s, &(struct bulk_visitor){ .type = type, .threads = a->threads, .user = a, .object = object,
+						       .drop = free });
 }
 
 static int run(struct attribute *a, const uint8_t *since)
@@ -887,6 +1029,8 @@ struct attribute *attribute_free(struct attribute *a)
 	for (unsigned t = 0; a->reader && t < a->threads; t++) {
 		names_done(&a->reader[t].names);
 		free(a->reader[t].edge);
+		free(a->reader[t].entry);
+		free(a->reader[t].ref);
 		free(a->reader[t].commit);
 		free(a->reader[t].parent);
 	}

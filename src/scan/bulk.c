@@ -121,7 +121,7 @@ static int visit(struct worker *w, struct pack *p, struct frame *f, const struct
 static int build(struct worker *w, struct pack *p, uint32_t seq, const struct frame *base, struct frame *ret)
 {
 	struct pack_header h;
-	int r = pack_header(p, seq, &h);
+	int r = pack_header(p, seq, false, &h);
 
 	if (r < 0)
 		return r;
@@ -206,7 +206,7 @@ static int large(struct worker *w, struct pack *p, uint32_t seq, uint64_t size)
 static int family(struct worker *w, struct pack *p, uint32_t root)
 {
 	struct pack_header h;
-	int r = pack_header(p, root, &h);
+	int r = pack_header(p, root, false, &h);
 
 	if (r == 0 && h.size > GIT_BLOB_MAX)
 		return large(w, p, root, h.size);

@@ -476,7 +476,7 @@ int objects_stream(const struct objects *s, uint32_t number, size_t window, size
 		loose_close(&f);
 		return r;
 	}
-	r = pack_header(p, pack_seq(p, number - p->base), &h);
+	r = pack_header(p, pack_seq(p, number - p->base), false, &h);
 	if (r < 0 || h.type != GIT_BLOB)
 		return r < 0 ? r : -EOPNOTSUPP;
 	if (inflateInit(&z) != Z_OK)

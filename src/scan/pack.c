@@ -311,7 +311,8 @@ static int read_distance(const uint8_t **at, const uint8_t *end, uint64_t *ret)
 	return 0;
 }
 
-static int read_base(const struct pack *p, uint32_t seq, const uint8_t **at, const uint8_t *end, struct pack_header *h)
+static int read_base(const struct pack *p, uint32_t seq, bool find, const uint8_t **at, const uint8_t *end,
+		     struct pack_header *h)
 {
 	uint64_t back, offset = p->object[seq].offset;
 	uint32_t pos;
@@ -319,18 +320,18 @@ static int read_base(const struct pack *p, uint32_t seq, const uint8_t **at, con
 	if (h->type == GIT_OFS_DELTA) {
 		if (read_distance(at, end, &back) < 0 || back == 0 || back > offset)
 			return -EBADMSG;
-		h->base = seq_at(p, offset - back, seq);
+		h->base = find ? seq_at(p, offset - back, seq) : PACK_NONE;
 	} else if (h->type == GIT_REF_DELTA) {
 		if ((size_t) (end - *at) < p->id_len)
 			return -EBADMSG;
-		if (pack_find(p, *at, &pos))
+		if (find && pack_find(p, *at, &pos))
 			h->base = pack_seq(p, pos);
 		*at += p->id_len;
 	}
 	return 0;
 }
 
-int pack_header(const struct pack *p, uint32_t seq, struct pack_header *ret)
+int pack_header(const struct pack *p, uint32_t seq, bool find_base, struct pack_header *ret)
 {
 	struct pack_header h = { .base = PACK_NONE };
 	uint64_t start = p->object[seq].offset, stop = end_of(p, seq);
@@ -338,7 +339,7 @@ int pack_header(const struct pack *p, uint32_t seq, struct pack_header *ret)
 
 	if (start < 12 || start >= stop || read_size(&at, end, &h) < 0 || h.type == GIT_NONE || h.type == 5)
 		return -EBADMSG;
-	if (read_base(p, seq, &at, end, &h) < 0)
+	if (read_base(p, seq, find_base, &at, end, &h) < 0)
 		return -EBADMSG;
 	h.start = (size_t) (at - p->data);
 	h.room = (size_t) (end - at);
@@ -354,7 +355,7 @@ static void link_families(struct pack *p)
 		struct pack_object *o = &p->object[seq];
 		struct pack_header h;
 
-		if (pack_header(p, seq, &h) < 0) {
+		if (pack_header(p, seq, true, &h) < 0) {
 			p->bad++;
 			continue;
 		}
@@ -499,7 +500,7 @@ static int chain_of(const struct pack *p, uint32_t seq, uint32_t **ret, size_t *
 			chain = more;
 			room = room ? 2 * room : 64;
 		}
-		if (n > CHAIN_MAX || pack_header(p, seq, &h) < 0)
+		if (n > CHAIN_MAX || pack_header(p, seq, true, &h) < 0)
 			return -EBADMSG;
 		chain[n++] = seq;
 		seq = h.base;
@@ -522,7 +523,7 @@ int pack_get(struct pack_inflater *f, const struct pack *p, uint32_t seq, enum g
 	int r = chain_of(p, seq, &chain, &n);
 
 	while (r == 0 && n-- > 0) {
-		r = pack_header(p, chain[n], &h);
+		r = pack_header(p, chain[n], false, &h);
 		if (r == 0)
 			r = pack_build(f, p, &h, base, base_len, NULL, &out, &len);
 		if (!base)

@@ -51,10 +51,11 @@ struct pack_header {
 	enum git_type type;
 	uint64_t size;	  /* inflated */
 	size_t start, room; /* of the deflated bytes; the room may be longer than they are */
-	uint32_t base;	  /* seq of a delta's base; PACK_NONE: not in this pack */
+	uint32_t base;	  /* seq of a delta's base; PACK_NONE: not in this pack, or not looked for */
 };
-/* -EBADMSG: it cannot be read, or claims more than its bytes can inflate to. */
-int pack_header(const struct pack *p, uint32_t seq, struct pack_header *ret);
+/* -EBADMSG: it cannot be read, or claims more than its bytes can inflate to. Looking for the base takes longer than all
+ * the rest: who walks a family knows it. */
+int pack_header(const struct pack *p, uint32_t seq, bool find_base, struct pack_header *ret);
 
 /* One for each thread. */
 struct pack_inflater;

@@ -31,7 +31,7 @@ static void get_all(struct pack *p)
 		uint8_t *out = NULL;
 		size_t len;
 
-		if (pack_header(p, seq, &h) == 0)
+		if (pack_header(p, seq, true, &h) == 0)
 			assert(h.start + h.room <= p->data_len && (h.base == PACK_NONE || h.base < p->n));
 		if (pack_get(f, p, seq, &type, &out, &len) < 0)
 			continue;
