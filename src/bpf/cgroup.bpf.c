@@ -143,7 +143,7 @@ int BPF_PROG(pv_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
-	home = bpf_map_lookup_elem(&homes, &from);
+	home = any_moved() ? bpf_map_lookup_elem(&homes, &from) : NULL;
 	if (home && home->moved) {
 		new = *home;
 	} else {
@@ -166,18 +166,29 @@ static __always_inline void tell_oom(struct task_struct *task, __u64 cgroup)
 	bpf_ringbuf_submit(e, 0);
 }
 
+/* Set by what also fires mark_victim, and a load away; a kernel without the field (none is known) is asked by pid. */
+static __always_inline bool is_victim(struct task_struct *task)
+{
+	__u32 pid = task->pid;
+
+	if (bpf_core_field_exists(task->signal->oom_mm) && !task->signal->oom_mm)
+		return false;
+	return bpf_map_lookup_elem(&victims, &pid) != NULL;
+}
+
 SEC("tp_btf/sched_process_exit") int BPF_PROG(pv_exit, struct task_struct *task)
 {
 	__u32 pid = task->pid, tgid = task->tgid;
 
-	if (bpf_map_lookup_elem(&victims, &pid)) {
+	if (is_victim(task)) {
 		__u64 cgroup = task->cgroups->dfl_cgrp->kn->id;
 
 		bpf_map_delete_elem(&victims, &pid);
 		if (workload_of(cgroup))
 			tell_oom(task, cgroup);
 	}
-	if (task->signal->live.counter == 0) /* the last thread */
+	/* the last thread; looked up first, which takes no lock: most tasks of a machine have no entry */
+	if (task->signal->live.counter == 0 && bpf_map_lookup_elem(&homes, &tgid))
 		bpf_map_delete_elem(&homes, &tgid);
 	return 0;
 }

@@ -114,8 +114,11 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct mm_struct;
+
 struct signal_struct {
 	atomic_t live;
+	struct mm_struct *oom_mm;
 };
 
 struct task_struct {

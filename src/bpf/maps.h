@@ -232,6 +232,16 @@ static __always_inline void count(__u32 kind, __u32 what)
 		__sync_fetch_and_add(n, 1);
 }
 
+/* Has any process ever left its container? Counted for good, even by a broker before us: hardly any machine has seen it,
+ * and an array is looked into without a call. */
+static __always_inline bool any_moved(void)
+{
+	__u32 index = EVENT_MOVED * PV_COUNT_STEP + PV_COUNT_SEEN;
+	__u64 *n = bpf_map_lookup_elem(&counters, &index);
+
+	return n && *n;
+}
+
 static __always_inline bool port_blocked(__u16 port)
 {
 	__u32 index = port / 64;
@@ -326,9 +336,11 @@ static __always_inline bool is_v4(const struct addr *a)
 	return !a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff);
 }
 
+#define EMBEDDED_RESOLVER bpf_htonl(0x7f00000b) /* 127.0.0.11 */
+
 static __always_inline bool is_embedded_resolver(const struct addr *a)
 {
-	return is_v4(a) && a->w[3] == bpf_htonl(0x7f00000b); /* 127.0.0.11 */
+	return is_v4(a) && a->w[3] == EMBEDDED_RESOLVER;
 }
 
 static __always_inline bool v4_is_external(__u32 ip)

@@ -12,8 +12,11 @@ static __always_inline void fill_current(struct event_head *h)
 
 static __always_inline struct home *home_of_current(void)
 {
-	__u32 tgid = BPF_CORE_READ((struct task_struct *) bpf_get_current_task(), tgid);
+	__u32 tgid;
 
+	if (!any_moved())
+		return NULL; /* its callers ask for homes that were left */
+	tgid = BPF_CORE_READ((struct task_struct *) bpf_get_current_task(), tgid);
 	return bpf_map_lookup_elem(&homes, &tgid);
 }
 
@@ -82,10 +85,12 @@ static __noinline int blocked_port(const struct addr *daddr, __u16 port, __u8 pr
 	return 1;
 }
 
-static __always_inline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
+static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
 {
 	__u16 port = bpf_ntohs(ctx->user_port);
 
+	if (!daddr)
+		return 1;
 	if (port == 53 || is_embedded_resolver(daddr))
 		mark_dns(ctx);
 	if (!port_blocked(port))
@@ -96,6 +101,14 @@ static __always_inline int on_address(struct bpf_sock_addr *ctx, const struct ad
 	if (ctx->type == SOCK_DGRAM && (ctx->protocol == IPPROTO_UDP || ctx->protocol == IPPROTO_UDPLITE))
 		return blocked_port(daddr, port, IPPROTO_UDP);
 	return 1;
+}
+
+/* Nearly every call ends here: on_address() would find nothing to do. `last` is the address' last word. */
+static __always_inline bool is_plain(const struct bpf_sock_addr *ctx, __u32 last)
+{
+	__u16 port = bpf_ntohs(ctx->user_port);
+
+	return port != 53 && last != EMBEDDED_RESOLVER && !port_blocked(port);
 }
 
 static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a)
@@ -110,15 +123,19 @@ static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
+		if (is_plain(ctx, ctx->user_ip4))                                                  \
+			return 1;                                                                  \
 		v4_mapped(&a, ctx->user_ip4);                                                      \
-		return on_address(ctx, &a);                                                        \
+		return on_address(ctx, &a) ? 1 : 0; /* the verifier wants to see the range */      \
 	}
 #define HOOK6(section, name)                                                                       \
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
+		if (is_plain(ctx, ctx->user_ip6[3]))                                               \
+			return 1;                                                                  \
 		address_v6(ctx, &a);                                                               \
-		return on_address(ctx, &a);                                                        \
+		return on_address(ctx, &a) ? 1 : 0;                                                \
 	}
 HOOK4("cgroup/connect4", pv_connect4)
 HOOK6("cgroup/connect6", pv_connect6)
@@ -132,8 +149,6 @@ static __always_inline int heard(const struct addr *a, __u16 port)
 	struct peer_key key;
 	__u32 value = PEER_HEARD;
 
-	if (!port_blocked(port))
-		return 1;
 	peer_key(&key, bpf_get_current_cgroup_id(), a, port);
 	bpf_map_update_elem(&peers, &key, &value, BPF_NOEXIST);
 	return 1;
@@ -141,18 +156,24 @@ static __always_inline int heard(const struct addr *a, __u16 port)
 
 SEC("cgroup/recvmsg4") int pv_recvmsg4(struct bpf_sock_addr *ctx)
 {
+	__u16 port = bpf_ntohs(ctx->user_port);
 	struct addr a;
 
+	if (!port_blocked(port))
+		return 1;
 	v4_mapped(&a, ctx->user_ip4);
-	return heard(&a, bpf_ntohs(ctx->user_port));
+	return heard(&a, port);
 }
 
 SEC("cgroup/recvmsg6") int pv_recvmsg6(struct bpf_sock_addr *ctx)
 {
+	__u16 port = bpf_ntohs(ctx->user_port);
 	struct addr a;
 
+	if (!port_blocked(port))
+		return 1;
 	address_v6(ctx, &a);
-	return heard(&a, bpf_ntohs(ctx->user_port));
+	return heard(&a, port);
 }
 
 /* A socket made by a process that had left its container is that container's still. */
