@@ -1,11 +1,13 @@
 /* A compiled set as a file: head, rules (flat.c), near gates, far gates. A serialised database is code in all but name, so
  * a file that somebody else could have written is never given to libhs. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "match/engine.h"
 #include "match/rules.h"
@@ -14,6 +16,7 @@
 #define CACHE_VERSION 1u
 #define CACHE_MAX     (256u << 20)
 #define NAME_SIZE     64
+#define OLD_SECONDS   (14 * 86400)
 
 struct cache_head {
 	char magic[8];
@@ -187,6 +190,22 @@ static int write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+/* What other rules, another library or a torn write left behind. */
+static void remove_old(int dir_fd, const char *keep)
+{
+	int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, "match-", 6) == 0 && strstr(e->d_name, ".cache") && strcmp(e->d_name, keep) != 0 &&
+		    fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < time(NULL) - OLD_SECONDS)
+			(void) unlinkat(dir_fd, e->d_name, 0);
+	if (d)
+		(void) closedir(d);
+}
+
 int cache_store(const char *dir, const unsigned char *digest, const void *data, size_t len)
 {
 	struct cache_head h = { .magic = CACHE_MAGIC, .version = CACHE_VERSION, .head_size = sizeof(h), .size = len };
@@ -216,5 +235,7 @@ int cache_store(const char *dir, const unsigned char *digest, const void *data, 
 		r = -errno;
 	if (r < 0)
 		(void) unlinkat(dir_fd, fresh, 0);
+	else
+		remove_old(dir_fd, name);
 	return r;
 }

@@ -69,8 +69,9 @@ int match_scan(const struct match_set *set, struct match_scratch *s, const char 
 
 /* Scans only what can have changed: `changed` are the inserted parts of a text (sorted, disjoint; an empty span for a
  * seam where something was taken out). Finds every match that touches one of them, possibly some others; each span is
- * widened to whole lines and by the reach of each rule, and confirmed against the whole text, so that no edge makes or
- * loses a match. *ret_scanned (may be NULL): bytes looked at. */
+ * widened by the reach of its rules and confirmed against the whole text, so that no edge makes or loses a match (of two
+ * places of one rule that overlap, the one that a scan comes to first is told). *ret_scanned (may be NULL): bytes looked
+ * at. */
 int match_scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		       const struct rule_span *changed, size_t n, match_fn fn, void *user, size_t *ret_scanned);
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -398,12 +399,16 @@ static void cache(void **state)
 static void cache_ends(void **state)
 {
 	pv_autobuf err = PV_BUF_INIT;
-	char text[sizeof(rule_text) + 8];
+	const struct timespec month_ago[] = { { time(NULL) - 31 * 86400, 0 }, { time(NULL) - 31 * 86400, 0 } };
+	char text[sizeof(rule_text) + 8], old[300];
 
 	(void) state;
+	only_file(old, sizeof(old));
 	(void) snprintf(text, sizeof(text), "%s# new\n", rule_text);
 	write_rules(text);
+	assert_int_equal(utimensat(AT_FDCWD, old, month_ago, 0), 0);
 	CHECK(open_set(&err) == 0, "other rules, and the old set was loaded");
+	CHECK(access(old, F_OK) < 0, "an old set is still there");
 	write_rules("schema: 1\nkind: secret\nname: x\n");
 	CHECK(open_set(&err) == -EINVAL, "bad rules were taken");
 	CHECK(strstr(pv_buf_str(&err), "rules.yaml:1:1: a rule file needs `reference`"), "%s", pv_buf_str(&err));

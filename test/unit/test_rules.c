@@ -1,8 +1,8 @@
 /* The loader of rule files: what it refuses and where it points to, what it hands out, and that ours load. */
-#include <dirent.h>
+#include <glob.h>
 
 #include "check.h"
-#include "match/rule_file.h"
+#include "match/rules.h"
 #include "match/set.h"
 
 #define HEAD "schema: 1\nkind: secret\nname: t\nreference: [https://example.org/]\nverified: documentation\nrules:\n"
@@ -149,12 +149,155 @@ static void own_rules(void **state)
 	CHECK(far < 40, "%zu rules reach far: windows grow", far);
 }
 
+/* --- nothing is lost at the edges of windows --- */
+
+#define TEXT_SIZE  60000
+#define EDITS	   400
+#define PLACES_MAX 4096
+
+struct places {
+	struct {
+		size_t rule, start, len;
+	} at[PLACES_MAX];
+	size_t n;
+};
+
+static int note_place(const struct match_hit *h, void *user)
+{
+	struct places *p = user;
+
+	assert_true(p->n < PLACES_MAX);
+	p->at[p->n].rule = h->index;
+	p->at[p->n].start = h->whole.start;
+	p->at[p->n++].len = h->whole.len;
+	return 0;
+}
+
+static bool has_place(const struct places *p, size_t rule, size_t start, size_t len)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->at[i].rule == rule && p->at[i].start == start && p->at[i].len == len)
+			return true;
+	return false;
+}
+
+static bool overlaps(const struct places *p, size_t rule, size_t start, size_t len)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->at[i].rule == rule && p->at[i].start < start + len && start < p->at[i].start + p->at[i].len)
+			return true;
+	return false;
+}
+
+static void load_own(struct rules *rs)
+{
+	const char *dir = getenv("PV_TEST_SOURCE");
+	pv_autobuf err = PV_BUF_INIT;
+	char pattern[512];
+	glob_t g;
+
+	(void) snprintf(pattern, sizeof(pattern), "%s/../rules/secret/*.yaml", dir ? dir : "test");
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		static char text[RULE_FILE_MAX];
+		FILE *f = fopen(g.gl_pathv[i], "r");
+		size_t n;
+
+		assert_non_null(f);
+		n = fread(text, 1, sizeof(text), f);
+		(void) fclose(f);
+		CHECK(rules_add_file(rs, g.gl_pathv[i], text, n, &err) == 0, "%s", pv_buf_str(&err));
+	}
+	globfree(&g);
+}
+
+/* Examples of all rules between lines of filler. */
+static size_t make_text(const struct rules *rs, unsigned *seed, char *text)
+{
+	size_t n = 0;
+
+	while (n < TEXT_SIZE) {
+		const char *e = rs->examples[(size_t) rand_r(seed) % rs->n_examples].text;
+		size_t len = strlen(e);
+
+		if (n + len + 80 > TEXT_SIZE + 4096)
+			break;
+		memcpy(text + n, e, len);
+		n += len;
+		for (int i = rand_r(seed) % 60; i >= 0; i--)
+			text[n++] = "abcdefg hijkl_= mnop\n"[rand_r(seed) % 21];
+	}
+	return n;
+}
+
+/* Takes out up to 40 bytes, puts in up to 40 of somewhere else, or the half of an example, the rest of which may stand there. */
+static struct rule_span edit(const struct rules *rs, char *text, size_t *n, unsigned *seed)
+{
+	size_t at = (size_t) rand_r(seed) % (*n - 400), out = (size_t) rand_r(seed) % 40, in = (size_t) rand_r(seed) % 40;
+	const char *e = rs->examples[(size_t) rand_r(seed) % rs->n_examples].text;
+	size_t len = PV_MIN(strlen(e), (size_t) 400), half = len / 2;
+	char piece[40];
+
+	if (rand_r(seed) % 2) { /* its end first, then its beginning: only the second is the change */
+		memcpy(text + at + half, e + half, len - half);
+		out = in = half;
+		memcpy(text + at, e, half);
+		return (struct rule_span) { at, in };
+	}
+	memcpy(piece, text + (size_t) rand_r(seed) % (*n - 40), sizeof(piece));
+	memmove(text + at + in, text + at + out, *n - at - out);
+	memcpy(text + at, piece, in);
+	*n = *n - out + in;
+	return (struct rule_span) { at, in };
+}
+
+static void windows_lose_nothing(void **state)
+{
+	static char text[TEXT_SIZE + 4096 + EDITS * 40];
+	static struct places whole, part;
+	pv_auto(rules) rs = NULL;
+	pv_auto(match_set) set = NULL;
+	pv_auto(match_scratch) s = NULL;
+	pv_autobuf err = PV_BUF_INIT;
+	unsigned seed = 20;
+	size_t n, touched = 0;
+
+	(void) state;
+	assert_int_equal(rules_new(&rs), 0);
+	load_own(rs);
+	CHECK(match_set_compile(rs, &set, &err) == 0, "%s", pv_buf_str(&err));
+	assert_int_equal(match_scratch_new(set, &s), 0);
+	n = make_text(rs, &seed, text);
+	for (int k = 0; k < EDITS; k++) {
+		struct rule_span changed = edit(rs, text, &n, &seed);
+
+		whole.n = part.n = 0;
+		assert_int_equal(match_scan(set, s, text, n, note_place, &whole), 0);
+		assert_int_equal(match_scan_changed(set, s, text, n, &changed, 1, note_place, &part, NULL), 0);
+		for (size_t i = 0; i < whole.n; i++) {
+			size_t start = whole.at[i].start, end = start + whole.at[i].len;
+
+			if (end < changed.start || start > changed.start + changed.len)
+				continue;
+			touched++;
+			CHECK(has_place(&part, whole.at[i].rule, start, whole.at[i].len) ||
+				      overlaps(&part, whole.at[i].rule, start, whole.at[i].len), "edit %d at %zu+%zu: %s at %zu+%zu is lost", k,
+			      changed.start, changed.len, rules_get(rs, whole.at[i].rule)->id, start, whole.at[i].len);
+		}
+		for (size_t i = 0; i < part.n; i++) /* of two that overlap a scan tells the first that it comes to */
+			CHECK(overlaps(&whole, part.at[i].rule, part.at[i].start, part.at[i].len), "edit %d: %s at %zu is made up", k,
+			      rules_get(rs, part.at[i].rule)->id, part.at[i].start);
+	}
+	CHECK(touched > 100, "only %zu places were touched", touched);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loader),
 		cmocka_unit_test(log_rules),
 		cmocka_unit_test(own_rules),
+		cmocka_unit_test(windows_lose_nothing),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
