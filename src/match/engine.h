@@ -28,6 +28,7 @@ struct match_set {
 struct rule_state {
 	uint64_t scan;	/* the scan the rest belongs to */
 	size_t from, to; /* starts that were tried already, both included */
+	uint64_t wasted; /* bytes that confirmations in vain may have read, of rules that reach far */
 };
 
 struct place {

@@ -10,6 +10,9 @@
 #define SLICE	  (1u << 30) /* libhs counts in 32 bits */
 #define GLOB_MAX  512	     /* of a credential, for `unless` */
 #define LOOK_PAST 16	     /* of a look-ahead behind the longest match */
+/* A text made of nothing but the beginnings of long matches: a rule that reaches far reads it this often, then gives up. */
+#define WASTE_TIMES 32
+#define WASTE_FREE  (64u << 20)
 
 struct scan {
 	const struct match_set *set;
@@ -107,7 +110,7 @@ static int report(struct scan *c, size_t index, const struct confirm *cf, int n,
 }
 
 /* Tries the starts from..to; those were not tried before. */
-static int confirm_starts(struct scan *c, size_t index, const struct confirm *cf, size_t from, size_t *to)
+static int confirm_starts(struct scan *c, size_t index, const struct confirm *cf, size_t from, size_t *to, bool *ret_any)
 {
 	const struct rule *rule = rules_get(c->set->rs, index);
 	size_t last = *to, end = PV_MIN(c->len, last + rule->reach + LOOK_PAST);
@@ -129,8 +132,22 @@ static int confirm_starts(struct scan *c, size_t index, const struct confirm *cf
 		from = taken ? PV_MAX(at[1], at[0] + 1) : at[0] + 1;
 		if (taken)
 			*to = PV_MAX(*to, from - 1);
+		*ret_any |= taken;
 	}
 	return 0;
+}
+
+static bool gives_up(const struct scan *c, const struct rule_state *st)
+{
+	return st->wasted > WASTE_FREE && (st->wasted - WASTE_FREE) / WASTE_TIMES > c->len;
+}
+
+static void count_waste(struct scan *c, struct rule_state *st, uint32_t reach)
+{
+	bool before = gives_up(c, st);
+
+	st->wasted += reach > RULE_REACH_NEAR ? reach : 0;
+	c->s->gave_up += !before && gives_up(c, st);
 }
 
 static int on_gate(unsigned id, unsigned long long unused, unsigned long long to, unsigned flags, void *user)
@@ -138,24 +155,28 @@ static int on_gate(unsigned id, unsigned long long unused, unsigned long long to
 	struct scan *c = user;
 	struct rule_state *st = &c->s->state[id];
 	const struct confirm *cf = confirm_of(c->set, id);
-	size_t last = c->base + (size_t) to, lead = rules_get(c->set->rs, id)->lead, from = last > lead ? last - lead : 0;
-	bool fresh = st->scan != c->s->scan;
+	const struct rule *rule = rules_get(c->set->rs, id);
+	size_t last = c->base + (size_t) to, from = last > rule->lead ? last - rule->lead : 0;
+	bool any = false;
 
 	(void) unused, (void) flags;
 	if (!cf) {
 		c->result = -ENOMEM;
 		return 1;
 	}
+	if (st->scan != c->s->scan)
+		*st = (struct rule_state) { .scan = c->s->scan, .from = SIZE_MAX };
 	/* Gates of one rule open in rising order, nearly always: then every start is tried once. */
-	if (!fresh && from >= st->from && last <= st->to)
+	if ((from >= st->from && last <= st->to) || gives_up(c, st))
 		return 0;
-	if (!fresh && from >= st->from && from <= st->to)
+	if (from >= st->from && from <= st->to)
 		from = st->to + 1;
 	else
 		st->from = from;
-	st->scan = c->s->scan;
-	c->result = confirm_starts(c, id, cf, from, &last);
+	c->result = confirm_starts(c, id, cf, from, &last, &any);
 	st->to = last;
+	if (!any)
+		count_waste(c, st, rule->reach);
 	return c->result != 0;
 }
 

@@ -89,7 +89,8 @@ struct match_deep {
 int match_scan_deep(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		    const struct match_deep *how, match_fn fn, void *user, size_t *ret_scanned);
 
-/* Confirmations that were given up because a pattern backtracked too long, since the scratch was made: say it. */
+/* How often, since the scratch was made, a rule was given up: its pattern backtracked too long at one place, or a text made to
+ * keep it busy did so for 32 times its length. Say it. */
 uint64_t match_scratch_gave_up(const struct match_scratch *s);
 
 #endif

@@ -192,6 +192,23 @@ static void randomness(void **state)
 		      match_randomness(high[i], strlen(high[i])));
 }
 
+/* A text that keeps one rule busy: the rule is given up and that is counted, the others go on. */
+static void hostile(void **state)
+{
+	static char text[2 << 20];
+	const char unit[] = "BEGIN BLOCK\nabcd\n";
+	uint64_t before = match_scratch_gave_up(scratch);
+	struct found f = { 0 };
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = unit[i % (sizeof(unit) - 1)];
+	memcpy(text + sizeof(text) - 17, " tok_abc123def456", 17);
+	CHECK(match_scan(set, scratch, text, sizeof(text), note, &f) == 0, "scan");
+	CHECK(f.n == 1 && strstr(f.text, "test.token@"), "%s", f.text);
+	CHECK(match_scratch_gave_up(scratch) == before + 1, "given up %d times", (int) (match_scratch_gave_up(scratch) - before));
+}
+
 /* --- own values --- */
 
 static int note_value(size_t index, size_t start, size_t len, void *user)
@@ -436,7 +453,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spans),      cmocka_unit_test(ends_when_told), cmocka_unit_test(windows_miss_nothing),
-		cmocka_unit_test(made_up_is_low), cmocka_unit_test(randomness), cmocka_unit_test(own_values),
+		cmocka_unit_test(made_up_is_low), cmocka_unit_test(randomness), cmocka_unit_test(own_values), cmocka_unit_test(hostile),
 		cmocka_unit_test(encoded),    cmocka_unit_test(wrapped),	cmocka_unit_test(cache),
 		cmocka_unit_test_teardown(cache_ends, remove_dir),
 	};
