@@ -18,7 +18,7 @@ static const char rule_text[] =
 	"schema: 1\nkind: secret\nname: test\nreference: [https://example.org/]\nverified: documentation\nrules:\n"
 	"  - id: test.token\n    severity: high\n    literal: [tok_]\n    match: '\\btok_[a-z0-9]{12}\\b'\n    remedy: revoke\n"
 	"    examples: {yes: ['x = «tok+_abc123def456»'], no: [tok_short]}\n"
-	"  - id: test.block\n    severity: critical\n    literal: [BEGIN BLOCK]\n    reach: 4096\n"
+	"  - id: test.block\n    severity: critical\n    literal: [BEGIN BLOCK]\n    gate: literal\n    reach: 4096\n"
 	"    match: 'BEGIN BLOCK\\n(?<secret>[a-z\\n]{8,2000}?)\\nEND BLOCK'\n    remedy: revoke\n"
 	"    examples: {yes: [\"BEGIN BLO+CK\\n«abcdefgh»\\nEND BLOCK\"]}\n"
 	"  - id: test.near\n    severity: medium\n    literal: [key]\n    gate: literal\n    context: [acme]\n    nocase: yes\n"
