@@ -77,6 +77,18 @@ class Repo:
         return self.git("rev-parse", "HEAD")
 
 
+EVIDENCE = os.path.join(REPO, "build", "test", "evidence")
+
+
+def keep(name, *args):
+    """The command's real output, for doc/requirements.md."""
+    r = subprocess.run([PAVISE, "scan", "--rules", RULE_DIR, *args], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    os.makedirs(EVIDENCE, exist_ok=True)
+    with open(os.path.join(EVIDENCE, name), "wb") as f:
+        f.write(b"$ pavise scan " + " ".join(a for a in args if a.startswith("-")).encode() + b"\n" + r.stdout
+                + b"$ echo $?\n%d\n" % r.returncode)
+
+
 CACHE = tempfile.TemporaryDirectory(prefix="pvscan-cache-")
 RULE_DIR = os.path.join(CACHE.name, "rules")
 
@@ -126,6 +138,7 @@ def test_tree(tap):
         want = ["bad\u00ff.txt", "keep.log", "new.txt", "odd\nname\x1b[31m.txt", "src/a", "sub/new.txt"]
         tap.eq(got, want, "tracked and not ignored files, whatever they are called")
         tap.eq(st, 1, "exit status of a finding")
+        keep("P1.1.txt", r.dir)
         tap.eq(next(f["subject"]["line"] for f in ours(out, "secret.in-code") if f["subject"]["path"] == "src/a"), 1, "line")
         st, out, err = scan(os.path.join(r.dir, "sub"))
         tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code")], ["sub/new.txt"], "a folder below: same names")
@@ -183,6 +196,7 @@ def test_own_values(tap):
         want = {(i, p, v) for i in ("secret.in-code", "secret.in-history")
                 for p, v in (("a", "SECRET_KEY"), ("c", "DATABASE_URL"), ("d", "TOKEN"))}
         tap.eq(got, want, "values of .env in code and history, by the name of their variable")
+        keep("P5.3.txt", r.dir)
         tap.ok("Zx81kfjw92kdkkei" not in json.dumps(out), "no value in the report")
 
 
@@ -303,6 +317,7 @@ def test_history(tap):
         want = shape(r)
         out = check_shape(tap, r, want, "loose objects: each key with its first commit, path and state")
         tap.eq(unknown(out), [], "nothing left unknown")
+        keep("P1.6.txt", "--history", "--only", "secret.in-history", r.dir)
         tap.ok(any("no branch or tag" in (evidence(f, "reachable") or "") for f in ours(out)), "an unreachable commit is called so")
         r.git("-c", "gc.pruneExpire=never", "-c", "gc.reflogExpire=never", "repack", "-adfk", "--depth=50")
         check_shape(tap, r, want, "one pack")
