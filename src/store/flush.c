@@ -19,7 +19,7 @@ struct flush {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* on CLOCK_MONOTONIC */
-	bool started, stop, dirty;
+	bool started, up, stop, dirty;
 	int wal_pages;
 	uint64_t dirty_us; /* monotonic, of the first commit that is not on the disk */
 	uint64_t flushes, longest_us;
@@ -59,6 +59,8 @@ static void *flush_main(void *arg)
 	struct flush *f = arg;
 
 	(void) pthread_mutex_lock(&f->lock);
+	f->up = true;
+	(void) pthread_cond_signal(&f->wake);
 	while (flush_wait(f)) {
 		uint64_t since = f->dirty_us, took;
 		int pages = f->wal_pages;
@@ -105,6 +107,11 @@ static int flush_thread(struct flush *f)
 	r = pthread_create(&f->thread, NULL, flush_main, f);
 	(void) pthread_sigmask(SIG_SETMASK, &before, NULL);
 	f->started = r == 0;
+	/* The caller may put a filter over all threads next: one that is still being set up would not survive it. */
+	(void) pthread_mutex_lock(&f->lock);
+	while (f->started && !f->up)
+		(void) pthread_cond_wait(&f->wake, &f->lock);
+	(void) pthread_mutex_unlock(&f->lock);
 	return -r;
 }
 
