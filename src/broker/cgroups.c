@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
@@ -149,12 +150,16 @@ static int walk_procs(int dir_fd, unsigned depth, int (*fn)(pid_t pid, void *arg
 	int fd = openat(dir_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
 	struct dirent *e;
-	int pid, r = 0;
+	char line[32];
+	int r = 0;
 	DIR *d;
 
-	while (f && r == 0 && fscanf(f, "%d", &pid) == 1)
-		if (pid > 1)
-			r = fn(pid, arg);
+	while (f && r == 0 && fgets(line, sizeof(line), f)) {
+		long pid = strtol(line, NULL, 10); /* the kernel's own text */
+
+		if (pid > 1 && pid <= INT_MAX)
+			r = fn((pid_t) pid, arg);
+	}
 	if (f)
 		(void) fclose(f);
 	if (r || depth == DEPTH_MAX)

@@ -247,7 +247,7 @@ int kernel_internal(struct kernel *k, const struct ip_prefix *net, bool add)
 
 int kernel_policy(struct kernel *k, const struct policy *p)
 {
-	struct pv_bpf_conf conf;
+	struct pv_bpf_conf conf = { 0 };
 	uint32_t slot;
 	int r = ports_policy(k, p);
 

@@ -75,9 +75,9 @@ static void origin(struct doctor *d)
 
 struct place {
 	const char *what;
+	const char *user; /* NULL: root */
 	char path[POLICY_PATH + 16];
 	mode_t mode;	  /* at most */
-	const char *user; /* NULL: root */
 	bool late;	  /* the guard makes it when it starts */
 };
 

@@ -355,8 +355,8 @@ static void decode_url(const char *text, const struct decode_cand *c, struct pv_
 
 	for (size_t i = c->outer.start; i < end; i++) {
 		if (is_escape(text, end, i)) {
-			pv_buf_putc(out, (char) (hex_value((unsigned char) text[i + 1]) << 4 |
-						 hex_value((unsigned char) text[i + 2])));
+			pv_buf_putc(out, (char) ((unsigned) hex_value((unsigned char) text[i + 1]) << 4 |
+						 (unsigned) hex_value((unsigned char) text[i + 2])));
 			i += 2;
 		} else {
 			pv_buf_putc(out, text[i] == '+' ? ' ' : text[i]);
