@@ -305,7 +305,8 @@ static void guard(struct doctor *d)
 		doctor_tell(d, DEGRADED, "signal", strcmp(pv_buf_str(&next), "pavise doctor") == 0 ? NULL : pv_buf_str(&next), "%s: %s",
 		     json_text(e, "signal"), json_text(e, "why"));
 	}
-	channels(d, s);
+	if (!cmd_opt(d->c, "install"))
+		channels(d, s);
 	cJSON_Delete(answer);
 }
 
