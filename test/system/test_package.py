@@ -168,6 +168,40 @@ def test_unit(tap):
            "no unknown line")
 
 
+def test_docs(tap):
+    """The pages speak of commands, options, files and notices that there are."""
+    def out(*args):
+        return subprocess.run([PAVISE, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    known = {m: out(m, "--help") for m in re.findall(r"^  ([a-z]+) ", out("--help"), re.M)}
+    ids = {l.split()[0] for l in out("explain", "--list").splitlines()}
+    wrong = []
+    for path in sorted(glob.glob(os.path.join(REPO, "doc/*.md"))):
+        name = os.path.basename(path)
+        if name == "requirements.md":
+            continue
+        text = open(path).read()
+        for m in re.finditer(r"(?:`|\$ |sudo |&& |^)pavise ([a-z]+)((?: [^`\n]*)?)", text, re.M):
+            if m.group(1) not in known:
+                if text[m.start()] == "`" or "$ " in m.group(0) or "sudo" in m.group(0):
+                    wrong.append(f"{name}: pavise {m.group(1)}")
+                continue
+            wrong += [f"{name}: pavise {m.group(1)} {o}" for o in re.findall(r"(?<=\s)--[a-z-]+", m.group(2).split("#")[0]) if o not in known[m.group(1)]]
+        wrong += [f"{name}: {i}" for i in re.findall(r"`((?:net|dns|run|guard|exec|login)\.[a-z-]+)`", text)
+                  if i not in ids and i not in ("net.allow", "dns.allow", "dns.names", "net.ports", "net.internal")]
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in link and not os.path.exists(os.path.join(REPO, "doc", link)):
+                wrong.append(f"{name}: link to {link}")
+    tap.eq(wrong, [], "doc/: every command, option, notice and link that is named exists")
+    tap.eq(open(os.path.join(REPO, "doc/notices.md")).read(), sh(os.path.join(REPO, "tools/notices"), env={**os.environ, "PAVISE": PAVISE}),
+           "doc/notices.md is what pavise explain says (else: tools/notices >doc/notices.md)")
+    with open(os.path.join(REPO, "doc/cast/miner.cast")) as f:
+        head = json.loads(f.readline())
+        events_ = [json.loads(l) for l in f]
+    told = "".join(e[2] for e in events_)
+    tap.ok(head["version"] == 2 and [e[0] for e in events_] == sorted(e[0] for e in events_) and "; refused" in told and "killed" in told,
+           "doc/cast/miner.cast can be played, and shows a miner refused and killed")
+
+
 def test_package(tap):
     old, new, *_ = build()
     out = sh("lintian", "--fail-on", "error", "--tag-display-limit", "0", old, check=False) if shutil.which("lintian") else None
@@ -305,4 +339,4 @@ def test_tarball(tap):
     tap.eq([f for f in added() if "pavise" in f or "shield" in f], [], "also not in /usr/local and /opt")
 
 
-main(test_unit, test_package, test_tarball)
+main(test_unit, test_docs, test_package, test_tarball)
