@@ -21,11 +21,14 @@ enum answer {
 enum due { DUE_SIX_HOURS, DUE_DAILY, DUE_WEEKLY, DUE_DEPLOY };
 
 #define CHECK_PORTS 32
+#define SSH_PORTS   16
 
 struct check_policy {
 	uint64_t pids, memory, nano_cpus; /* 100, 512 MiB, 1.5 */
 	uint16_t ports[CHECK_PORTS];	  /* that may face the Internet: 80, 443 */
 	size_t n_ports;
+	uint16_t ssh_ports[SSH_PORTS]; /* of the host's own sshd */
+	size_t n_ssh_ports;
 	uint64_t key_age_us, now_us; /* wall clock of the run */
 	/* of the machine the containers run on; zeroed for a file that is judged before it is there */
 	bool host_known, daemon_nnp, userns_remap, rootless, has_apparmor, swarm;

@@ -56,6 +56,19 @@ static const struct cmd_option config_options[] = {
 	END
 };
 
+static const struct cmd_option audit_options[] = {
+	{ "compose", 0, "FILE", "a Compose file before it is deployed (or its folder; with overrides: a.yaml,b.yaml)", NULL },
+	{ "dockerfile", 0, "FILE", "a Dockerfile", NULL },
+	{ "facts", 0, "DIR", "a saved host: a folder with its files (etc/, proc/ ...)", NULL },
+	{ "only", 0, "ID,...", "only these checks, or families such as ctr, ssh", NULL },
+	{ "skip", 0, "ID,...", "all but these", NULL },
+	{ "all", 0, NULL, "every finding with its evidence, also what passed or does not apply", NULL },
+	{ "fail-on", 0, "SEVERITY", "exit 1 from this severity on (default: high)", "critical high medium low info" },
+	{ "baseline", 0, "FILE", "an earlier report as JSON: what stands in it is known", NULL },
+	{ "format", 0, "FORMAT", "table (default), json, jsonl, sarif, junit, markdown, html", "table json jsonl sarif junit markdown html" },
+	{ "output", 'o', "FILE", "write to FILE", NULL },
+	END
+};
 static const struct cmd_option scan_options[] = {
 	{ "history", 0, NULL, "also every blob of the git history, reachable or not", NULL },
 	{ "since", 0, "COMMIT", "of the history only what came after this commit", NULL },
@@ -134,6 +147,16 @@ const struct command commands[] = {
 	  .about = "Explains an id that a notice carries. Works without a guard and without a network.",
 	  .options = explain_options, .max_words = 1, .statuses = "0 explained; 2 there is no such id",
 	  .examples = "pavise explain net.stratum\npavise explain --list", .run = cmd_explain },
+	{ .name = "audit", .args = "[DIR...]", .brief = "the checklist: what is set up unsafely, and how to mend it",
+	  .about = "Looks at containers and Swarm services (running or not), units, SSH, projects with their .env files and backups, and "
+		   "says what is wrong, worst first, each with the command or the line that mends it. With --compose or --dockerfile "
+		   "only those files are judged, by the same checks. DIR is a project to look at besides those that are found. "
+		   "Changes nothing; what is accepted stands in pavise.ignore (of the project, or /etc/pavise/pavise.ignore).",
+	  .options = audit_options, .max_words = 8,
+	  .statuses = "0 nothing at or above --fail-on; 1 findings; 2 usage or configuration; 3 something that matters could not be checked",
+	  .examples = "sudo pavise audit\npavise audit --compose compose.yaml\npavise audit --compose . --fail-on medium --format sarif -o audit.sarif\n"
+		      "pavise audit --dockerfile Dockerfile\nsudo pavise audit --only ctr,ssh --all",
+	  .run = cmd_audit },
 	{ .name = "scan", .args = "[DIR]", .brief = "secrets in code, in git history, in a container",
 	  .about = "Looks for credentials of known providers, private keys, connection strings and what else looks like a secret, "
 		   "and for the values of the project's own .env files, wherever they stand besides. Values are shown masked. "

@@ -1,0 +1,457 @@
+/* host.*, fw.listening, upd.*, tls.acme-perm: what procfs and a few files say about the machine itself. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ip.h"
+#include "base/text.h"
+#include "check/gather.h"
+#include "check/proc_net.h"
+#include "check/remedy.h"
+
+#define WEEK_US ((uint64_t) 7 * 86400 * 1000000)
+
+static struct finding *host_finding(enum id id)
+{
+	return gather_finding(id, FINDING_PASS, SUBJECT_HOST, "host", NULL);
+}
+
+static bool file_there(struct audit *a, const char *path)
+{
+	struct stat st;
+
+	return hostfs_stat(&a->fs, path, true, &st) == 0;
+}
+
+/* --- the Docker socket --- */
+
+static const char *group_line(const char *text, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (strncmp(p, name, n) == 0 && p[n] == ':')
+			return p;
+	return NULL;
+}
+
+static void socket_members(struct audit *a, struct finding *f)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	const char *line, *members;
+
+	if (hostfs_read(&a->fs, "/etc/group", 1 << 20, &text) < 0)
+		return;
+	line = group_line(pv_buf_str(&text), "docker");
+	members = line ? strchr(line, ':') : NULL;
+	members = members ? strchr(members + 1, ':') : NULL;
+	members = members ? strchr(members + 1, ':') : NULL;
+	if (!members || members[1] == '\n' || !members[1])
+		return;
+	finding_evidence(f, "in the group docker, which is root", NULL, 0, "%.*s", (int) strcspn(members + 1, "\n"), members + 1);
+	if (f->verdict == FINDING_PASS) {
+		f->verdict = FINDING_FAIL;
+		f->severity = SEV_LOW;
+		finding_remedy(f, "take out whoever need not be root: gpasswd -d USER docker", NULL);
+	}
+}
+
+static int docker_sock(struct audit *a)
+{
+	struct finding *f = host_finding(ID_HOST_DOCKER_SOCK_PERM);
+	struct stat st;
+	int r = hostfs_stat(&a->fs, "/run/docker.sock", true, &st);
+
+	if (!f)
+		return -ENOMEM;
+	if (r == -ENOENT)
+		r = hostfs_stat(&a->fs, "/var/run/docker.sock", true, &st);
+	if (r == -ENOENT) {
+		f->verdict = FINDING_NOT_APPLICABLE;
+	} else if (r < 0) {
+		finding_unknown(f, gather_reason(r));
+	} else {
+		if (st.st_mode & 07 || (st.st_uid != 0 && !a->policy.rootless)) {
+			f->verdict = FINDING_FAIL;
+			finding_evidence(f, "/run/docker.sock", NULL, 0, "mode %04o, owner %u", st.st_mode & 07777, (unsigned) st.st_uid);
+			finding_remedy(f, "it belongs to root and the group docker alone",
+				       "chown root:docker /run/docker.sock && chmod 660 /run/docker.sock");
+		}
+		socket_members(a, f);
+	}
+	return gather_add(a, f, NULL);
+}
+
+static int docker_tcp(struct audit *a, const struct proc_net *net)
+{
+	struct finding *f = host_finding(ID_HOST_DOCKER_TCP);
+	pv_autobuf text = PV_BUF_INIT;
+
+	if (!f)
+		return -ENOMEM;
+	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &text) == 0 && strstr(pv_buf_str(&text), "tcp://") &&
+	    !strstr(pv_buf_str(&text), "\"tlsverify\"")) {
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "hosts", "/etc/docker/daemon.json", 0, "tcp:// without tlsverify");
+	}
+	for (size_t i = 0; i < net->n; i++)
+		if (net->item[i].listens && !net->item[i].udp && net->item[i].port == 2375) {
+			f->verdict = FINDING_FAIL;
+			finding_evidence(f, "listens", NULL, 0, "port 2375, where Docker speaks without TLS");
+		}
+	if (f->verdict == FINDING_PASS && net->error < 0)
+		finding_unknown(f, gather_reason(net->error));
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "take tcp:// out of the daemon's hosts and restart it; use DOCKER_HOST=ssh://user@host", NULL);
+	return gather_add(a, f, NULL);
+}
+
+/* --- ports --- */
+
+static bool ssh_port(const struct check_policy *p, unsigned port)
+{
+	for (size_t i = 0; i < p->n_ssh_ports; i++)
+		if (p->ssh_ports[i] == port)
+			return true;
+	return false;
+}
+
+static void addr_text(char *out, size_t size, const struct ip_addr *addr)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	ip_format(&text, addr);
+	(void) text_copy(out, size, pv_buf_str(&text));
+}
+
+static int listening(struct audit *a, const struct proc_net *net)
+{
+	struct finding *f = host_finding(ID_FW_LISTENING);
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < net->n; i++) {
+		const struct proc_socket *s = &net->item[i];
+		char addr[64];
+
+		if (!s->listens || s->udp || proc_net_inner(&s->addr) || check_port_allowed(&a->policy, s->port) || ssh_port(&a->policy, s->port))
+			continue;
+		addr_text(addr, sizeof(addr), &s->addr);
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "listens", NULL, 0, "%s port %u", addr, s->port);
+	}
+	if (net->error < 0 && f->verdict == FINDING_PASS)
+		finding_unknown(f, gather_reason(net->error));
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "bind it to 127.0.0.1, stop it, or add the port to policy.ports", "ss -tlnp");
+	return gather_add(a, f, NULL);
+}
+
+/* Panels, by the image that runs. */
+static const struct {
+	const char *image, *name;
+	unsigned port;
+} panels[] = {
+	{ "dokploy/dokploy", "Dokploy", 3000 },	  { "coollabsio/coolify", "Coolify", 8080 }, { "coollabsio/coolify", "Coolify", 8000 },
+	{ "portainer/portainer", "Portainer", 9000 }, { "portainer/portainer", "Portainer", 9443 }, { "traefik", "Traefik's dashboard", 8080 },
+};
+
+static bool image_is(const char *image, const char *want)
+{
+	const char *at = image ? strstr(image, want) : NULL;
+	size_t n = strlen(want);
+
+	return at && (at == image || at[-1] == '/') && (at[n] == '\0' || strchr(":@-", at[n]));
+}
+
+static void panel_of(const struct ctr *c, struct finding *f, bool *any)
+{
+	for (size_t i = 0; i < N_ELEMENTS(panels); i++) {
+		if (!image_is(c->image.text, panels[i].image))
+			continue;
+		*any = true;
+		if (c->gap[CTR_PORTS].reason && f->verdict == FINDING_PASS)
+			finding_unknown(f, c->gap[CTR_PORTS].reason);
+		for (size_t k = 0; k < c->n_ports; k++) {
+			const struct ctr_port *p = &c->port[k];
+
+			if (p->container != panels[i].port || strncmp(p->address, "127.", 4) == 0 || strcmp(p->address, "::1") == 0)
+				continue;
+			f->verdict = FINDING_FAIL;
+			finding_evidence(f, panels[i].name, NULL, 0, "%s publishes port %u on every address", c->name, p->first);
+			if (!f->command && c->kind == SUBJECT_SERVICE && c->engine_name) {
+				pv_autobuf cmd = PV_BUF_INIT;
+
+				pv_buf_printf(&cmd, "docker service update --publish-rm published=%u,target=%u ", p->first, p->container);
+				remedy_word(&cmd, c->engine_name);
+				finding_remedy(f, "then reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER", pv_buf_str(&cmd));
+			}
+		}
+		if (strcmp(c->net.text ? c->net.text : "", "host") == 0) {
+			f->verdict = FINDING_FAIL;
+			finding_evidence(f, panels[i].name, NULL, 0, "%s uses the host's network", c->name);
+		}
+	}
+}
+
+static int panel(struct audit *a)
+{
+	struct finding *f = host_finding(ID_HOST_PANEL_EXPOSED);
+	bool any = false;
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->containers.n; i++)
+		panel_of(a->containers.item[i], f, &any);
+	if (!any)
+		f->verdict = FINDING_NOT_APPLICABLE;
+	if (f->verdict == FINDING_FAIL && !f->remedy)
+		finding_remedy(f, "publish it on 127.0.0.1 only, and reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER", NULL);
+	return gather_add(a, f, NULL);
+}
+
+/* --- Swarm --- */
+
+enum wall { WALL_NONE, WALL_DENIES, WALL_UNKNOWN };
+
+/* What ufw's own files say; of other firewalls only that there is one. */
+static enum wall firewall(struct audit *a, struct pv_buf *rules)
+{
+	static const char *const others[] = { "/etc/nftables.conf", "/etc/firewalld", "/etc/iptables/rules.v4", "/etc/sysconfig/iptables" };
+	pv_autobuf conf = PV_BUF_INIT, defaults = PV_BUF_INIT;
+
+	if (hostfs_read(&a->fs, "/etc/ufw/ufw.conf", 65536, &conf) == 0 && strstr(pv_buf_str(&conf), "\nENABLED=yes")) {
+		(void) hostfs_read(&a->fs, "/etc/default/ufw", 65536, &defaults);
+		(void) hostfs_read(&a->fs, "/etc/ufw/user.rules", 1 << 20, rules);
+		return strstr(pv_buf_str(&defaults), "DEFAULT_INPUT_POLICY=\"ACCEPT\"") ? WALL_NONE : WALL_DENIES;
+	}
+	for (size_t i = 0; i < N_ELEMENTS(others); i++)
+		if (file_there(a, others[i]))
+			return WALL_UNKNOWN;
+	return WALL_NONE;
+}
+
+/* `### tuple ### allow tcp 2377 0.0.0.0/0 any 0.0.0.0/0 in` */
+static bool ufw_opens(const char *rules, unsigned port)
+{
+	char want[48];
+
+	for (unsigned k = 0; k < 3; k++) {
+		(void) snprintf(want, sizeof(want), "tuple ### allow %s %u 0.0.0.0/0 any 0.0.0.0/0", k == 0 ? "any" : k == 1 ? "tcp" : "udp", port);
+		if (strstr(rules, want))
+			return true;
+	}
+	return false;
+}
+
+static int swarm_ports(struct audit *a)
+{
+	static const unsigned ports[] = { 2377, 7946, 4789 };
+	struct finding *f = host_finding(ID_HOST_SWARM_PORTS);
+	pv_autobuf rules = PV_BUF_INIT;
+	enum wall wall = firewall(a, &rules);
+
+	if (!f)
+		return -ENOMEM;
+	if (!a->policy.host_known && a->containers.n) {
+		finding_unknown(f, REASON_ABSENT);
+	} else if (!a->policy.swarm) {
+		f->verdict = FINDING_NOT_APPLICABLE;
+	} else if (wall == WALL_NONE) {
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "firewall", NULL, 0, "none is set up on this host");
+	} else if (wall == WALL_UNKNOWN) {
+		finding_unknown(f, REASON_UNSUPPORTED);
+		finding_evidence(f, "firewall", NULL, 0, "there is one whose rules are not read yet");
+	}
+	for (size_t i = 0; i < N_ELEMENTS(ports) && a->policy.swarm && wall == WALL_DENIES; i++)
+		if (ufw_opens(pv_buf_str(&rules), ports[i])) {
+			f->verdict = FINDING_FAIL;
+			finding_evidence(f, "ufw lets everybody in", "/etc/ufw/user.rules", 0, "%u", ports[i]);
+		}
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and 4789/udp",
+			       "ufw default deny incoming && ufw allow OpenSSH && ufw allow from NODE to any port 2377,7946 proto tcp && "
+			       "ufw allow from NODE to any port 7946,4789 proto udp && ufw enable");
+	return gather_add(a, f, NULL);
+}
+
+/* --- connections --- */
+
+static void miners_in(struct proc_net *net, const char *where, struct finding *f)
+{
+	for (size_t i = 0; i < net->n; i++) {
+		const struct proc_socket *s = &net->item[i];
+		char addr[64];
+
+		if (!s->connected || proc_net_inner(&s->peer) || (s->peer_port != 3333 && s->peer_port != 4444 && s->peer_port != 14444))
+			continue;
+		addr_text(addr, sizeof(addr), &s->peer);
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, where, NULL, 0, "%s port %u", addr, s->peer_port);
+	}
+}
+
+static int miners(struct audit *a, struct proc_net *net)
+{
+	struct finding *f = host_finding(ID_HOST_MINER_CONNECTION);
+
+	if (!f)
+		return -ENOMEM;
+	miners_in(net, "the host", f);
+	for (size_t i = 0; i < a->containers.n; i++) {
+		const struct ctr *c = a->containers.item[i];
+		struct proc_net own = { .n = 0 };
+
+		if (c->pid <= 0)
+			continue;
+		proc_net_read(&a->arena, &a->fs, c->pid, &own);
+		if (own.error < 0 && own.error != -ENOENT && f->verdict == FINDING_PASS)
+			finding_unknown(f, gather_reason(own.error));
+		miners_in(&own, c->name, f);
+	}
+	if (net->error < 0 && f->verdict == FINDING_PASS)
+		finding_unknown(f, gather_reason(net->error));
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "find the program, stop its container, and change the secrets that it could read", "ss -tnp");
+	return gather_add(a, f, NULL);
+}
+
+/* --- updates --- */
+
+static bool periodic_on(struct audit *a)
+{
+	static const char *const files[] = { "/etc/apt/apt.conf.d/20auto-upgrades", "/etc/apt/apt.conf.d/10periodic",
+		"/etc/apt/apt.conf.d/50unattended-upgrades", "/etc/apt/apt.conf" };
+	bool on = false;
+
+	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
+		pv_autobuf text = PV_BUF_INIT;
+		const char *p = hostfs_read(&a->fs, files[i], 1 << 20, &text) == 0 ? pv_buf_str(&text) : "";
+
+		for (; (p = strstr(p, "APT::Periodic::Unattended-Upgrade")); p++) {
+			const char *line = p, *q = strchr(p, '"');
+
+			while (line > pv_buf_str(&text) && line[-1] != '\n')
+				line--;
+			if (strncmp(line, "//", 2) != 0 && *line != '#' && q)
+				on = q[1] != '0' && q[1] != '"';
+		}
+	}
+	return on;
+}
+
+static int unattended(struct audit *a)
+{
+	struct finding *f = host_finding(ID_UPD_UNATTENDED);
+
+	if (!f)
+		return -ENOMEM;
+	if (!file_there(a, "/etc/apt")) {
+		finding_unknown(f, REASON_UNSUPPORTED);
+		finding_evidence(f, "packages", NULL, 0, "only apt is read");
+	} else if (!file_there(a, "/usr/bin/unattended-upgrade") || !periodic_on(a)) {
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "unattended-upgrades", NULL, 0, "%s", file_there(a, "/usr/bin/unattended-upgrade") ? "switched off" : "not installed");
+		finding_remedy(f, "have security updates install themselves",
+			       "apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
+			       "APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
+	}
+	return gather_add(a, f, NULL);
+}
+
+/* How old a file is; 0: it is not there. */
+static uint64_t age(struct audit *a, const char *path)
+{
+	struct stat st;
+	uint64_t at;
+
+	if (hostfs_stat(&a->fs, path, true, &st) < 0)
+		return 0;
+	at = (uint64_t) st.st_mtim.tv_sec * 1000000;
+	return a->policy.now_us > at ? a->policy.now_us - at : 1;
+}
+
+static int pending(struct audit *a)
+{
+	struct finding *f = host_finding(ID_UPD_PENDING);
+	uint64_t lists = age(a, "/var/lib/apt/lists"), reboot = age(a, "/run/reboot-required");
+
+	if (!f)
+		return -ENOMEM;
+	if (reboot > WEEK_US) {
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "/run/reboot-required", NULL, 0, "for %" PRIu64 " days", reboot / (WEEK_US / 7));
+		finding_remedy(f, "restart the machine", "systemctl reboot");
+	} else if (lists > WEEK_US) {
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, "package lists", NULL, 0, "%" PRIu64 " days old", lists / (WEEK_US / 7));
+		finding_remedy(f, "look for updates and install them", "apt update && apt upgrade");
+	} else {
+		finding_unknown(f, REASON_UNSUPPORTED); /* which updates wait is not counted yet */
+	}
+	return gather_add(a, f, NULL);
+}
+
+/* --- keys of certificates --- */
+
+static int acme_perm(struct audit *a)
+{
+	static const char *const fixed[] = { "/etc/dokploy/traefik/dynamic/acme.json", "/data/coolify/proxy/acme.json", "/etc/traefik/acme.json" };
+	static const char *const inside[] = { "acme.json", "letsencrypt/acme.json", "traefik/acme.json" };
+	struct finding *f = host_finding(ID_TLS_ACME_PERM);
+	pv_autobuf cmd = PV_BUF_INIT;
+	size_t seen = 0;
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < N_ELEMENTS(fixed) + a->n_projects * N_ELEMENTS(inside); i++) {
+		size_t k = i - N_ELEMENTS(fixed);
+		const char *path = i < N_ELEMENTS(fixed) ? fixed[i] :
+			arena_printf(&a->arena, "%s/%s", a->project[k / N_ELEMENTS(inside)].dir, inside[k % N_ELEMENTS(inside)]);
+		struct stat st;
+
+		if (!path || hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		seen++;
+		if (!(st.st_mode & 077))
+			continue;
+		f->verdict = FINDING_FAIL;
+		finding_evidence(f, path, NULL, 0, "mode %04o", st.st_mode & 07777);
+		pv_buf_puts(&cmd, cmd.len ? " " : "chmod 600 ");
+		remedy_word(&cmd, path);
+	}
+	if (!seen)
+		f->verdict = FINDING_NOT_APPLICABLE;
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "only root may read it", pv_buf_str(&cmd));
+	return gather_add(a, f, NULL);
+}
+
+int check_machine(struct audit *a)
+{
+	const bool *on = a->select.on;
+	struct proc_net net = { .n = 0 };
+	int r = 0;
+
+	proc_net_read(&a->arena, &a->fs, 0, &net);
+	r = on[ID_HOST_DOCKER_SOCK_PERM] ? docker_sock(a) : 0;
+	if (r == 0 && on[ID_HOST_DOCKER_TCP])
+		r = docker_tcp(a, &net);
+	if (r == 0 && on[ID_FW_LISTENING])
+		r = listening(a, &net);
+	if (r == 0 && on[ID_HOST_PANEL_EXPOSED])
+		r = panel(a);
+	if (r == 0 && on[ID_HOST_SWARM_PORTS])
+		r = swarm_ports(a);
+	if (r == 0 && on[ID_HOST_MINER_CONNECTION])
+		r = miners(a, &net);
+	if (r == 0 && on[ID_UPD_UNATTENDED])
+		r = unattended(a);
+	if (r == 0 && on[ID_UPD_PENDING])
+		r = pending(a);
+	if (r == 0 && on[ID_TLS_ACME_PERM])
+		r = acme_perm(a);
+	return r;
+}

@@ -1,0 +1,47 @@
+/* sshd_conf.h - what sshd's configuration says about logging in: our own reader, for Match blocks and for saved hosts. The first
+ * value wins (sshd_config(5)); the output of `sshd -T` has the same form. */
+#ifndef PV_CHECK_SSHD_CONF_H
+#define PV_CHECK_SSHD_CONF_H
+
+#include "check/container.h"
+
+#define SSHD_MATCHES 64
+#define SSHD_PORTS   16
+
+enum sshd_key { SSHD_PASSWORD, SSHD_KBD, SSHD_ROOT, SSHD_METHODS, SSHD_KEYS };
+
+struct sshd_value {
+	const char *text; /* lower case; NULL: not set */
+	const char *file;
+	unsigned line;
+};
+
+struct sshd_block {
+	const char *criteria; /* of a Match line; NULL: global */
+	struct sshd_value value[SSHD_KEYS];
+};
+
+struct sshd_conf {
+	struct sshd_block global, match[SSHD_MATCHES];
+	size_t n_matches;
+	unsigned port[SSHD_PORTS];
+	size_t n_ports;
+	bool cut; /* more than is read: too many Match blocks or includes */
+};
+
+struct sshd_files {
+	/* Files that a pattern of Include names, in order: fn for each. */
+	int (*each)(void *user, const char *pattern, void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg);
+	void *user;
+};
+
+/* Reads one text and what it includes (`files` NULL: nothing). 0 or -ENOMEM. */
+int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len, const struct sshd_files *files);
+
+/* Whether somebody can log in with a password there: a block's own value, else the global one, else sshd's default (yes). With
+ * AuthenticationMethods every way must begin with a key. */
+bool sshd_password_possible(const struct sshd_conf *c, const struct sshd_block *b, const struct sshd_value **ret_why);
+/* "no", "prohibit-password", "forced-commands-only" or "yes". */
+const char *sshd_root_login(const struct sshd_conf *c, const struct sshd_block *b);
+
+#endif

@@ -1,0 +1,355 @@
+/* pavise-audit: the part of `pavise audit` that reads and judges. It has given up writing, the network and starting programs
+ * before it looks at the first byte; what it needs from the container engine or from sshd it asks of the command that started
+ * it (check/ask.h). The report goes to standard output. Exit status: as in `pavise help exit-codes`. */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/text.h"
+#include "check/gather.h"
+#include "check/read_compose.h"
+#include "check_child/screen.h"
+#include "model/ignore.h"
+#include "report/findings.h"
+
+#define STATUS_USAGE	  2
+#define STATUS_INCOMPLETE 3
+#define NOBODY		  65534
+#define BASELINE_MAX	  (16u << 20)
+#define PATHS_MAX	  16
+
+struct args {
+	const char *compose[PATHS_MAX], *dockerfile[PATHS_MAX], *dir[PATHS_MAX];
+	size_t n_compose, n_dockerfile, n_dirs;
+	const char *facts, *format, *only, *skip, *target, *ignore;
+	enum severity fail_on;
+	int sock, baseline;
+	bool all, quiet;
+	struct words_style style;
+};
+
+static int add_path(const char **list, size_t *n, const char *value)
+{
+	if (*n == PATHS_MAX)
+		return -E2BIG;
+	list[(*n)++] = value;
+	return 0;
+}
+
+static int number(const char *value)
+{
+	uint32_t n;
+
+	return parse_u32(value, &n) < 0 || n > 1 << 20 ? -EINVAL : (int) n;
+}
+
+static int set_value(struct args *a, const char *name, const char *value)
+{
+	if (strcmp(name, "--compose") == 0)
+		return add_path(a->compose, &a->n_compose, value);
+	if (strcmp(name, "--dockerfile") == 0)
+		return add_path(a->dockerfile, &a->n_dockerfile, value);
+	if (strcmp(name, "--dir") == 0)
+		return add_path(a->dir, &a->n_dirs, value);
+	if (strcmp(name, "--facts") == 0)
+		a->facts = value;
+	else if (strcmp(name, "--format") == 0)
+		a->format = value;
+	else if (strcmp(name, "--only") == 0)
+		a->only = value;
+	else if (strcmp(name, "--skip") == 0)
+		a->skip = value;
+	else if (strcmp(name, "--target") == 0)
+		a->target = value;
+	else if (strcmp(name, "--ignore") == 0)
+		a->ignore = value;
+	else if (strcmp(name, "--fail-on") == 0)
+		return severity_parse(value, &a->fail_on);
+	else if (strcmp(name, "--sock") == 0)
+		return a->sock = number(value);
+	else if (strcmp(name, "--baseline-fd") == 0)
+		return a->baseline = number(value);
+	else if (strcmp(name, "--width") == 0)
+		a->style.width = number(value) < 0 ? 0 : (unsigned) number(value);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int read_args(struct args *a, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--all") == 0)
+			a->all = true;
+		else if (strcmp(argv[i], "--quiet") == 0)
+			a->quiet = true;
+		else if (strcmp(argv[i], "--colour") == 0)
+			a->style.colour = true;
+		else if (i + 1 >= argc || set_value(a, argv[i], argv[i + 1]) < 0)
+			return -EINVAL;
+		else
+			i++;
+	}
+	return 0;
+}
+
+static int confine(void)
+{
+	/* Reading and memory; the one socket it was given. Nothing that opens another, starts something or changes a file. */
+	static const char *const calls[] = {
+		"read", "pread64", "readv", "write", "writev", "close", "fstat", "newfstatat", "statx", "lstat", "stat", "lseek",
+		"openat", "openat2", "open", "faccessat", "faccessat2", "access", "readlink", "readlinkat", "getdents64", "fcntl", "dup", "mmap",
+		"munmap", "mremap", "mprotect", "madvise", "brk", "futex", "exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction",
+		"restart_syscall", "getrandom", "clock_gettime", "getpid", "gettid", "tgkill", "getuid", "geteuid", "getgid", "getegid", "prlimit64",
+		"sendmsg", "recvmsg", "poll", "ppoll", "ioctl", "rseq", "set_robust_list", "uname", "getxattr", "lgetxattr",
+	};
+	const struct sandbox_path all = { .path = "/" };
+	int r = sandbox_basics();
+
+	if (r == 0 && geteuid() == 0) {
+		r = sandbox_become(NOBODY, NOBODY, 1ULL << CAP_DAC_READ_SEARCH); /* reads what root reads, owns nothing */
+		if (r == -EPERM)
+			r = sandbox_become(NOBODY, NOBODY, 0);
+	}
+	if (r < 0)
+		return r;
+	r = sandbox_paths(&all, 1);
+	if (r < 0 && r != -ENOSYS && r != -EOPNOTSUPP)
+		return r;
+	return sandbox_syscalls(calls, N_ELEMENTS(calls));
+}
+
+/* --- what is looked at --- */
+
+static int read_file(void *user, const char *path, size_t max, struct pv_buf *out)
+{
+	const struct hostfs here = { .root = -1, .prefix = "" };
+
+	(void) user;
+	return hostfs_read(&here, path, max, out);
+}
+
+static int look_compose(struct audit *a, const struct args *args)
+{
+	const struct compose_files files = { read_file, NULL };
+	int r;
+
+	if (!args->n_compose)
+		return 0;
+	r = ctr_from_compose(&a->arena, args->compose, args->n_compose, NULL, &files, &a->containers);
+	return r < 0 ? r : 0;
+}
+
+static int look_dockerfile(struct audit *a, const char *path)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	struct ctr *c;
+	int r = read_file(NULL, path, 1 << 20, &text);
+
+	if (r == 0)
+		r = ctr_from_dockerfile(&a->arena, pv_buf_str(&text), text.len, path, &c);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		c = ctr_new(&a->arena, CTR_DOCKERFILE);
+		if (!c)
+			return -ENOMEM;
+		c->kind = SUBJECT_FILE;
+		c->name = c->path = path;
+		ctr_set_all_gaps(c, gather_reason(r), 0, strerror(-r));
+	}
+	ctr_list_add(&a->arena, &a->containers, c);
+	return 0;
+}
+
+static int look_host(struct audit *a, const struct args *args)
+{
+	int r = gather_engine(a);
+
+	for (size_t i = 0; i < args->n_dirs; i++)
+		gather_project(a, args->dir[i], "given");
+	if (r == 0)
+		r = check_units(a);
+	if (r == 0)
+		r = check_sshd(a);
+	if (r == 0)
+		r = check_projects(a);
+	return r < 0 ? r : check_machine(a);
+}
+
+static int look(struct audit *a, const struct args *args)
+{
+	bool files = args->n_compose || args->n_dockerfile;
+	int r = look_compose(a, args);
+
+	for (size_t i = 0; i < args->n_dockerfile && r == 0; i++)
+		r = look_dockerfile(a, args->dockerfile[i]);
+	if (r == 0 && !files)
+		r = look_host(a, args);
+	for (size_t i = 0; i < a->containers.n && r == 0; i++)
+		r = check_container(a->containers.item[i], &a->policy, &a->select, &a->out);
+	return r < 0 ? r : check_unsupported(&a->select, !files, &a->out);
+}
+
+/* --- what is accepted, and what is old --- */
+
+static const struct audit *current;
+
+static bool ran(enum id id)
+{
+	return current->select.on[id];
+}
+
+static int apply_ignore(struct audit *a, const struct args *args, size_t *ret_accepted)
+{
+	pv_auto(ignore_list) list = NULL;
+	pv_autobuf text = PV_BUF_INIT, err = PV_BUF_INIT;
+	size_t kept = 0;
+	int r;
+
+	*ret_accepted = 0;
+	if (!args->ignore || read_file(NULL, args->ignore, 1 << 20, &text) < 0)
+		return 0;
+	r = ignore_read(args->ignore, pv_buf_str(&text), text.len, a->policy.now_us, &list, &err);
+	if (r < 0) {
+		(void) fputs(pv_buf_str(&err), stderr);
+		return r;
+	}
+	for (size_t i = 0; i < a->out.n; i++) {
+		struct finding *f = a->out.item[i];
+
+		if (f->verdict == FINDING_FAIL && ignore_covers(list, f, NULL)) {
+			++*ret_accepted;
+			(void) finding_free(f);
+		} else {
+			a->out.item[kept++] = f;
+		}
+	}
+	a->out.n = kept;
+	current = a;
+	return ignore_report(list, ran, &a->out);
+}
+
+static int apply_baseline(struct audit *a, int fd)
+{
+	pv_auto(finding_baseline) baseline = NULL;
+	pv_autobuf text = PV_BUF_INIT;
+	char chunk[16384];
+	ssize_t n;
+	int r;
+
+	if (fd < 0)
+		return 0;
+	text.cap = BASELINE_MAX;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		pv_buf_add(&text, chunk, (size_t) n);
+	r = n < 0 || text.cut ? -EFBIG : finding_baseline_read(pv_buf_str(&text), text.len, &baseline);
+	if (r < 0)
+		return log_error_errno(r, "the baseline cannot be used: it is none of pavise's reports");
+	(void) finding_baseline_apply(baseline, &a->out);
+	return 0;
+}
+
+/* --- the report --- */
+
+static int report(const struct audit *a, const struct args *args, size_t accepted)
+{
+	const struct findings_format *format = findings_format_find(args->format ? args->format : "table");
+	struct findings_report r = { .command = "audit", .target = args->target, .list = &a->out, .now_us = a->policy.now_us, .all = args->all,
+				     .style = args->style };
+	pv_autobuf out = PV_BUF_INIT;
+	int e;
+
+	if (!args->format || strcmp(args->format, "table") == 0) {
+		struct screen s = { .list = &a->out, .target = args->target, .accepted = accepted, .style = args->style };
+		struct findings_count c = findings_count(&a->out);
+
+		if (args->quiet && !c.failing && !c.unknown)
+			return 0;
+		if (!args->all) {
+			screen_write(&out, &s);
+			return fwrite(pv_buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -EIO;
+		}
+		for (size_t i = 0; i < a->n_projects; i++) {
+			pv_buf_puts(&out, "project ");
+			pv_buf_safe(&out, a->project[i].dir, 0);
+			pv_buf_puts(&out, ": ");
+			pv_buf_safe(&out, a->project[i].why, 0);
+			pv_buf_putc(&out, '\n');
+		}
+		(void) fwrite(pv_buf_str(&out), 1, out.len, stdout);
+	}
+	e = format->write(stdout, &r);
+	return e == 0 && fflush(stdout) != 0 ? -EIO : e;
+}
+
+static int run(struct audit *a, const struct args *args)
+{
+	size_t accepted = 0;
+	int r = look(a, args);
+
+	if (r == 0) {
+		check_fold(&a->out);
+		r = apply_ignore(a, args, &accepted);
+		if (r == -EINVAL)
+			return STATUS_USAGE;
+	}
+	if (r == 0 && apply_baseline(a, args->baseline) < 0)
+		return STATUS_USAGE;
+	if (r < 0) {
+		(void) log_error_errno(r, "the audit could not be finished: %s", strerror(-r));
+		return STATUS_INCOMPLETE;
+	}
+	finding_list_sort(&a->out);
+	if (report(a, args, accepted) < 0)
+		return STATUS_INCOMPLETE;
+	if (!a->out.n) {
+		(void) log_info("there was nothing to check");
+		return args->target ? STATUS_INCOMPLETE : 0;
+	}
+	return finding_list_status(&a->out, args->fail_on);
+}
+
+int main(int argc, char **argv)
+{
+	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1 };
+	static struct audit a;
+	char word[64];
+	int r;
+
+	log_open("pavise-audit");
+	if (read_args(&args, argc, argv) < 0 || (args.format && !findings_format_find(args.format))) {
+		log_error("wrong arguments; it is started by pavise audit");
+		return STATUS_USAGE;
+	}
+	r = confine();
+	if (r < 0) {
+		(void) log_error_errno(r, "cannot give up its rights: %s", strerror(-r));
+		return STATUS_INCOMPLETE;
+	}
+	a.sock = args.sock;
+	a.saved = args.facts != NULL;
+	check_policy_defaults(&a.policy);
+	a.policy.now_us = clock_wall_us();
+	if (check_select(&a.select, args.only, args.skip, word, sizeof(word)) < 0) {
+		pv_autobuf what = PV_BUF_INIT;
+
+		pv_buf_safe(&what, word, 0);
+		log_error("no check is called `%s`; pavise explain --list names them", pv_buf_str(&what));
+		return STATUS_USAGE;
+	}
+	r = hostfs_open(&a.fs, args.facts);
+	if (r < 0) {
+		(void) log_error_errno(r, "the saved host cannot be opened: %s", strerror(-r));
+		return STATUS_USAGE;
+	}
+	r = run(&a, &args);
+	finding_list_done(&a.out);
+	arena_done(&a.arena);
+	hostfs_done(&a.fs);
+	return r;
+}

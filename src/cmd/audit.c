@@ -1,0 +1,361 @@
+/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions: the
+ * container engine's reading requests, and sshd's own account of its configuration. Nothing of the answers is read here. */
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "base/fdpass.h"
+#include "check/ask.h"
+#include "cmd/cmd.h"
+#include "engine_api/request.h"
+
+#define ARGS_MAX  96
+#define PATHS_MAX 16
+#define ANSWER_CAP (17u << 20)
+
+struct start { /* of the child */
+	const char *argv[ARGS_MAX];
+	size_t n;
+	char program[PATH_MAX], width[12], sock[12], baseline[12], ignore[PATH_MAX];
+	char path[PATHS_MAX][PATH_MAX];
+	size_t n_paths;
+	int baseline_fd;
+	const char *sockets[2]; /* Docker's and Podman's; NULL: not asked */
+};
+
+static void add(struct start *s, const char *name, const char *value)
+{
+	if (s->n + 3 >= ARGS_MAX)
+		return;
+	s->argv[s->n++] = name;
+	if (value)
+		s->argv[s->n++] = value;
+}
+
+/* --- its questions --- */
+
+static int engine_connect(const char *path)
+{
+	const struct timeval patience = { .tv_sec = 10 };
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	pv_autoclose int fd = -1;
+
+	if (!path || !*path || strlen(path) >= sizeof(at.sun_path))
+		return -ENOENT;
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 || connect(fd, (struct sockaddr *) &at, sizeof(at)) < 0)
+		return -errno;
+	return pv_steal_fd(&fd);
+}
+
+/* Everything behind `from` into a file in memory, as it comes. */
+static int pour(int from, int to)
+{
+	char chunk[65536];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read(from, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (n == 0)
+			return lseek(to, 0, SEEK_SET) < 0 ? -errno : 0;
+		total += (size_t) n;
+		if (total > ANSWER_CAP)
+			return -EFBIG;
+		if (write(to, chunk, (size_t) n) != n)
+			return -ENOSPC;
+	}
+}
+
+static int answer_api(const struct start *s, const struct audit_ask *q, int to)
+{
+	const struct api_template *t = api_template((enum api_request) (q->number & 0xffff));
+	pv_autobuf request = PV_BUF_INIT;
+	pv_autoclose int fd = -1;
+	int r;
+
+	if (!t || t->acts || !t->cap || q->number >> 16 >= N_ELEMENTS(s->sockets))
+		return -EPERM; /* it reads; nothing else is ever sent for it */
+	r = api_request_format(&request, (enum api_request) (q->number & 0xffff), q->text, 0);
+	if (r < 0)
+		return r;
+	fd = engine_connect(s->sockets[q->number >> 16]);
+	if (fd < 0)
+		return fd;
+	if (send(fd, pv_buf_str(&request), request.len, MSG_NOSIGNAL) != (ssize_t) request.len)
+		return -EPIPE;
+	return pour(fd, to);
+}
+
+/* "user=root,host=x,addr=203.0.113.1" of plain characters only. */
+static bool criteria_fine(const char *s)
+{
+	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:=_-") == strlen(s) && *s != '-';
+}
+
+static int answer_sshd(const struct audit_ask *q, int to)
+{
+	static const char *const places[] = { "/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd" };
+	const char *argv[6] = { NULL, "-T" };
+	pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT;
+	int r;
+
+	for (size_t i = 0; i < N_ELEMENTS(places) && !argv[0]; i++)
+		argv[0] = access(places[i], X_OK) == 0 ? places[i] : NULL;
+	if (!argv[0])
+		return -ENOENT;
+	if (geteuid() != 0)
+		return -EPERM; /* it wants to read the host keys */
+	if (*q->text) {
+		if (!criteria_fine(q->text))
+			return -EINVAL;
+		argv[2] = "-C";
+		argv[3] = q->text;
+	}
+	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &out, .err = &err });
+	if (r != 0)
+		return r < 0 ? r : -ECHILD;
+	if (write(to, pv_buf_str(&out), out.len) != (ssize_t) out.len || lseek(to, 0, SEEK_SET) < 0)
+		return -ENOSPC;
+	return 0;
+}
+
+static void serve(const struct start *s, int sock)
+{
+	struct audit_ask q;
+	ssize_t n;
+
+	while ((n = fdpass_recv(sock, &q, sizeof(q), NULL, NULL)) != 0) {
+		pv_autoclose int fd = memfd_create("answer", MFD_CLOEXEC);
+		struct audit_reply reply = { .result = -EINVAL };
+
+		if (n == -EINTR)
+			continue;
+		if (n != sizeof(q)) /* not one of ours: it gets no answer any more */
+			return;
+		if (fd < 0)
+			reply.result = -errno;
+		else if (!memchr(q.text, '\0', sizeof(q.text)))
+			reply.result = -EINVAL;
+		else if (q.op == AUDIT_API)
+			reply.result = answer_api(s, &q, fd);
+		else if (q.op == AUDIT_SSHD)
+			reply.result = answer_sshd(&q, fd);
+		if (fdpass_send(sock, &reply, sizeof(reply), &fd, reply.result == 0 ? 1 : 0) < 0)
+			return;
+	}
+}
+
+/* --- what it is given --- */
+
+static int bad_path(const char *path, int e)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	pv_buf_puts(&text, "cannot look at ");
+	pv_buf_safe(&text, path, 0);
+	pv_buf_printf(&text, ": %s", strerror(e));
+	cmd_fail(pv_buf_str(&text), NULL);
+	return -EINVAL;
+}
+
+/* The file that Compose would take in a folder. */
+static const char *compose_in(const char *dir, char *out)
+{
+	static const char *const names[] = { "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml" };
+
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		int n = snprintf(out, PATH_MAX, "%s/%s", dir, names[i]);
+
+		if (n > 0 && n < PATH_MAX && access(out, F_OK) == 0)
+			return out;
+	}
+	return NULL;
+}
+
+/* `list`: paths with commas between. They are given to the child as they really are. */
+static int add_paths(struct start *s, const char *option, const char *list)
+{
+	while (list && *list) {
+		char one[PATH_MAX], inside[PATH_MAX];
+		size_t len = strcspn(list, ",");
+		struct stat st;
+
+		if (len >= sizeof(one) || s->n_paths == PATHS_MAX) {
+			cmd_fail("too many files, or too long a name", "pavise audit --help");
+			return -EINVAL;
+		}
+		memcpy(one, list, len);
+		one[len] = '\0';
+		list += len + (list[len] == ',');
+		if (!realpath(one, s->path[s->n_paths]) || stat(s->path[s->n_paths], &st) < 0)
+			return bad_path(one, errno);
+		if (S_ISDIR(st.st_mode) && strcmp(option, "--compose") == 0) {
+			if (!compose_in(s->path[s->n_paths], inside))
+				return bad_path(one, ENOENT);
+			memcpy(s->path[s->n_paths], inside, sizeof(inside));
+		}
+		add(s, option, s->path[s->n_paths++]);
+	}
+	return 0;
+}
+
+/* pavise.ignore of the project that is looked at, or of the host. */
+static void add_ignore(struct start *s, bool files)
+{
+	char dir[PATH_MAX];
+	char *slash;
+
+	if (!files || !s->n_paths) {
+		add(s, "--ignore", "/etc/pavise/pavise.ignore");
+		return;
+	}
+	memcpy(dir, s->path[0], sizeof(dir));
+	slash = strrchr(dir, '/');
+	if (slash)
+		*slash = '\0';
+	if (snprintf(s->ignore, sizeof(s->ignore), "%.4000s/pavise.ignore", dir) > 0)
+		add(s, "--ignore", s->ignore);
+}
+
+static int add_baseline(struct cmd *c, struct start *s)
+{
+	const char *path = cmd_opt(c, "baseline");
+
+	if (!path)
+		return 0;
+	s->baseline_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (s->baseline_fd < 0)
+		return bad_path(path, errno);
+	(void) snprintf(s->baseline, sizeof(s->baseline), "%d", s->baseline_fd);
+	add(s, "--baseline-fd", s->baseline);
+	return 0;
+}
+
+static int add_report(struct cmd *c, struct start *s)
+{
+	static const char *const names[] = { "format", "fail-on", "only", "skip" };
+	static const char *const options[] = { "--format", "--fail-on", "--only", "--skip" };
+	const char *output = cmd_opt(c, "output");
+	struct words_style style;
+
+	for (size_t i = 0; i < N_ELEMENTS(names); i++)
+		if (cmd_opt(c, names[i]))
+			add(s, options[i], cmd_opt(c, names[i]));
+	if (output && cmd_output_to(output) < 0)
+		return -EINVAL;
+	style = cmd_style(c);
+	(void) snprintf(s->width, sizeof(s->width), "%u", style.width);
+	add(s, "--width", s->width);
+	if (style.colour && !output)
+		add(s, "--colour", NULL);
+	if (cmd_opt(c, "all"))
+		add(s, "--all", NULL);
+	if (c->quiet)
+		add(s, "--quiet", NULL);
+	return add_baseline(c, s);
+}
+
+static int add_what(struct cmd *c, struct start *s)
+{
+	const char *compose = cmd_opt(c, "compose"), *dockerfile = cmd_opt(c, "dockerfile"), *facts = cmd_opt(c, "facts");
+	const struct policy *p;
+	int r = add_paths(s, "--compose", compose);
+
+	if (r == 0)
+		r = add_paths(s, "--dockerfile", dockerfile);
+	if (r == 0 && facts)
+		r = add_paths(s, "--facts", facts);
+	for (size_t i = 0; i < c->n_words && r == 0; i++)
+		r = add_paths(s, "--dir", c->word[i]);
+	if (r < 0)
+		return r;
+	add_ignore(s, compose || dockerfile);
+	if (compose || dockerfile || facts) {
+		add(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
+		return 0;
+	}
+	p = load_policy_or_defaults(c);
+	s->sockets[0] = p->docker_socket;
+	s->sockets[1] = p->podman_socket;
+	return 0;
+}
+
+/* --- the child --- */
+
+static void in_child(const struct start *s, int sock)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || fcntl(sock, F_SETFD, 0) < 0 ||
+	    (s->baseline_fd >= 0 && fcntl(s->baseline_fd, F_SETFD, 0) < 0))
+		_exit(127);
+	execve(s->argv[0], (char *const *) (uintptr_t) s->argv, (char *const[]){ NULL });
+	_exit(127);
+}
+
+static int run(struct start *s)
+{
+	int pair[2], status;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	(void) snprintf(s->sock, sizeof(s->sock), "%d", pair[1]);
+	add(s, "--sock", s->sock);
+	s->argv[s->n] = NULL;
+	(void) fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		in_child(s, pair[1]);
+	(void) close(pair[1]);
+	if (pid > 0)
+		serve(s, pair[0]);
+	(void) close(pair[0]); /* a child that still wants something ends now */
+	if (pid < 0)
+		return -EAGAIN;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int cmd_audit(struct cmd *c)
+{
+	struct start *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return CMD_INCOMPLETE;
+	s->baseline_fd = -1;
+	if (child_path(c, "pavise-audit", s->program, sizeof(s->program)) < 0) {
+		cmd_fail("the program pavise-audit is missing: it belongs beside pavise or into /usr/lib/pavise", NULL);
+		free(s);
+		return CMD_INCOMPLETE;
+	}
+	add(s, s->program, NULL);
+	r = add_what(c, s);
+	if (r == 0)
+		r = add_report(c, s);
+	r = r < 0 ? CMD_USAGE : run(s);
+	free(s);
+	if (r < 0 || r > 100) {
+		cmd_fail("the audit was ended before it was done", NULL);
+		return r == 130 ? r : CMD_INCOMPLETE;
+	}
+	return r;
+}
