@@ -272,7 +272,7 @@ static int install_hook(struct cmd *c)
 		path = NULL;
 		r = -ENOMEM;
 	}
-	if (r < 0) {
+	if (r < 0 || !path) {
 		(void) fail_path("no git repository at", target, strerror(-r));
 		return CMD_USAGE;
 	}

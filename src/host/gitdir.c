@@ -104,7 +104,7 @@ static bool may_follow(const struct stat *from, const char *to)
 {
 	struct stat st;
 
-	if (stat(to, &st) < 0)
+	if (!to || stat(to, &st) < 0)
 		return false;
 	return from->st_uid == 0 || from->st_uid == geteuid() || from->st_uid == st.st_uid;
 }
@@ -120,7 +120,7 @@ static int read_pointer(const char *dir, const char *name, const char *prefix, c
 	if (!path)
 		return -ENOMEM;
 	r = gitdir_read(AT_FDCWD, path, PATH_MAX + 16, true, &text, NULL);
-	if (r < 0)
+	if (r < 0 || !text)
 		return r;
 	if (strncmp(text, prefix, skip) != 0)
 		return -EBADMSG;
@@ -150,7 +150,7 @@ static int own_git_dir(const char *dir, char **ret)
 		to = pv_steal(dot);
 	}
 	if (!S_ISDIR(st.st_mode) && !may_follow(&at, to))
-		return access(to, F_OK) == 0 ? -EPERM : -EBADMSG;
+		return to && access(to, F_OK) == 0 ? -EPERM : -EBADMSG;
 	*ret = realpath(to, NULL);
 	if (!*ret)
 		return errno == ENOENT ? -EBADMSG : -errno;
@@ -163,6 +163,8 @@ static int set_common(struct gitdir *g)
 	struct stat at;
 	int r;
 
+	if (!g->git_dir)
+		return -EINVAL;
 	if (!exists(g->git_dir, "commondir")) {
 		g->common_dir = strdup(g->git_dir);
 		return g->common_dir ? 0 : -ENOMEM;
@@ -249,7 +251,7 @@ static int collect_objects(struct gitdir *g)
 	pv_autofree char *own = join(g->common_dir, "objects");
 	struct stat from;
 
-	if (!own || stat(g->common_dir, &from) < 0)
+	if (!own || !g->common_dir || stat(g->common_dir, &from) < 0)
 		return own ? -errno : -ENOMEM;
 	add_objects(g, own, &from);
 	for (size_t i = 0; i < g->n_objects; i++) {
@@ -491,7 +493,7 @@ int gitdir_head(const struct gitdir *g, uint8_t ret_id[32])
 	size_t len = 0;
 	int r = path ? gitdir_read(AT_FDCWD, path, 4096, true, &text, &len) : -ENOMEM;
 
-	if (r < 0)
+	if (r < 0 || !text)
 		return r;
 	trim(text);
 	if (strncmp(text, "ref:", 4) == 0)

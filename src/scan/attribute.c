@@ -421,7 +421,7 @@ static uint32_t number_of(const struct attribute *a, const char *hex, const char
 {
 	uint8_t id[GIT_ID_MAX];
 
-	if (end - hex < (ptrdiff_t) (2 * a->s->id_len) || gitdir_hex(hex, a->s->id_len, id) < 0)
+	if (end - hex < 2 * (ptrdiff_t) a->s->id_len || gitdir_hex(hex, a->s->id_len, id) < 0)
 		return NONE;
 	return objects_find(a->s, id);
 }
@@ -667,7 +667,7 @@ static int step_path(struct attribute *a, struct step *s)
 static int met(struct attribute *a, struct step *folder, uint32_t name, uint32_t blob)
 {
 	struct attribute_place *p;
-	uint32_t path;
+	uint32_t path = 0;
 	uint64_t key;
 	void *known;
 	int r = step_path(a, folder);

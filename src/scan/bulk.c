@@ -23,13 +23,13 @@ struct frame { /* an object whose deltas are being built */
 
 struct worker {
 	struct bulk *b;
-	unsigned index;
 	struct pack_inflater *inflater;
 	struct delta_map map;
 	struct frame *stack;
 	size_t depth, room;
 	size_t held; /* bytes of the stack's data */
-	bool big;    /* we hold the lock for big objects */
+	unsigned index;
+	bool big; /* we hold the lock for big objects */
 };
 
 static void failed(struct worker *w, int r)

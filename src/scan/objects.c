@@ -316,7 +316,7 @@ static int parse_head(struct loose_file *f)
 			f->type = types[i].type;
 			p += strlen(types[i].word);
 		}
-	if (!f->type || *p < '0' || *p > '9')
+	if (!nul || !f->type || *p < '0' || *p > '9')
 		return -EBADMSG;
 	for (; *p >= '0' && *p <= '9' && f->size < UINT64_MAX / 100; p++)
 		f->size = 10 * f->size + (uint64_t) (*p - '0');

@@ -105,7 +105,8 @@ static int scan_json(struct scan_run *run, const cJSON *root)
 		r = scan_env(run, &text);
 	if (r == 0)
 		r = scan_upper(run, cJSON_IsString(upper) ? upper->valuestring : "");
-	explicit_bzero(text.data, text.len);
+	if (text.data)
+		explicit_bzero(text.data, text.len);
 	return r;
 }
 
