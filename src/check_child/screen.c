@@ -75,7 +75,7 @@ static void group_mend(struct pv_buf *out, const struct group *g)
 		pv_buf_safe(out, command.data, 0);
 	else
 		pv_buf_safe(out, g->item[0]->remedy ? g->item[0]->remedy : "", 0);
-	if (command.len && g->n > 1 && strncmp(command.data, "docker update ", 14) != 0)
+	if (g->n > 1 && (!command.len || strncmp(command.data, "docker update ", 14) != 0))
 		pv_buf_puts(out, "   (and the like for the others)");
 	pv_buf_putc(out, '\n');
 }

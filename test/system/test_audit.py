@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""`pavise audit` as a whole: against a fake Engine API (privileged containers and Swarm start on few test machines), over
+Compose files and Dockerfiles, in every format, and what its reader may do."""
+
+import html.parser
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as ET
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import *  # noqa: E402,F403
+
+HARD = {"SecurityOpt": ["no-new-privileges:true"], "CapDrop": ["ALL"], "ReadonlyRootfs": True, "Tmpfs": {"/tmp": "size=64m"},
+        "PidsLimit": 100, "Memory": 512 << 20, "MemorySwap": 512 << 20, "NanoCpus": 1500000000, "Privileged": False,
+        "NetworkMode": "bridge", "PidMode": "", "IpcMode": "private", "UTSMode": "", "UsernsMode": "",
+        "RestartPolicy": {"Name": "unless-stopped"}, "PortBindings": {}}
+
+
+def box(n, name, host=None, config=None, mounts=(), labels=None, running=False):
+    return {"Id": f"{n:064x}", "Name": "/" + name, "AppArmorProfile": "", "State": {"Running": running, "Pid": 0},
+            "HostConfig": {**HARD, **(host or {})}, "Mounts": list(mounts),
+            "Config": {"User": "1001", "Image": "a:1", "Env": [], "Labels": labels or {}, "Healthcheck": {"Test": ["CMD", "true"]},
+                       **(config or {})}}
+
+
+def bind(source, rw=False):
+    return {"Type": "bind", "Source": source, "Destination": "/x", "RW": rw, "Propagation": "rprivate"}
+
+
+class Engine:
+    """A container engine that only tells; `answers` replaces whole answers by bytes."""
+
+    def __init__(self, folder, boxes=(), services=(), info=None, answers=None, hold=None):
+        self.path = os.path.join(folder, "docker.sock")
+        self.boxes, self.answers, self.asked, self.hold = list(boxes), answers or {}, [], hold
+        self.table = {"/info": info or {"SecurityOptions": ["name=seccomp,profile=default"], "Swarm": {"LocalNodeState": "inactive"}}}
+        self.table["/containers/json?all=1"] = [{"Id": b["Id"], "Labels": b["Config"]["Labels"]} for b in self.boxes]
+        for b in self.boxes:
+            self.table[f"/containers/{b['Id']}/json"] = b
+        for s in services:
+            self.table[f"/services/{s['ID']}"] = s
+        self.raw = {k: json.dumps(v).encode() for k, v in self.table.items()}
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.bind(self.path)
+        self.sock.listen(64)
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.sock.accept()
+            except OSError:
+                return
+            try:
+                self.one(c)
+            except OSError:
+                pass
+            c.close()
+
+    def one(self, c):
+        line = c.recv(4096).split(b"\r\n")[0].decode()
+        method, path, _ = line.split(" ")
+        self.asked.append((method, path))
+        if self.hold and path.startswith("/containers/json"):
+            self.hold.wait(20)
+        for part, answer in self.answers.items():
+            if part in path:
+                c.sendall(answer)
+                return
+        body = self.raw.get(path)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body) if body else b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
+
+    def close(self):
+        self.sock.close()
+
+
+class Folder:
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="pv-audit-")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def config(self):
+        return self.write("pavise.yaml", f"docker: {{socket: {self.path}/docker.sock}}\npodman: {{socket: no}}\n", 0o600)
+
+
+def audit(*args, **kw):
+    r = subprocess.run([PAVISE, "audit", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
+    return r.returncode, r.stdout.decode(errors="surrogateescape"), r.stderr.decode(errors="replace")
+
+
+def findings(f, *args):
+    code, out, err = audit("--config", f.config(), "--format", "json", *args)
+    return code, json.loads(out)["findings"] if out else err
+
+
+def failing(found, fid):
+    return sorted(x["subject"]["name"] for x in found if x["id"] == fid and x["verdict"] == "fail")
+
+
+def test_what_others_get_wrong(tap):
+    """The cases of docker-bench, through the engine: read-only /, /var/run, 0:0, stopped privileged, no cap_drop ..."""
+    compose = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+    task = {"com.docker.swarm.service.id": "a" * 25, "com.docker.swarm.service.name": "shop_api", "com.docker.stack.namespace": "shop"}
+    boxes = [box(1, "root-ro", mounts=[bind("/")]), box(2, "var-run", mounts=[bind("/var/run")]), box(3, "zero", config={"User": "0:0"}),
+             box(4, "stopped-privileged", host={"Privileged": True}), box(5, "pid", host={"PidMode": "host"}), box(6, "caps", host={"CapDrop": None}),
+             box(7, "local-db", host={"PortBindings": {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5432"}]}}), box(8, "fine"),
+             box(9, "shop-web-1", labels=compose), box(10, "shop-web-2", labels=compose, host={"PidsLimit": None}),
+             box(11, "shop_api.1.x", labels=task), box(12, "shop_api.2.x", labels=task)]
+    service = {"ID": "a" * 25, "Spec": {"Name": "shop_api", "Labels": {"com.docker.stack.namespace": "shop"}, "TaskTemplate": {"ContainerSpec": {
+        "Image": "a:1", "Mounts": [{"Type": "bind", "Source": "/var/run/docker.sock", "Target": "/s", "ReadOnly": True}]}}}}
+    with Folder() as f:
+        e = Engine(f.path, boxes, [service])
+        code, found = findings(f, "--only", "ctr")
+        tap.eq(failing(found, "ctr.docker-socket"), ["root-ro", "shop/api", "var-run"], "the socket and the folders above it, read-only too")
+        tap.eq(failing(found, "ctr.privileged"), ["stopped-privileged"], "stopped containers count")
+        tap.eq(failing(found, "ctr.non-root"), ["zero"], "0:0 is root")
+        tap.eq(failing(found, "ctr.cap-drop-all"), ["caps", "shop/api", "stopped-privileged"], "dropping nothing is a finding; privileged gives all back")
+        tap.eq(failing(found, "ctr.host-pid"), ["pid"], "pid host")
+        tap.eq(failing(found, "ctr.published-port"), [], "127.0.0.1 alone is none")
+        tap.eq([x for x in found if x["subject"]["name"] == "fine" and x["verdict"] in ("fail", "unknown")], [], "a hard container has no finding")
+        web = [x for x in found if x["id"] == "ctr.pids-limit" and x["subject"]["name"] == "shop/web"]
+        tap.ok(len(web) == 1 and web[0]["verdict"] == "fail" and web[0]["subject"]["instances"] == 2, "replicas are one subject, the worse counts", web)
+        tap.eq(web[0]["remedy"]["command"], "docker update --pids-limit 100 shop-web-2", "the command has the real name")
+        tap.ok(any(x["subject"]["kind"] == "service" and "docker service update --limit-pids 100 shop_api" == x.get("remedy", {}).get("command")
+                   for x in found), "a Swarm service is mended as one")
+        tap.eq(code, 1, "a failing high: status 1")
+        tap.eq({m for m, _ in e.asked}, {"GET"}, "the engine was only asked to read")
+        e.close()
+
+
+def test_first_screen(tap):
+    """20 containers with every fault there is: one screen."""
+    boxes = [box(i, f"c{i}", host={"SecurityOpt": None, "CapDrop": None, "PidsLimit": 0, "Memory": 0, "NanoCpus": 0, "ReadonlyRootfs": False,
+                                   "Privileged": i in (3, 17)}, config={"User": "", "Image": "a", "Healthcheck": None},
+                 mounts=[bind("/var/run/docker.sock")] if i in (5, 6) else []) for i in range(1, 21)]
+    with Folder() as f:
+        e = Engine(f.path, boxes)
+        code, out, err = audit("--config", f.config(), "--only", "ctr")
+        lines = out.splitlines()
+        tap.note(out)
+        os.makedirs(os.path.join(REPO, "build/test/evidence"), exist_ok=True)
+        with open(os.path.join(REPO, "build/test/evidence/audit-screen.txt"), "w") as o:
+            o.write(out)
+        tap.ok(len(lines) <= 15, f"at most 15 lines ({len(lines)})", out)
+        tap.ok("grade F" in lines[0], "the grade comes first", lines[0])
+        tap.ok(lines[1].startswith("critical"), "worst first", out)
+        for name in ("c3", "c17", "c5", "c6"):
+            tap.ok(re.search(rf"critical .*\b{name}\b", out), f"critical {name} is named", out)
+        tap.ok("docker update --pids-limit 100 c1 c" in out, "one command for all that have the fault", out)
+        tap.eq(code, 1, "status 1")
+        e.close()
+
+
+def test_speed(tap):
+    """200 containers: time and memory. The fake engine's own Python is part of it."""
+    with Folder() as f:
+        e = Engine(f.path, [box(i, f"c{i}") for i in range(200)])
+        conf = f.config()
+        audit("--config", conf, "--only", "ctr")
+        best = 9e9
+        for _ in range(5):
+            start = time.monotonic()
+            code, out, err = audit("--config", conf, "--only", "ctr")
+            best = min(best, time.monotonic() - start)
+        tap.eq(code, 0, "200 hard containers: nothing")
+        tap.ok(best < 0.25 * SLOW, f"200 containers within 250 ms ({best * 1000:.0f} ms)")
+        p = subprocess.Popen([PAVISE, "audit", "--config", conf, "--only", "ctr", "--format", "json"], stdout=subprocess.PIPE)
+        children = lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
+        child = wait_for(children)[0]
+        high = lambda: int(re.search(r"VmHWM:\s*(\d+)", open(f"/proc/{child}/status").read()).group(1))
+        before = 0
+        while before != high():  # more than a pipe holds: at the end of its work it waits for us, and grows no more
+            before = high()
+            time.sleep(0.5 * SLOW)
+        peak = high()
+        tap.ok(peak <= 20 << 10, f"peak memory {peak / 1024:.1f} MiB")
+        p.communicate(timeout=30)
+        e.close()
+
+
+def test_reader_is_confined(tap):
+    """What the reader holds while it waits for an answer."""
+    if os.geteuid():
+        raise Skip("needs root")
+    gate = threading.Event()
+    with Folder() as f:
+        e = Engine(f.path, [box(1, "a")], hold=gate)
+        p = subprocess.Popen([PAVISE, "audit", "--config", f.config(), "--only", "ctr"], stdout=subprocess.PIPE)
+        try:
+            wait_for(lambda: ("GET", "/containers/json?all=1") in e.asked)
+            child = wait_for(lambda: open(f"/proc/{p.pid}/task/{p.pid}/children").read().split())
+            status = open(f"/proc/{child[0]}/status").read()
+            get = lambda k: re.search(rf"^{k}:\s*(.*)$", status, re.M).group(1)
+            tap.eq(get("Uid").split(), ["65534"] * 4, "nobody's")
+            tap.eq(int(get("CapEff"), 16), 1 << 2, "reads what root reads, and nothing else")
+            tap.eq((get("NoNewPrivs"), get("Seccomp")), ("1", "2"), "no new privileges, a filter on system calls")
+            fds = [os.readlink(f"/proc/{child[0]}/fd/{n}") for n in os.listdir(f"/proc/{child[0]}/fd")]
+            tap.ok(not any("docker.sock" in x for x in fds) and sum(x.startswith("socket:") for x in fds) == 1, "one socket, to the command", fds)
+        finally:
+            gate.set()
+            p.communicate(timeout=20)
+        e.close()
+
+
+def test_engine_trouble(tap):
+    """What cannot be asked is unknown, never a pass, and never the end."""
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+    rows = {"no engine": (None, 0), "500": ({"json?all": b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"}, 3), "garbage": ({"json?all": b"\0" * 5000}, 3),
+            "cut short": ({"json?all": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n["}, 3), "no list": ({"json?all": ok % (2, b"{}")}, 3),
+            "deep": ({"json?all": ok % (200000, b"[" * 200000)}, 3), "one bad inspect": ({"/json": ok % (2, b"[]")}, 3),
+            "20 MB": ({"json?all": ok % (20 << 20, b" " * (20 << 20))}, 3)}
+    for name, (answers, want) in rows.items():
+        with Folder() as f:
+            e = Engine(f.path, [box(1, "a")], answers={k: v for k, v in answers.items() if k != "/json"} if answers else {}) if answers is not None else None
+            if e and "/json" in answers:
+                e.raw[f"/containers/{1:064x}/json"] = b"[]"
+            code, found = findings(f, "--only", "ctr")
+            tap.ok(code == want and not any(x["verdict"] == "pass" for x in found), f"{name}: status {want}, and nothing passes", f"{code} {str(found)[:300]}")
+            if e:
+                e.close()
+
+
+HOSTILE = ["\x1b[31mred", "a\nb", "<script>alert(1)</script>", "@everyone", "[x](http://evil)", "a|b", "`id`", "$(id)", "'; rm -rf /", "\u202eevil", "&amp;", '"', "]]>",
+           "{{7*7}}", "%00", "javascript:x", "../../etc", "a\tb", "a\x7fb", "-->", "\u0085x", "![i](http://x)", "#1", "name with spaces", "*", "\\", "\\n", "<!--", "é", "日本"]
+
+
+def test_formats(tap):
+    """Hostile names through every format; each output is read again."""
+    boxes = [box(i + 1, n, labels={"com.docker.compose.project": n, "com.docker.compose.service": n}, config={"User": "0", "Image": n}) for i, n in enumerate(HOSTILE)]
+
+    class Page(html.parser.HTMLParser):
+        tags = set()
+
+        def handle_starttag(self, tag, attrs):
+            self.tags.add(tag)
+
+    with Folder() as f:
+        e = Engine(f.path, boxes)
+        conf = f.config()
+        for fmt in ("table", "json", "jsonl", "sarif", "junit", "markdown", "html"):
+            code, out, err = audit("--config", conf, "--only", "ctr", "--format", fmt, *(["--all"] if fmt == "table" else []))
+            raw = [c for c in out if (ord(c) < 32 and c not in "\n\t") or ord(c) in (0x7f, 0x85, 0x202e)]
+            tap.ok(code == 1 and not raw and "\ufffd" not in out, f"{fmt}: nothing that a terminal would act on", f"{code} {raw[:5]} {err[:200]}")
+            if fmt == "json":
+                tap.ok(len({x["subject"]["name"] for x in json.loads(out)["findings"]}) >= len(HOSTILE) - 1, "json: every name arrives")
+            elif fmt == "jsonl":
+                tap.ok(all(json.loads(l) for l in out.splitlines()), "jsonl: each line is an object")
+            elif fmt == "sarif":
+                run = json.loads(out)["runs"][0]
+                tap.ok(run["results"] and all(r["ruleId"] for r in run["results"]), "sarif: results with rules")
+            elif fmt == "junit":
+                tap.ok(ET.fromstring(out).tag == "testsuites", "junit: valid XML")
+            elif fmt == "markdown":
+                tap.ok("<script" not in re.sub(r"`[^`]*`", "", out) and "](http" not in re.sub(r"`[^`]*`", "", out), "markdown: links and tags stay text")
+            elif fmt == "html":
+                page = Page()
+                page.feed(out)
+                tap.ok("script" not in page.tags and "img" not in page.tags and "Content-Security-Policy" in out, "html: no script, with a policy", page.tags)
+        e.close()
+
+
+GOOD = """services:
+  web:
+    image: a:1.2@sha256:00
+    user: "1001:1001"
+    read_only: true
+    tmpfs: /tmp:size=64m
+    pids_limit: 100
+    mem_limit: 512m
+    memswap_limit: 512m
+    cpus: 1.5
+    cap_drop: [ALL]
+    security_opt: ["no-new-privileges:true"]
+    restart: unless-stopped
+    healthcheck: {test: [CMD, true]}
+"""
+
+
+def test_compose(tap):
+    with Folder() as f:
+        good, bad = f.write("good/compose.yaml", GOOD), f.write("bad/compose.yaml", GOOD.replace("    pids_limit: 100\n", "    privileged: true\n"))
+        tap.eq(audit("--compose", good)[0], 0, "a hard file passes")
+        tap.eq(audit("--compose", os.path.dirname(good))[0], 0, "its folder will do")
+        code, out, err = audit("--compose", bad)
+        tap.ok(code == 1 and "ctr.privileged" in out and "ctr.pids-limit" in out and "bad/web" in out, "a soft one fails", out)
+        tap.ok("services: {web: {pids_limit: 100}}" in out, "the patch names the service", out)
+        sarif = json.loads(audit("--compose", bad, "--format", "sarif")[1])["runs"][0]["results"]
+        where = [r["locations"][0]["physicalLocation"] for r in sarif if r["ruleId"] == "ctr.privileged"][0]
+        tap.eq(where["region"]["startLine"], 7, "sarif points to the line")
+        base = f.write("base.json", audit("--compose", bad, "--format", "json")[1])
+        tap.eq(audit("--compose", bad, "--baseline", base)[0], 0, "what the baseline has is known")
+        tap.eq(audit("--compose", bad, "--baseline", good)[0], 2, "a baseline that is none is an error")
+        soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 30 * 86400))
+        entry = "- {{id: {}, subject: bad/web, reason: a test, owner: me, expires: {}}}\n"
+        f.write("bad/pavise.ignore", entry.format("ctr.privileged", soon) + entry.format("ctr.pids-limit", soon) + entry.format("ctr.cap-drop-all", soon))
+        code, out, err = audit("--compose", bad)
+        tap.ok(code == 0 and "accepted in pavise.ignore" in out, "what is accepted counts no more, and is said", f"{code}\n{out}{err}")
+        f.write("bad/pavise.ignore", entry.format("ctr.privileged", "2020-01-01") + entry.format("ctr.seccomp", soon))
+        code, found, err = audit("--compose", bad, "--format", "json")
+        ids = {x["id"] for x in json.loads(found)["findings"]}
+        tap.ok(code == 1 and {"ignore.invalid", "ignore.unused"} <= ids | {"ignore.invalid"} and "ignore.unused" in ids, "an expired entry is a finding again", ids)
+        os.unlink(os.path.join(f.path, "bad/pavise.ignore"))
+        tap.eq(audit("--compose", bad, "--only", "ctr.privileged", "--skip", "ctr.privileged")[0], 3, "nothing to check where something was named")
+        tap.eq(audit("--compose", bad, "--only", "ctr.nothing")[0], 2, "an id that does not exist")
+        tap.eq(audit("--compose", f.path + "/absent.yaml")[0], 2, "a file that does not exist")
+        tap.eq(audit("--compose", bad, "--only", "img")[0], 3, "checks that say nothing about a Compose file")
+        tap.eq(audit("--compose", f.write("odd/compose.yaml", "services: ["))[0], 3, "a file that cannot be read is unknown")
+        tap.eq(audit("--compose", bad, "--only", "ctr.healthcheck,ctr.tmpfs-tmp")[0], 0, "what was asked for passes")
+
+
+def test_dockerfile(tap):
+    with Folder() as f:
+        good = f.write("Dockerfile", "FROM debian:12.5\nRUN apt-get install -y curl=7.88.1-10\nUSER 1001\nHEALTHCHECK CMD true\n")
+        bad = f.write("Dockerfile.bad", "FROM debian\nRUN curl -k https://x.example/i.sh | sh\nENV API_KEY=0123456789abcdef\n")
+        tap.eq(audit("--dockerfile", good)[0], 0, "a good one passes")
+        code, out, _ = audit("--dockerfile", bad, "--format", "json")
+        got = {x["id"]: x["subject"].get("line") for x in json.loads(out)["findings"] if x["verdict"] == "fail"}
+        tap.ok(code == 1 and got.get("img.curl-pipe-shell") == 2 and got.get("img.tls-off") == 2 and got.get("ctr.env-secret") == 3 and
+               got.get("ctr.image-tag") == 1 and "ctr.non-root" in got, "a bad one fails with its lines", got)
+        tap.ok("0123456789abcdef" not in out, "the secret is not shown")
+
+
+def test_saved_host(tap):
+    with Folder() as f:
+        f.write("h/etc/ssh/sshd_config", "PermitRootLogin yes\n")
+        f.write("h/etc/systemd/system/web.service", "[Service]\nExecStart=/srv/web\nEnvironmentFile=/srv/shop/.env\n")
+        f.write("h/srv/shop/.env", "SECRET_KEY=sw0rdf1sh\n")
+        f.write("h/proc/1/comm", "init\n")
+        code, out, err = audit("--facts", f.path + "/h", "--format", "json")
+        got = {x["id"] for x in json.loads(out)["findings"] if x["verdict"] == "fail"}
+        want = {"ssh.password-auth", "ssh.root-login", "ssh.ban-engine", "unit.private-tmp", "unit.no-new-privileges", "unit.non-root",
+                "unit.environment-file", "file.env-mode", "secret.key-length"}
+        tap.ok(want <= got, "a saved host is judged from its files", sorted(want - got))
+        tap.eq(code, 1, "status 1")
+        tap.ok("sw0rdf1sh" not in out, "no value is shown")
+        screen = audit("--facts", f.path + "/h", "--all")[1]
+        tap.ok("project /srv/shop: unit web.service" in screen, "which project was found, and why", screen[:300])
+
+
+main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
+     test_saved_host)
