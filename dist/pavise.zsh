@@ -13,6 +13,7 @@ _pavise() {
 		'undo:take one act back'
 		'doctor:what this machine can and cannot do'
 		'explain:why, how it is attacked, how it is mended'
+		'audit:the checklist\: what is set up unsafely, and how to mend it'
 		'scan:secrets in code, in git history, in a container'
 		'config:check it, show what is in force, print a sample'
 		'version:the version'
@@ -111,6 +112,23 @@ _pavise() {
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
 			'*::word:{compadd -- ${(f)"$(pavise explain --list 2>/dev/null | cut -d" " -f1)"}}' ;;
+	audit)
+		_arguments \
+			'--compose=[a Compose file before it is deployed (or its folder; with overrides\: a.yaml,b.yaml)]:FILE:_files' \
+			'--dockerfile=[a Dockerfile]:FILE:_files' \
+			'--facts=[a saved host\: a folder with its files (etc/, proc/ ...)]:DIR:' \
+			'--only=[only these checks, or families such as ctr, ssh]:ID,...:' \
+			'--skip=[all but these]:ID,...:' \
+			'--all[every finding with its evidence, also what passed or does not apply]' \
+			'--fail-on=[exit 1 from this severity on (default\: high)]:SEVERITY:(critical high medium low info)' \
+			'--baseline=[an earlier report as JSON\: what stands in it is known]:FILE:_files' \
+			'--format=[table (default), json, jsonl, sarif, junit, markdown, html]:FORMAT:(table json jsonl sarif junit markdown html)' \
+			'--output=[write to FILE]:FILE:_files' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
 	scan)
 		_arguments \
 			'--history[also every blob of the git history, reachable or not]' \
@@ -153,7 +171,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(guard status top events off on allow undo doctor explain scan config version help exit-codes)' ;;
+			'*::word:(guard status top events off on allow undo doctor explain audit scan config version help exit-codes)' ;;
 	esac
 }
 _pavise "$@"
