@@ -19,7 +19,7 @@ def dead(c):
 
 def test_cpu(tap):
     with Dockerd() as d:
-        idle = d.run("pvnet burn 1000 2", name="idle", restart="always")
+        idle = d.run("sleep 1000", name="idle", restart="always")
         with Guard(d, FAST) as g:
             for name, policy in (("miner", "always"), ("miner2", "on-failure:3"), ("miner3", "")):
                 c = d.run("pvnet burn 1000", name=name, image=d.variant(name), restart=policy or None)

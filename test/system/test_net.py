@@ -147,9 +147,10 @@ def test_flood(tap):
         with Guard(d) as g:
             tap.eq(c.exec("pvnet", "flood", OUT4, "3333", str(n), timeout=120), f"{n} 0 0", f"{n} connects, all refused")
             def total():
-                return sum(x["count"] for x in g.notices("net.stratum", "flood"))
+                lost = g.ask({"verb": "status"})[-1]["status"]["counts"]["lost"]  # a busy machine's ring runs over
+                return sum(x["count"] for x in g.notices("net.stratum", "flood")) + lost
             wait_for(lambda: total() >= n, 15)
-            tap.eq(total(), n, "the notices count every one")
+            tap.eq(total(), n, "the notices count every one, and what was lost is counted, too")
             tap.eq(c.net(f"connect {OUT4} 3333", f"connect {OUT4} 443"), ["EPERM", "ok"], "and it goes on afterwards")
 
 
