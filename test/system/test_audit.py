@@ -356,5 +356,52 @@ def test_saved_host(tap):
         tap.ok("project /srv/shop: unit web.service" in screen, "which project was found, and why", screen[:300])
 
 
+def test_real_engine(tap):
+    """20 containers and a service of a real dockerd; what it prints as a command is run, and mends."""
+    with Dockerd() as d, Folder() as f:
+        d.run("sleep 1000", name="plain")
+        d.run("sleep 1000", name="hard", SecurityOpt=["no-new-privileges"], CapDrop=["ALL"], ReadonlyRootfs=True, PidsLimit=50, Memory=64 << 20,
+              NanoCpus=500000000, Tmpfs={"/tmp": "size=1m"}, RestartPolicy={"Name": "always"})
+        d.run("sleep 1000", name="never-started", start=False, Privileged=True)
+        d.run("sleep 1000", name="sock", start=False, Binds=["/var/run:/host_run:ro"])
+        d.run("sleep 1000", name="root", start=False, Binds=["/:/host:ro"])
+        d.run("sleep 1000", name="db", start=False, ports={"5432/tcp": 15432}, env=["POSTGRES_PASSWORD=postgres"])
+        d.run("sleep 1000", name="shop-web-1", labels={"com.docker.compose.project": "shop", "com.docker.compose.service": "web",
+                                                       "com.docker.compose.project.working_dir": f.path})
+        for i in range(13):
+            d.run("sleep 1000", name=f"more{i}", start=False)
+        f.write(".env", "A=1\n")
+        conf = f.write("pavise.yaml", f"docker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n", 0o600)
+        look = lambda *a: json.loads(audit("--config", conf, "--format", "json", *a)[1])["findings"]
+        found = look("--only", "ctr,file.env-mode,host.swarm-ports")
+        tap.eq(failing(found, "ctr.privileged"), ["never-started"], "created and privileged")
+        tap.eq(failing(found, "ctr.docker-socket"), ["root", "sock"], "the socket by a folder above it")
+        tap.eq(failing(found, "ctr.published-port"), ["db"], "a published database")
+        tap.eq(failing(found, "ctr.env-secret"), ["db"], "a password that everybody tries")
+        hard = [x for x in found if x["subject"]["name"] == "hard" and x["verdict"] == "fail"]
+        tap.eq(sorted(x["id"] for x in hard), ["ctr.healthcheck", "ctr.non-root"], "a hard one has two left")
+        tap.eq(failing(found, "file.env-mode"), [f.path + "/.env"], "its project was found by its label")
+        screen = audit("--config", conf, "--only", "ctr")[1]
+        tap.ok(len(screen.splitlines()) <= 15, "one screen", screen)
+        cli = shutil.which("docker")
+        if not cli:
+            tap.skip("the printed commands", "no docker command here")
+            return
+        live = {x["id"]: [] for x in found}
+        for x in found:
+            command = x.get("remedy", {}).get("command", "")
+            if x["verdict"] == "fail" and command.startswith("docker update "):
+                live[x["id"]].append(command)
+        for fid, commands in live.items():
+            for command in commands:
+                r = subprocess.run([cli, *command.split()[1:]], env={**os.environ, "DOCKER_HOST": f"unix://{d.sock}"}, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, timeout=60)
+                if r.returncode:
+                    tap.note(f"{command}: {r.stdout.strip()[:200]}")
+        again = look("--only", "ctr")
+        for fid in ("ctr.pids-limit", "ctr.memory-limit", "ctr.cpu-limit", "ctr.restart-policy"):
+            tap.ok(live[fid] and not failing(again, fid), f"{fid}: {len(live[fid])} commands, and none is left", failing(again, fid))
+
+
 main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
-     test_saved_host)
+     test_saved_host, test_real_engine)
