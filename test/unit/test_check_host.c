@@ -322,6 +322,16 @@ static const struct {
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/10periodic", "APT::Periodic::Unattended-Upgrade \"7\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/etc/x", "", 0 } }, NULL, U },
+	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/x", "", 0 } }, NULL, F },
+	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=no\n", 0 } }, NULL, F },
+	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/default/ufw", "DEFAULT_INPUT_POLICY=\"ACCEPT\"\n", 0 } }, NULL, F },
+	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/default/ufw", "DEFAULT_INPUT_POLICY=\"DROP\"\n", 0 } }, NULL, P },
+	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/nftables.conf", "table x {}", 0 } }, NULL, U },
+	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "systemd\n", 0 } }, NULL, F },
+	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "pavise-sender\n", 0 }, { "/etc/systemd/system/timers.target.wants/apt-daily.timer", "", 0 } }, NULL, F },
+	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "pavise-engine\n", 0 } }, NULL, P },
+	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "x\n", 0 }, { "/etc/systemd/system/timers.target.wants/pavise-monitor.timer", "", 0 } }, NULL, P },
+	{ ID_MON_TIMER_ACTIVE, { { "/etc/x", "", 0 } }, NULL, U },
 	{ ID_TLS_ACME_PERM, { { "/etc/x", "", 0 } }, NULL, N },
 	{ ID_TLS_ACME_PERM, { { "/etc/dokploy/traefik/dynamic/acme.json", "{}", 0644 } }, NULL, F },
 	{ ID_TLS_ACME_PERM, { { "/srv/shop/letsencrypt/acme.json", "{}", 0640 } }, NULL, F },
@@ -413,8 +423,8 @@ static const struct {
 };
 
 static const char *const not_built[] = {
-	"fw.active-default-deny", "fw.docker-bypass", "tls.https-on", "tls.redirect", "tls.expiry", "tls.renewal",
-	"host.dokploy-setup-open", "host.stats-now", "secret.rotation-age", "mon.timer-active", "mon.alert-channel", "ci.present",
+	"fw.docker-bypass", "tls.https-on", "tls.redirect", "tls.expiry", "tls.renewal",
+	"host.dokploy-setup-open", "host.stats-now", "secret.rotation-age", "mon.alert-channel", "ci.present",
 	"image.new-executables", "dokploy.unknown-deploys", "app.", "upd.pending",
 };
 
