@@ -357,6 +357,16 @@ static bool is_vault(struct audit *a, const char *dir)
 	       ((has_file(a, dir, "keys") && has_file(a, dir, "snapshots")) || has_file(a, dir, "README"));
 }
 
+/* The three are looked at together; only what was asked for is told. */
+static int add_wanted(struct audit *a, struct finding *f)
+{
+	if (f && !a->select.on[f->id]) {
+		(void) finding_free(f);
+		return 0;
+	}
+	return gather_add(a, f, NULL);
+}
+
 struct backups {
 	uint64_t newest_us, files;
 	bool empty, vault;
@@ -433,7 +443,7 @@ static int backup_location(struct place *p, const char *dir, const struct stat *
 			finding_remedy(f, "keep it outside of the repository", pv_buf_str(&cmd));
 		}
 	}
-	return gather_add(p->a, f, NULL);
+	return add_wanted(p->a, f);
 }
 
 static int backup_contents(struct place *p, const char *dir)
@@ -464,8 +474,8 @@ static int backup_contents(struct place *p, const char *dir)
 		finding_evidence(f, "newest", NULL, 0, "%s", !b.files ? "there is none" : b.newest);
 		finding_remedy(f, "look at the job that makes it", "systemctl list-timers");
 	}
-	r = gather_add(p->a, e, NULL);
-	return r < 0 ? finding_free(f), r : gather_add(p->a, f, NULL);
+	r = add_wanted(p->a, e);
+	return r < 0 ? finding_free(f), r : add_wanted(p->a, f);
 }
 
 /* Folders called backup* in the project and beside it. */
@@ -503,11 +513,11 @@ static int backups(struct place *p)
 
 		finding_unknown(f, REASON_ABSENT);
 		finding_evidence(f, "backups", NULL, 0, "no folder called backup* in it or beside it");
-		r = gather_add(p->a, f, NULL);
+		r = add_wanted(p->a, f);
 		if (r == 0)
-			r = gather_add(p->a, gather_finding(ID_BACKUP_LOCATION_MODE, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir), NULL);
+			r = add_wanted(p->a, gather_finding(ID_BACKUP_LOCATION_MODE, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir));
 		if (r == 0)
-			r = gather_add(p->a, gather_finding(ID_BACKUP_ENCRYPTED, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir), NULL);
+			r = add_wanted(p->a, gather_finding(ID_BACKUP_ENCRYPTED, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir));
 	}
 	return r;
 }

@@ -95,8 +95,9 @@ static bool is_dir(const char *dir, const char *name)
 static bool exists(const char *dir, const char *name)
 {
 	pv_autofree char *path = join(dir, name);
+	struct stat st;
 
-	return path && access(path, F_OK) == 0;
+	return path && stat(path, &st) == 0; /* access() would forget a capability to read that is all this process has */
 }
 
 /* May what was pointed to from `from` be read? The kernel refuses a user what is not his; root must refuse itself. */

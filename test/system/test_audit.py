@@ -356,6 +356,78 @@ def test_saved_host(tap):
         tap.ok("project /srv/shop: unit web.service" in screen, "which project was found, and why", screen[:300])
 
 
+UNIT_BAD = "[Service]\nExecStart=/srv/shop/run\nEnvironment=DB_PASSWORD=hunter2hunter2\nWorkingDirectory=/srv/shop\n"
+UNIT_GOOD = "[Service]\nExecStart=/srv/shop/run\nUser=shop\nPrivateTmp=yes\nNoNewPrivileges=yes\nEnvironmentFile=/srv/shop/.env\nWorkingDirectory=/srv/shop\n"
+KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
+# row of the requirements: the checks that answer for it
+PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.env-example-clean", "P1.5": "unit.environment-file",
+           "P2.1": "git.dumps-sessions", "P2.2": "git.dumps-sessions", "P2.3": "backup.location-mode", "P2.4": "backup.location-mode",
+           "P3.1": "unit.private-tmp", "P3.2": "unit.no-new-privileges", "P3.3": "unit.environment-file", "P3.4": "unit.non-root",
+           "P4.3": "secret.key-length", "P5.4": "backup.encrypted", "P6.4": "mon.timer-active", "G4.5": "host.swarm-ports",
+           "G4.4": "host.panel-exposed", "G6.1": "host.panel-exposed", "G6.3": "host.swarm-ports", "G4.2": "host.miner-connection",
+           "G6.4": "ssh.password-auth,ssh.root-login,ssh.ban-engine", "G2.1": "ctr.no-new-privileges",
+           "G2.2": "ctr.readonly-rootfs", "G2.3": "ctr.pids-limit", "G2.4": "ctr.cpu-limit,ctr.memory-limit", "G2.5": "ctr.non-root",
+           "G2.6": "ctr.cap-drop-all", "G4.3": "ctr.host-path,ctr.docker-socket,ctr.no-new-privileges,ctr.cap-drop-all,ctr.readonly-rootfs",
+           "G4.6": "host.docker-sock-perm,ctr.docker-socket", "G6.2": "ctr.docker-socket", "G4.8": "ssh.ban-engine"}
+
+
+def plant(f, name, good):
+    """A host on which every row of PLANTED fails, or passes."""
+    top, w = f"{f.path}/{name}", lambda path, text, mode=0o644: f.write(f"{name}/{path}", text, mode)
+    os.makedirs(top + "/srv/shop")
+    git = lambda *a: subprocess.run(["git", "-C", top + "/srv/shop", "-c", "user.name=x", "-c", "user.email=x@x", *a], check=True, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": f.path})
+    git("init", "-q")
+    w("srv/shop/.env", f"SECRET_KEY={KEY}\n" if good else "SECRET_KEY=tooshort\n", 0o600 if good else 0o644)
+    w("srv/shop/.env.example", "SECRET_KEY=\n" if good else f"API_KEY={KEY}\n")
+    w("srv/shop/db.sql.gz", "x")
+    w("srv/shop/session_string.txt", "x")
+    if good:
+        w("srv/shop/.gitignore", ".env\n*.sql.gz\nsession_string*\n")
+        git("add", ".gitignore", ".env.example")
+    else:
+        git("add", "-A")
+    backups = w("srv/backups/a.age" if good else "srv/shop/backups/a.sql", "age-encryption.org/v1\n" if good else "CREATE TABLE x;")
+    os.chmod(os.path.dirname(backups), 0o700 if good else 0o755)
+    w("etc/systemd/system/shop.service", UNIT_GOOD if good else UNIT_BAD)
+    w("etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n" if good else "PermitRootLogin yes\n")
+    w("proc/7/comm", "pavise-engine\n" if good else "bash\n")
+    w("proc/net/tcp", "x\n" + ("" if good else " 0: 0100000A:1000 0A007BCB:0D05 01 0\n"))
+    w("proc/net/udp", "x\n")
+    w("run/docker.sock", "", 0o660 if good else 0o666)
+    w("engine/info.json", json.dumps({"Swarm": {"LocalNodeState": "active"}}))
+    if good:
+        w("etc/ufw/ufw.conf", "\nENABLED=yes\n")
+        w("etc/ufw/user.rules", "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n")
+    soft = {"SecurityOpt": None, "CapDrop": None, "ReadonlyRootfs": False, "PidsLimit": None, "Memory": 0, "NanoCpus": 0}
+    address = "127.0.0.1" if good else ""
+    b = box(1, "dokploy", host={**({} if good else soft), "PortBindings": {"3000/tcp": [{"HostIp": address, "HostPort": "3000"}]}},
+            config={"Image": "dokploy/dokploy:v0.29.3", "User": "1001" if good else ""}, mounts=[] if good else [bind("/var/run/docker.sock"), bind("/etc", True)])
+    w("engine/list.json", json.dumps([{"Id": b["Id"], "Labels": {}}]))
+    w(f"engine/inspect-{b['Id']}.json", json.dumps(b))
+    return top
+
+
+def test_requirements(tap):
+    """One planted host on which every row fails, and the same made good, on which it passes. What is printed is the proof."""
+    os.makedirs(os.path.join(REPO, "build/test/evidence"), exist_ok=True)
+    with Folder() as f:
+        hosts = {good: plant(f, "good" if good else "bad", good) for good in (False, True)}
+        for row, ids in PLANTED.items():
+            shown, fine = "", []
+            for good, top in hosts.items():
+                verdicts = {}
+                for x in json.loads(audit("--facts", top, "--only", ids, "--format", "json")[1])["findings"]:
+                    verdicts.setdefault(x["id"], set()).add(x["verdict"])
+                fine += [all("fail" not in v and "pass" in v for v in verdicts.values()) if good else all("fail" in v for v in verdicts.values())]
+                fine += [set(verdicts) == set(ids.split(","))]
+                args = ["--facts", top, "--only", ids, "--all"]
+                shown += f"$ pavise audit --facts {'good' if good else 'bad'} --only {ids} --all\n" + audit(*args)[1].replace(f.path, "") + "\n"
+            with open(os.path.join(REPO, "build/test/evidence", row + ".txt"), "w") as o:
+                o.write(shown)
+            tap.ok(all(fine), f"{row}: {ids} fails on the planted host and passes on the mended one", shown)
+
+
 def test_real_engine(tap):
     """20 containers and a service of a real dockerd; what it prints as a command is run, and mends."""
     with Dockerd() as d, Folder() as f:
@@ -404,4 +476,4 @@ def test_real_engine(tap):
 
 
 main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
-     test_saved_host, test_real_engine)
+     test_saved_host, test_requirements, test_real_engine)
