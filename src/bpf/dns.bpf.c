@@ -383,8 +383,7 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 	e->pad = 0;
 	e->pattern = kind == EVENT_DNS ? s->state.pattern : DNS_NO_PATTERN;
 	e->name_len = s->state.len;
-	for (int i = 0; i < sizeof(e->name); i++)
-		e->name[i] = i < e->name_len ? s->state.name[i] : 0;
+	__builtin_memcpy(e->name, s->state.name, sizeof(e->name));
 	key.cgroup = s->cgroup;
 	key.name_hash = s->state.name_hash;
 	asker = kind == EVENT_DNS ? bpf_map_lookup_elem(&asked, &key) : NULL;
@@ -710,7 +709,7 @@ static __always_inline bool is_marked(struct __sk_buff *skb)
 	return m && (m->flags & MARK_DNS);
 }
 
-static __noinline int look_out(struct __sk_buff *skb)
+GLOBAL int pv_look_out(struct __sk_buff *skb)
 {
 	struct packet p = { 0 };
 	int r;
@@ -732,7 +731,7 @@ static __noinline int look_out(struct __sk_buff *skb)
 
 /* A datagram that holds one question, and that one is nobody's concern: whoever sends it and wherever to, it passes.
  * Most are like that, so this comes before the question of who it is, which costs as much. */
-static __noinline int is_clean(struct __sk_buff *skb, __u32 off)
+GLOBAL int pv_is_clean(struct __sk_buff *skb, __u32 off)
 {
 	int slot, clean = 0;
 	struct scratch *s;
@@ -750,7 +749,7 @@ static __noinline int is_clean(struct __sk_buff *skb, __u32 off)
 	return clean;
 }
 
-/* Every packet of the machine comes by here: what look_out() would only pass is passed by as few steps as can be. */
+/* Every packet of the machine comes by here: what pv_look_out() would only pass is passed by as few steps as can be. */
 SEC("cgroup_skb/egress") int pv_egress(struct __sk_buff *skb)
 {
 	struct start s;
@@ -758,10 +757,10 @@ SEC("cgroup_skb/egress") int pv_egress(struct __sk_buff *skb)
 	if (read_start(skb, &s) && !port_blocked(s.dport)) {
 		if (s.dport != 53 && s.last != EMBEDDED_RESOLVER && !is_marked(skb))
 			return PASS;
-		if (s.udp && is_clean(skb, s.l4 + 8))
+		if (s.udp && pv_is_clean(skb, s.l4 + 8))
 			return PASS;
 	}
-	return look_out(skb) == DROP ? DROP : PASS; /* the verifier wants to see the range */
+	return pv_look_out(skb) == DROP ? DROP : PASS; /* the verifier wants to see the range */
 }
 
 /* ---- what comes in ---- */
@@ -788,7 +787,7 @@ static __noinline int remember_asker(struct __sk_buff *skb, const struct packet 
 	return PASS;
 }
 
-static __noinline int look_in(struct __sk_buff *skb)
+GLOBAL int pv_look_in(struct __sk_buff *skb)
 {
 	struct packet p = { 0 };
 	__u32 heard = PEER_HEARD;
@@ -808,7 +807,7 @@ SEC("cgroup_skb/ingress") int pv_ingress(struct __sk_buff *skb)
 	struct start s;
 
 	if (!read_start(skb, &s) || (s.udp && (s.dport == 53 || port_blocked(s.sport))))
-		(void) look_in(skb); /* it only remembers */
+		(void) pv_look_in(skb); /* it only remembers */
 	return PASS;
 }
 

@@ -52,7 +52,7 @@ struct dns_state {
 	__u32 questions; /* QDCOUNT */
 	__u32 pattern;	 /* DNS_LOOK_MATCH: which; else DNS_NO_PATTERN */
 	__u32 slot;	 /* kernel only: where this state lies; never reset */
-	__u8 name[256];	 /* wire form, folded, without the root label's zero: `len` octets, and rubbish */
+	__u8 name[256];	 /* wire form, folded, without the root label's zero; the rest is zero */
 };
 
 enum dns_read { DNS_MORE, DNS_END, DNS_BAD, DNS_CUT };
@@ -79,7 +79,7 @@ static inline void dns_reset(struct dns_state *s)
 {
 	__u32 slot = s->slot;
 
-	__builtin_memset(s, 0, __builtin_offsetof(struct dns_state, name));
+	__builtin_memset(s, 0, sizeof(*s));
 	s->slot = slot;
 	s->pattern = DNS_NO_PATTERN;
 }
