@@ -1,4 +1,4 @@
-/* file.*, git.dumps-sessions, backup.*: folders that somebody deploys from, what git knows about them, and their backups. */
+/* file.*, git.dumps-sessions, ci.present, backup.*: folders that somebody deploys from, what git knows about them, and their backups. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -522,6 +522,57 @@ static int backups(struct place *p)
 	return r;
 }
 
+/* --- the pipeline --- */
+
+static bool is_workflow(const char *name)
+{
+	return ends(name, ".yml") || ends(name, ".yaml");
+}
+
+static bool checks_something(struct audit *a, const char *path)
+{
+	static const char *const words[] = { "npm audit", "yarn audit", "pnpm audit", "pip-audit", "safety ", "pavise ci", "pavise scan", "osv-scanner",
+		"trivy", "govulncheck", "cargo audit", "ioc-scan" };
+	pv_autobuf text = PV_BUF_INIT;
+
+	if (!path || hostfs_read(&a->fs, path, 1 << 20, &text) < 0)
+		return false;
+	for (size_t i = 0; i < N_ELEMENTS(words); i++)
+		for (const char *p = pv_buf_str(&text); (p = strstr(p, words[i])); p++) {
+			const char *line = p;
+
+			while (line > pv_buf_str(&text) && line[-1] != '\n')
+				line--;
+			if (line[strspn(line, " \t")] != '#')
+				return true;
+		}
+	return false;
+}
+
+static int pipeline(struct place *p)
+{
+	struct finding *f = gather_finding(ID_CI_PRESENT, FINDING_FAIL, SUBJECT_REPOSITORY, p->dir, NULL);
+	struct names flows = { .arena = &p->a->arena, .wanted = is_workflow };
+	const char *dir = path_in(p, ".github/workflows");
+	int r = dir ? hostfs_list(&p->a->fs, dir, ENTRIES_MAX, take_name, &flows) : -ENOMEM;
+	bool checked = checks_something(p->a, path_in(p, ".gitlab-ci.yml")) || checks_something(p->a, path_in(p, ".woodpecker.yml"));
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < flows.n && !checked; i++)
+		checked = checks_something(p->a, arena_printf(&p->a->arena, "%s/%s", dir, flows.item[i]));
+	if (checked)
+		f->verdict = FINDING_PASS;
+	else if (p->git_error == -ENOENT)
+		f->verdict = FINDING_NOT_APPLICABLE;
+	else if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+		finding_unknown(f, gather_reason(r));
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, flows.n ? "none of its workflows looks at dependencies: add npm audit, pip-audit or pavise scan, on push and on a schedule" :
+					    "it has no workflow: add one that runs npm audit, pip-audit or pavise scan, on push and on a schedule", NULL);
+	return gather_add(p->a, f, NULL);
+}
+
 /* --- one project, and all --- */
 
 static int key_length(struct place *p, const char *name)
@@ -574,6 +625,8 @@ static int look(struct place *p)
 		r = example_clean(p, examples.item[i]);
 	if (r == 0 && on[ID_GIT_DUMPS_SESSIONS])
 		r = dumps(p);
+	if (r == 0 && on[ID_CI_PRESENT])
+		r = pipeline(p);
 	if (r == 0 && (on[ID_BACKUP_LOCATION_MODE] || on[ID_BACKUP_ENCRYPTED] || on[ID_BACKUP_FRESH]))
 		r = backups(p);
 	return r;
@@ -583,7 +636,7 @@ static int look(struct place *p)
 static int fill(struct audit *a)
 {
 	static const enum id ids[] = { ID_FILE_ENV_MODE, ID_FILE_ENV_IGNORED, ID_FILE_ENV_EXAMPLE_CLEAN, ID_GIT_DUMPS_SESSIONS,
-		ID_BACKUP_LOCATION_MODE, ID_BACKUP_ENCRYPTED, ID_BACKUP_FRESH };
+		ID_BACKUP_LOCATION_MODE, ID_BACKUP_ENCRYPTED, ID_BACKUP_FRESH, ID_CI_PRESENT };
 	int r = 0;
 
 	for (size_t i = 0; i < N_ELEMENTS(ids) && r == 0; i++) {

@@ -238,6 +238,12 @@ static const struct {
 	{ ID_GIT_DUMPS_SESSIONS, { { "/srv/shop/db.dump", "x", 0 }, { "/srv/shop/.gitignore", "*.dump\n", 0 } }, "", P },
 	{ ID_GIT_DUMPS_SESSIONS, { { "/srv/shop/init.sql", "CREATE TABLE a (b int);\n", 0 } }, "init.sql", P },
 	{ ID_GIT_DUMPS_SESSIONS, { { "/srv/shop/.git/index", "no index", 0 } }, "", U },
+	/* the pipeline */
+	{ ID_CI_PRESENT, { { "/srv/shop/x", "", 0 } }, NULL, N },
+	{ ID_CI_PRESENT, { { "/srv/shop/x", "", 0 } }, "", F },
+	{ ID_CI_PRESENT, { { "/srv/shop/.github/workflows/a.yml", "run: make\n# npm audit\n", 0 } }, "", F },
+	{ ID_CI_PRESENT, { { "/srv/shop/.github/workflows/a.yml", "run: npm audit --audit-level=high\n", 0 } }, "", P },
+	{ ID_CI_PRESENT, { { "/srv/shop/.gitlab-ci.yml", "script: [pip-audit]\n", 0 } }, "", P },
 	/* backups */
 	{ ID_BACKUP_LOCATION_MODE, { { "/srv/shop/x", "", 0 } }, NULL, N },
 	{ ID_BACKUP_LOCATION_MODE, { { "/srv/backups", NULL, 0755 } }, NULL, F },
@@ -424,7 +430,7 @@ static const struct {
 
 static const char *const not_built[] = {
 	"fw.docker-bypass", "tls.https-on", "tls.redirect", "tls.expiry", "tls.renewal",
-	"host.dokploy-setup-open", "host.stats-now", "secret.rotation-age", "mon.alert-channel", "ci.present",
+	"host.dokploy-setup-open", "host.stats-now", "secret.rotation-age", "mon.alert-channel",
 	"image.new-executables", "dokploy.unknown-deploys", "app.", "upd.pending",
 };
 
