@@ -9,8 +9,8 @@
 
 #define SOCKETS_BYTES (1u << 20) /* of each file; what lies behind is not seen, and that is told: -EFBIG */
 
-/* Calls fn for each established connection of the network namespace in which `pid` lives, with its remote end; fn
- * returns non-zero to stop. 0, -ENOENT (no such process), -EFBIG (there were more than are read). */
+/* Calls fn for each established connection of the network namespace in which `pid` lives, with its remote end, but for
+ * those of clients to a port that listens there: they chose that remote port, not we. fn returns non-zero to stop. 0, -ENOENT (no such process), -EFBIG (there were more than are read). */
 int sockets_remote(pid_t pid, int (*fn)(const struct ip_addr *addr, uint16_t port, void *arg), void *arg);
 
 #endif
