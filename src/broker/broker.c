@@ -48,6 +48,7 @@ static void tell_news(struct broker *b, uint64_t once)
 	struct broker_answer a = { .rep.value = broker_degraded(b) | once,
 				   .rep.value2 = kernel_off_until(b->kernel) };
 
+	b->off_told = a.rep.value2;
 	broker_reply(b, &a);
 }
 
@@ -134,7 +135,7 @@ static void look_around(struct broker *b, uint64_t now)
 	}
 	broker_probe_engines(b);
 	is = broker_degraded(b);
-	if (is != b->degraded || once)
+	if (is != b->degraded || once || kernel_off_until(b->kernel) != b->off_told)
 		tell_news(b, once);
 	b->degraded = is;
 }
