@@ -19,6 +19,7 @@
 #define DIGEST_ABOVE	 20
 #define ANSWER_US	 (90 * USEC_PER_SEC) /* a sender that died says nothing */
 #define WAKE_US		 (2 * USEC_PER_SEC)
+#define SUCCESS_KEEP_US	 USEC_PER_MIN /* a burst of deliveries is not doubled by writing down each success */
 
 struct flight { /* handed over, not answered */
 	uint64_t delivery; /* with OUTBOX_DIGEST; 0: free */
@@ -29,6 +30,7 @@ struct flight { /* handed over, not answered */
 struct lane { /* what is known of a channel */
 	uint64_t key;
 	uint64_t not_before_us;
+	uint64_t success_us, kept_us; /* of the last delivery; of the one that the store knows */
 	bool failing;
 	char name[64];
 };
@@ -300,11 +302,46 @@ static int flight_failed(struct outbox *o, struct flight *f, const struct outbox
 	return flight_over(o, f, 1, when, pv_buf_str(&error));
 }
 
+static void success_key(char *out, size_t size, uint64_t key)
+{
+	(void) snprintf(out, size, "channel.%016" PRIx64 ".success", key);
+}
+
+static void note_success(struct outbox *o, struct lane *lane, uint64_t wall_us)
+{
+	char name[48], value[24];
+
+	lane->success_us = wall_us;
+	if (wall_us >= lane->kept_us && wall_us - lane->kept_us < SUCCESS_KEEP_US)
+		return;
+	success_key(name, sizeof(name), lane->key);
+	(void) snprintf(value, sizeof(value), "%" PRIu64, wall_us);
+	if (store_kv_set(o->store, name, value) == 0)
+		lane->kept_us = wall_us;
+}
+
+uint64_t outbox_last_success(struct outbox *o, uint64_t key)
+{
+	const struct lane *lane = lane_find(o, key);
+	pv_autobuf value = PV_BUF_INIT;
+	uint64_t us = 0;
+	char name[48];
+
+	if (lane && lane->success_us)
+		return lane->success_us;
+	success_key(name, sizeof(name), key);
+	if (store_kv_get(o->store, name, &value) < 0 || parse_u64(pv_buf_str(&value), &us) < 0)
+		return 0;
+	return us;
+}
+
 static int flight_delivered(struct outbox *o, struct flight *f, uint64_t wall_us)
 {
 	struct lane *lane = lane_find(o, f->key);
 	int r = flight_over(o, f, 0, 0, NULL);
 
+	if (r >= 0 && lane)
+		note_success(o, lane, wall_us);
 	if (r < 0 || !lane || !lane->failing)
 		return r;
 	log_info("channel %s answers again", lane->name);

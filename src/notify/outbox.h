@@ -22,6 +22,10 @@ int outbox_run(struct outbox *o, const struct policy *p, uint64_t wall_us, uint6
 /* Reads the sender's answers until -EAGAIN; 0, or -EPIPE when the other end is closed. */
 int outbox_answers(struct outbox *o, uint64_t wall_us);
 
+/* Wall clock of the last delivery through the channel (store_channel_key()), also by an earlier engine, to the minute then;
+ * 0: none yet. */
+uint64_t outbox_last_success(struct outbox *o, uint64_t key);
+
 /* When attempt `attempt` (from 1) failed: how long to wait, in microseconds. A fifth less or more by `seed`; never less
  * than the receiver asked for (and then up to a fifth more), but that counts to 6 h at most. */
 uint64_t outbox_backoff_us(uint32_t attempt, uint32_t retry_after_s, uint32_t seed);
