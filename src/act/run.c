@@ -5,6 +5,17 @@ void act_run_start(struct act_run *run, const struct act_plan *plan)
 	*run = (struct act_run){ .plan = *plan, .last = ACT_WANT_NOTHING };
 }
 
+void act_run_again(struct act_run *run, const struct act_plan *plan)
+{
+	struct act_run before = *run;
+
+	act_run_start(run, plan);
+	run->restart_changed = before.restart_changed;
+	run->acted = before.acted;
+	run->scaled = before.scaled;
+	run->scaled_from = before.scaled_from;
+}
+
 static enum act_want finish(struct act_run *run, int result)
 {
 	run->result = result;
@@ -19,15 +30,34 @@ static enum act_want ask(struct act_run *run, enum act_step_kind step, struct br
 	return run->last = ACT_WANT_REQUEST;
 }
 
+/* An answer that broke off or came too late says nothing about what was done. */
+static bool may_have_acted(int result)
+{
+	switch (result) {
+	case 0:
+	case -EPIPE:
+	case -EREMOTEIO:
+	case -ETIMEDOUT:
+	case -ECONNRESET:
+	case -EBADMSG:
+	case -EIO:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* A request came back: note what undo needs. A failing step does not end the run: the cgroup decides. */
 static void note_answer(struct act_run *run, int result, uint64_t value)
 {
 	if (run->asked == ACT_RESTART_OFF && result == 0)
 		run->restart_changed = true;
-	if (run->asked == ACT_SCALE_ZERO && result == 0) {
+	if (run->asked == ACT_SCALE_ZERO && result == 0 && !run->scaled) { /* the second time it was zero already */
 		run->scaled = true;
 		run->scaled_from = value;
 	}
+	if (run->asked != ACT_RESTART_OFF && may_have_acted(result))
+		run->acted = true;
 	if (run->asked == ACT_CGROUP_FREEZE || run->asked == ACT_CGROUP_KILL || result == -EDQUOT)
 		run->result = result;
 }

@@ -20,14 +20,17 @@ struct act_run {
 	uint64_t deadline_us; /* of the wait for an empty cgroup */
 	bool restart_changed; /* ACT_RESTART_OFF went through: undo has something to take back */
 	bool forced;	      /* cgroup.kill had to help */
+	bool acted;	      /* a request that ends or freezes it went through, or may have; else it ended by itself */
 	uint64_t scaled_from; /* replicas before ACT_SCALE_ZERO; UINT64_MAX: global */
 	bool scaled;
 	int result;	      /* 0: done and proven; else why not */
 };
 
 void act_run_start(struct act_run *run, const struct act_plan *plan);
+/* The same workload once more, after -EDQUOT: what the first try changed already stays known, its old values above all. */
+void act_run_again(struct act_run *run, const struct act_plan *plan);
 /* `result` is what came of the last want (ignored at the first call): 0 or 1, or a negative errno. -ESRCH and
- * -ENOENT of a request mean that it was gone already. `value` is the broker's value of a request. */
+ * -ENOENT of a request mean that it was gone already, -EALREADY that it had ended. `value` is the broker's value of a request. */
 enum act_want act_run_next(struct act_run *run, int result, uint64_t value, uint64_t now_us, struct broker_req *ret_req,
 			   uint64_t *ret_until_us);
 

@@ -180,6 +180,11 @@ static bool cond_tell(struct load *l, enum condition c, bool holds, bool gone, u
 	return true;
 }
 
+void load_tell_again(struct load *l)
+{
+	l->cond[COND_CPU].active = l->cond[COND_MEMORY].active = l->cond[COND_PROCESSES].active = false;
+}
+
 static struct verdict *add_verdict(struct judge *j, enum id id, enum pv_action action, uint64_t value, uint64_t limit)
 {
 	struct verdict *v = &j->out[j->n++];

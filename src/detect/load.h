@@ -42,6 +42,9 @@ PV_AUTO(load)
 size_t load_step(struct load *l, const struct policy *p, const struct cgroup_usage *u, uint64_t now_us,
 		 struct verdict ret[LOAD_VERDICTS]);
 
+/* What it reported and would act upon is to be reported once more: what kept the act back (observe, `off`) is over. */
+void load_tell_again(struct load *l);
+
 /* For `top`: mean over the last samples (about 10 s), permyriad of a core. */
 uint32_t load_cpu_now(const struct load *l);
 

@@ -8,6 +8,7 @@ struct entry {
 	char image_id[sizeof(((struct container_info *) 0)->image_id)];
 	char project[sizeof(((struct container_info *) 0)->project)];
 	char service[sizeof(((struct container_info *) 0)->service)];
+	char service_id[sizeof(((struct container_info *) 0)->service_id)];
 	char killed[65];     /* id of the one that was killed first */
 	uint64_t wall_us;    /* of its first kill, wall clock */
 	uint64_t last_us;    /* of its last kill */
@@ -96,6 +97,7 @@ void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t 
 	(void) text_copy(e->image_id, sizeof(e->image_id), c->image_id);
 	(void) text_copy(e->project, sizeof(e->project), c->project);
 	(void) text_copy(e->service, sizeof(e->service), c->service);
+	(void) text_copy(e->service_id, sizeof(e->service_id), c->service_id);
 	(void) text_copy(e->killed, sizeof(e->killed), c->id);
 }
 
@@ -128,10 +130,23 @@ enum respawn_answer respawn_seen(struct respawn *r, const struct container_info 
 	return RESPAWN_KILL;
 }
 
+/* Also by the id alone of any of its containers that was killed, or of its Swarm service: that is all undo knows. */
+static bool is_about(const struct entry *e, const struct container_info *c)
+{
+	if (same_workload(e, c) || (c->service_id[0] && strcmp(e->service_id, c->service_id) == 0))
+		return true;
+	if (!c->id[0])
+		return false;
+	for (unsigned i = 0; i < e->times; i++)
+		if (e->seen[i] == id_head(c->id))
+			return true;
+	return strcmp(e->killed, c->id) == 0;
+}
+
 void respawn_forget(struct respawn *r, const struct container_info *c)
 {
 	for (size_t i = 0; i < r->n;)
-		if (same_workload(&r->entries[i], c) || strcmp(r->entries[i].killed, c->id) == 0)
+		if (is_about(&r->entries[i], c))
 			r->entries[i] = r->entries[--r->n];
 		else
 			i++;

@@ -38,7 +38,8 @@ void respawn_killed(struct respawn *r, const struct container_info *info, uint64
 enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *info, uint64_t now_us,
 				 unsigned *ret_times);
 
-/* The owner spares it (`pavise allow`, `pavise undo`): it may come back. */
+/* The owner spares it (`pavise allow`, `pavise undo`): it may come back. `info` may hold no more than the id of a container
+ * that was killed, or a service_id. */
 void respawn_forget(struct respawn *r, const struct container_info *info);
 
 /* Who starts it again, for people: `the Compose project shop (service web)`, `the Swarm service shop_api`, `whoever

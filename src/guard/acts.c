@@ -20,7 +20,9 @@ struct act {
 	struct notice notice;
 	char name[160];
 	sd_event_source *pause;
-	unsigned tries; /* refused because of the limit */
+	unsigned tries;	   /* refused because of the limit */
+	bool waits;	   /* for the limit: what was right then need not be right any more */
+	uint64_t undo_row; /* in the history; 0: none yet */
 };
 
 static void act_next(struct act *a, int result, uint64_t value);
@@ -39,39 +41,62 @@ static enum notice_action done_name(enum pv_action action, bool observe)
 	}
 }
 
-static bool blocks_are_off(const struct guard *g)
+bool acts_are_lifted(const struct guard *g)
 {
 	return g->off_until_ns / 1000 > clock_monotonic_us();
 }
 
-/* What undo needs, in the history before the notice that names it. */
+/* False when there is nothing (yet) that could be taken back. */
+static bool undo_values(const struct act *a, struct store_act *s)
+{
+	const struct act_plan *p = &a->run.plan;
+
+	if (a->run.scaled) {
+		(void) text_copy(s->kind, sizeof(s->kind), "swarm-scale");
+		(void) text_copy(s->id, sizeof(s->id), p->service_id);
+		if (a->run.scaled_from == UINT64_MAX)
+			(void) text_copy(s->old_value, sizeof(s->old_value), "global");
+		else
+			(void) snprintf(s->old_value, sizeof(s->old_value), "%" PRIu64, a->run.scaled_from);
+	} else if (a->run.restart_changed || (a->run.last == ACT_WANT_REQUEST && a->run.asked == ACT_RESTART_OFF)) {
+		(void) text_copy(s->kind, sizeof(s->kind), p->engine == ENGINE_PODMAN ? "restart-podman" : "restart-docker");
+		(void) text_copy(s->id, sizeof(s->id), p->id);
+		act_restart_text(s->old_value, sizeof(s->old_value), p->restart_old, p->restart_max);
+	} else if (p->action == ACTION_FREEZE && a->run.acted) {
+		(void) text_copy(s->kind, sizeof(s->kind), "freeze");
+		(void) snprintf(s->id, sizeof(s->id), "%" PRIu64, p->cgroup);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* What undo needs is in the history before the step that needs undoing (or as soon as its answer tells what there was),
+ * and before the notice that names it: we may be killed between any two steps. */
 static void remember(struct act *a)
 {
 	struct store_act s = { .time_us = clock_wall_us() };
-	const struct act_plan *p = &a->run.plan;
 
-	(void) text_copy(s.subject, sizeof(s.subject), a->name);
-	if (a->run.scaled) {
-		(void) text_copy(s.kind, sizeof(s.kind), "swarm-scale");
-		(void) text_copy(s.id, sizeof(s.id), p->service_id);
-		if (a->run.scaled_from == UINT64_MAX)
-			(void) text_copy(s.old_value, sizeof(s.old_value), "global");
-		else
-			(void) snprintf(s.old_value, sizeof(s.old_value), "%" PRIu64, a->run.scaled_from);
-	} else if (a->run.restart_changed) {
-		(void) text_copy(s.kind, sizeof(s.kind), p->engine == ENGINE_PODMAN ? "restart-podman" : "restart-docker");
-		(void) text_copy(s.id, sizeof(s.id), p->id);
-		act_restart_text(s.old_value, sizeof(s.old_value), p->restart_old, p->restart_max);
-	} else if (p->action == ACTION_FREEZE && !a->run.result) {
-		(void) text_copy(s.kind, sizeof(s.kind), "freeze");
-		(void) snprintf(s.id, sizeof(s.id), "%" PRIu64, p->cgroup);
-	} else {
+	if (a->undo_row || !undo_values(a, &s))
 		return;
-	}
+	(void) text_copy(s.subject, sizeof(s.subject), a->name);
 	if (store_act_add(a->g->store, &s) < 0)
 		return;
+	a->undo_row = s.row;
 	notice_add_evidence(&a->notice, "undo", "pavise undo %" PRIu64 " (restores %s)", s.row,
 			    *s.old_value ? s.old_value : "it");
+}
+
+/* Remembered ahead, and then nothing at all was done to it. */
+static void forget_unchanged(struct act *a)
+{
+	if (!a->undo_row || a->run.restart_changed || a->run.scaled || a->run.acted)
+		return;
+	(void) store_act_undone(a->g->store, a->undo_row);
+	for (size_t i = 0; i < a->notice.n_evidence; i++)
+		if (strcmp(a->notice.evidence[i].what, "undo") == 0)
+			a->notice.evidence[i] = a->notice.evidence[--a->notice.n_evidence];
+	a->undo_row = 0;
 }
 
 /* Over the limit of acts: told once, and tried again until it is let through. A storm of kills is worse than a slow
@@ -89,9 +114,55 @@ static bool again_later(struct act *a)
 		notice_set_next(&n, "docker stop %.12s", a->run.plan.id);
 		(void) notices_raise(a->g, &n);
 	}
-	act_run_start(&a->run, &a->run.plan);
+	a->waits = true;
 	(void) sd_event_source_set_time_relative(a->pause, LIMIT_PAUSE_US);
 	return sd_event_source_set_enabled(a->pause, SD_EVENT_ONESHOT) >= 0;
+}
+
+static bool answers_for(const struct guard *g, const struct guard_workload *w)
+{
+	return w->w.info && engines_answer(g, w->info.engine);
+}
+
+/* Minutes may have gone by since the verdict: `pavise off`, an exception, observe and the workload's own end hold for
+ * those that wait, too. NULL: still to be done, with a fresh plan; else why not. */
+static const char *spared(struct act *a)
+{
+	struct guard *g = a->g;
+	struct act_plan plan;
+	const char *why = NULL;
+	char name[160];
+
+	if (a->w->w.gone)
+		return "it ended by itself";
+	if (acts_are_lifted(g))
+		return "blocks were lifted by pavise off";
+	if (g->policy->observe)
+		return "the guard only observes now";
+	workload_name(name, sizeof(name), &a->w->w);
+	act_plan_make(&plan, &a->verdict, &a->w->w, name, g->policy, answers_for(g, a->w), &why);
+	if (plan.action <= ACTION_ALERT)
+		return why ? why : "the configured action is another one now";
+	act_run_again(&a->run, &plan);
+	return NULL;
+}
+
+static void act_end(struct act *a)
+{
+	struct guard_workload *w = a->w;
+
+	forget_unchanged(a);
+	(void) notices_raise(a->g, &a->notice);
+	sd_event_source_disable_unref(a->pause);
+	free(a);
+	table_release(w);
+}
+
+static void act_spared(struct act *a, const char *why)
+{
+	a->notice.action = DONE_ALERTED;
+	notice_add_evidence(&a->notice, "spared", "%s", why);
+	act_end(a);
 }
 
 static void act_over(struct act *a)
@@ -102,6 +173,10 @@ static void act_over(struct act *a)
 
 	if (r == -EDQUOT && !w->w.gone && again_later(a))
 		return;
+	if (!a->run.acted && (r >= 0 || r == -ESRCH || w->w.gone)) {
+		act_spared(a, "it ended by itself");
+		return;
+	}
 	if (r < 0) {
 		a->notice.action = DONE_FAILED;
 		a->notice.severity = SEV_CRITICAL;
@@ -114,10 +189,7 @@ static void act_over(struct act *a)
 		notice_add_evidence(&a->notice, "how", "the engine's API did not empty it; ended by cgroup.kill");
 	if (w->w.rootless)
 		notice_add_evidence(&a->notice, "how", "rootless: no engine API reaches it; ended by cgroup.kill");
-	(void) notices_raise(g, &a->notice);
-	sd_event_source_disable_unref(a->pause);
-	free(a);
-	table_release(w);
+	act_end(a);
 }
 
 /* HTTP: 2xx done; 304 and 409: it was in that state already; 404: gone. */
@@ -133,7 +205,7 @@ static int http_result(int status)
 static void on_api(struct guard *g, int status, void *arg)
 {
 	(void) g;
-	act_next(arg, http_result(status), 0);
+	act_next(arg, status == 304 || status == 409 ? -EALREADY : http_result(status), 0);
 }
 
 static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
@@ -145,9 +217,16 @@ static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, voi
 
 static int on_pause(sd_event_source *s, uint64_t usec, void *arg)
 {
+	struct act *a = arg;
+	const char *why = a->waits ? spared(a) : NULL;
+
 	(void) s;
 	(void) usec;
-	act_next(arg, 0, 0);
+	a->waits = false;
+	if (why)
+		act_spared(a, why);
+	else
+		act_next(a, 0, 0);
 	return 0;
 }
 
@@ -185,6 +264,7 @@ static void act_next(struct act *a, int result, uint64_t value)
 	for (;;) {
 		switch (act_run_next(&a->run, result, value, clock_monotonic_us(), &req, &until)) {
 		case ACT_WANT_REQUEST:
+			remember(a);
 			r = send_request(a, &req);
 			if (r >= 0)
 				return;
@@ -225,11 +305,6 @@ static int act_start(struct guard *g, struct guard_workload *w, const struct act
 	return 0;
 }
 
-static bool answers_for(const struct guard *g, const struct guard_workload *w)
-{
-	return w->w.info && engines_answer(g, w->info.engine);
-}
-
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v)
 {
 	struct verdict full = *v;
@@ -249,7 +324,8 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 		return;
 	notice_init(&n, v->id, clock_wall_us());
 	notices_subject(&n, w);
-	lifted = plan.action > ACTION_ALERT && !v->warning && blocks_are_off(g);
+	lifted = plan.action > ACTION_ALERT && !v->warning && acts_are_lifted(g);
+	w->spared |= plan.action > ACTION_ALERT && !v->warning && (lifted || g->policy->observe);
 	if (lifted)
 		plan.action = ACTION_ALERT;
 	acts = plan.action > ACTION_ALERT && !v->warning;
@@ -308,10 +384,6 @@ static void undo_over(struct guard *g, struct undo *u, int result)
 	char text[320];
 
 	if (result >= 0) {
-		struct container_info spared = { 0 };
-
-		(void) text_copy(spared.id, sizeof(spared.id), u->act.id);
-		respawn_forget(g->respawn, &spared);
 		(void) store_act_undone(g->store, u->act.row);
 		(void) snprintf(text, sizeof(text), "%s: taken back%s%s%s", u->act.subject, *u->act.old_value ? " (" : "",
 				u->act.old_value, *u->act.old_value ? " again)" : "");
@@ -361,6 +433,18 @@ static int undo_request(const struct store_act *a, struct broker_req *ret)
 	return -EINVAL;
 }
 
+/* Before the request: a service's new tasks may be there before its answer. */
+static void spare_undone(struct guard *g, const struct store_act *a)
+{
+	struct container_info spared = { 0 };
+
+	if (strcmp(a->kind, "swarm-scale") == 0)
+		(void) text_copy(spared.service_id, sizeof(spared.service_id), a->id);
+	else
+		(void) text_copy(spared.id, sizeof(spared.id), a->id);
+	respawn_forget(g->respawn, &spared);
+}
+
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *, bool, const char *, void *), void *arg)
 {
 	struct undo *u = calloc(1, sizeof(*u));
@@ -376,6 +460,8 @@ int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *, bool, co
 		r = -EALREADY;
 	if (r >= 0)
 		r = undo_request(&u->act, &req);
+	if (r >= 0)
+		spare_undone(g, &u->act);
 	if (r >= 0)
 		r = req.op == BROKER_API ? engines_act(g, &req, on_undo_api, u) : link_call(g, &req, on_undo_broker, u);
 	if (r < 0)

@@ -10,7 +10,9 @@
 
 #define EVENTS_MAX   1000
 #define UNSENT_MAX   (4u << 20) /* a client that does not read is dropped */
-#define FOLLOW_UNSENT_MAX (256u << 10)
+#define FOLLOW_UNSENT_MAX (256u << 10) /* beside the history it asked for */
+#define COMPACT_AT   (64u << 10)
+#define IDLE_US	     (60 * USEC_PER_SEC) /* then its place may go to another */
 
 struct client {
 	struct guard *g;
@@ -18,13 +20,14 @@ struct client {
 	uid_t uid;
 	sd_event_source *source;
 	struct pv_buf in, out;
-	size_t sent;
+	size_t sent, unsent_max;
+	uint64_t asked_us; /* its last request, monotonic */
 	bool follow, closing, waits_reload;
 	char follow_id[48];
 	char follow_subject[160];
 	unsigned pending; /* an undo that is still under way holds a pointer */
 	bool dead;
-	uint64_t off_until_ns; /* asked for, in force once the broker answered */
+	uint64_t off_until_ns, off_for_us; /* asked for, in force once the broker answered */
 };
 
 struct control {
@@ -51,6 +54,31 @@ static void client_drop(struct client *c)
 	free(c);
 }
 
+/* It still waits for an answer that comes later. */
+static bool client_waits(const struct client *c)
+{
+	return c->pending || c->waits_reload;
+}
+
+/* Answers that come from outside a client's own request are sent from the loop: whoever gives them may be called inside
+ * that request, and must not see the client go. */
+static void client_wake(struct client *c)
+{
+	(void) sd_event_source_set_io_events(c->source, (c->closing ? 0 : EPOLLIN) | EPOLLOUT);
+}
+
+static void client_sent(struct client *c)
+{
+	if (c->sent < c->out.len && c->sent < COMPACT_AT)
+		return;
+	c->out.len -= c->sent;
+	if (c->out.len)
+		memmove(c->out.data, c->out.data + c->sent, c->out.len);
+	else
+		pv_buf_clear(&c->out);
+	c->sent = 0;
+}
+
 /* False when the client is gone. */
 static bool client_flush(struct client *c)
 {
@@ -67,19 +95,15 @@ static bool client_flush(struct client *c)
 		}
 		c->sent += (size_t) n;
 	}
-	if (c->sent == c->out.len) {
-		pv_buf_clear(&c->out);
-		c->sent = 0;
-		if (c->closing && !c->pending) {
-			client_drop(c);
-			return false;
-		}
-	}
-	if (c->out.cut || c->out.len - c->sent > (c->follow ? FOLLOW_UNSENT_MAX : UNSENT_MAX)) {
+	if (c->out.cut || c->out.len - c->sent > c->unsent_max || (c->closing && c->sent == c->out.len && !client_waits(c))) {
 		client_drop(c);
 		return false;
 	}
-	(void) sd_event_source_set_io_events(c->source, EPOLLIN | (c->out.len ? EPOLLOUT : 0));
+	client_sent(c);
+	if (c->follow && !c->out.len)
+		c->unsent_max = FOLLOW_UNSENT_MAX;
+	/* the end that was read already would be told again and again */
+	(void) sd_event_source_set_io_events(c->source, (c->closing ? 0 : EPOLLIN) | (c->out.len ? EPOLLOUT : 0));
 	return true;
 }
 
@@ -128,13 +152,22 @@ static int on_notice_row(const struct notice *n, void *arg)
 
 /* The newest `max` are wanted, told oldest first. */
 struct newest {
-	struct client *c;
+	struct pv_buf text; /* of one, to know how long it is */
+	size_t bytes;
 	uint64_t first_row;
 };
 
+/* Evidence is strangers' text and may be long: no more than an answer can hold. */
 static int on_newest(const struct notice *n, void *arg)
 {
-	((struct newest *) arg)->first_row = n->row;
+	struct newest *newest = arg;
+
+	pv_buf_clear(&newest->text);
+	notice_json(&newest->text, n);
+	newest->bytes += newest->text.len + 1;
+	if (newest->bytes > UNSENT_MAX - COMPACT_AT)
+		return 1;
+	newest->first_row = n->row;
 	return 0;
 }
 
@@ -150,10 +183,11 @@ static void verb_events(struct client *c, const cJSON *o)
 		.id_prefix = id,
 		.subject = subject,
 	};
-	struct newest newest = { .c = c };
+	struct newest newest = { .bytes = c->out.len - c->sent };
 
 	if (q.max) {
 		(void) store_notices(s, &q, on_newest, &newest);
+		pv_buf_done(&newest.text);
 		q.oldest_first = true;
 		if (newest.first_row)
 			q.after_row = newest.first_row - 1;
@@ -164,6 +198,7 @@ static void verb_events(struct client *c, const cJSON *o)
 		return;
 	}
 	c->follow = true;
+	c->unsent_max = c->out.len + FOLLOW_UNSENT_MAX;
 	(void) snprintf(c->follow_id, sizeof(c->follow_id), "%s", id ? id : "");
 	(void) snprintf(c->follow_subject, sizeof(c->follow_subject), "%s", subject ? subject : "");
 }
@@ -192,8 +227,8 @@ void control_follow(struct guard *g, const struct notice *n)
 			continue;
 		if (*c->follow_subject && strcmp(n->subject, c->follow_subject) != 0)
 			continue;
-		(void) on_notice_row(n, c); /* sent from the loop: this may run inside a client's own request */
-		(void) sd_event_source_set_io_events(c->source, EPOLLIN | EPOLLOUT);
+		(void) on_notice_row(n, c);
+		client_wake(c);
 	}
 }
 
@@ -236,7 +271,7 @@ static void on_undone(struct guard *g, bool ok, const char *text, void *arg)
 		answer_text(c, text);
 	else
 		answer_error(c, text, "pavise undo");
-	(void) client_flush(c);
+	client_wake(c);
 }
 
 static void verb_undo(struct client *c, const cJSON *o)
@@ -255,14 +290,34 @@ static void verb_undo(struct client *c, const cJSON *o)
 
 /* off, on */
 
+static void tell_off(struct client *c)
+{
+	pv_autobuf span = PV_BUF_INIT;
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_OFF, clock_wall_us());
+	if (c->off_for_us) {
+		clock_duration(&span, c->off_for_us);
+		notice_set_what(&n, "every block, kill and ban is lifted for %s, by user id %u", pv_buf_str(&span), c->uid);
+	} else {
+		notice_set_what(&n, "every block, kill and ban is lifted until `pavise on`, by user id %u", c->uid);
+	}
+	notice_set_next(&n, "pavise on");
+	(void) notices_raise(c->g, &n);
+}
+
+/* Told only once it is so. */
 static void on_off_answer(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
 	struct client *c = arg;
 
 	(void) pv_close(fd);
 	c->pending--;
-	if (rep->result >= 0)
+	if (rep->result >= 0) {
 		g->off_until_ns = c->off_until_ns;
+		if (c->off_until_ns)
+			tell_off(c);
+	}
 	if (c->dead) {
 		client_drop(c);
 		return;
@@ -271,34 +326,20 @@ static void on_off_answer(struct guard *g, const struct broker_rep *rep, int fd,
 		answer_error(c, "the broker could not switch the blocks", "pavise doctor");
 	else
 		answer_text(c, g->off_until_ns ? "blocks, kills and bans are lifted" : "blocks, kills and bans are in force");
-	(void) client_flush(c);
+	client_wake(c);
 }
 
 static void ask_off(struct client *c, uint64_t until_ns, uint64_t for_us)
 {
 	struct broker_req req = { .op = BROKER_OFF, .arg = until_ns };
-	struct notice n;
 
 	c->pending++;
 	c->off_until_ns = until_ns;
+	c->off_for_us = for_us;
 	if (link_call(c->g, &req, on_off_answer, c) < 0) {
 		c->pending--;
 		answer_error(c, "the broker is busy", "pavise off");
-		return;
 	}
-	if (!until_ns)
-		return;
-	notice_init(&n, ID_GUARD_OFF, clock_wall_us());
-	if (for_us) {
-		pv_autobuf span = PV_BUF_INIT;
-
-		clock_duration(&span, for_us);
-		notice_set_what(&n, "every block, kill and ban is lifted for %s, by user id %u", pv_buf_str(&span), c->uid);
-	} else {
-		notice_set_what(&n, "every block, kill and ban is lifted until `pavise on`, by user id %u", c->uid);
-	}
-	notice_set_next(&n, "pavise on");
-	(void) notices_raise(c->g, &n);
 }
 
 static void verb_off(struct client *c, const cJSON *o)
@@ -336,7 +377,7 @@ void control_reloaded(struct guard *g, bool ok, const char *text)
 			answer_text(c, text);
 		else
 			answer_error(c, text, "pavise config check");
-		(void) client_flush(c);
+		client_wake(c);
 	}
 }
 
@@ -371,6 +412,7 @@ static void client_line(struct client *c, const char *line, size_t len)
 			continue;
 		if (verbs[i].class_ == CONTROL_ACT)
 			log_info("%s, asked for by user id %u", verb, c->uid);
+		c->asked_us = clock_monotonic_us();
 		handlers[i](c, o);
 		cJSON_Delete(o);
 		return;
@@ -387,15 +429,18 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	char *nl;
 
 	(void) s;
+	if (revents & (EPOLLHUP | EPOLLERR) && !(revents & EPOLLIN)) {
+		client_drop(c);
+		return 0;
+	}
 	if (revents & EPOLLIN) {
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-			c->closing = true;
-			if (c->follow || !c->out.len) {
+			c->closing = true; /* it may have closed one direction only, and wait */
+			if (c->follow || n < 0) {
 				client_drop(c);
 				return 0;
 			}
-			(void) sd_event_source_set_io_events(c->source, EPOLLOUT);
 		} else if (n > 0) {
 			pv_buf_add(&c->in, buf, (size_t) n);
 		}
@@ -407,7 +452,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
 		c->in.len -= len + 1;
 		memmove(c->in.data, nl + 1, c->in.len);
 	}
-	if (c->in.cut) {
+	if (c->in.cut && !c->closing) {
 		answer_error(c, "the line is longer than 16 KiB", "pavise --help");
 		c->closing = true;
 	}
@@ -415,35 +460,70 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
-static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *arg)
+/* A free place; with all of them taken that of the one that asked nothing for longest. CONTROL_CLIENTS: none. */
+static size_t place_for_client(struct guard *g)
 {
-	struct guard *g = arg;
+	uint64_t now = clock_monotonic_us(), before = now > IDLE_US ? now - IDLE_US : 0;
+	size_t place = CONTROL_CLIENTS;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++) {
+		const struct client *c = g->control->clients[i];
+
+		if (!c)
+			return i;
+		if (!c->follow && !client_waits(c) && c->asked_us < before) {
+			before = c->asked_us;
+			place = i;
+		}
+	}
+	if (place < CONTROL_CLIENTS)
+		client_drop(g->control->clients[place]);
+	return place;
+}
+
+static struct client *client_new(struct guard *g, int sock)
+{
 	struct ucred cred = { .uid = (uid_t) -1 };
 	socklen_t len = sizeof(cred);
+	struct client *c;
+
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = (struct client){ .g = g, .fd = sock, .uid = cred.uid, .in.cap = CONTROL_LINE, .out.cap = 2 * UNSENT_MAX,
+			      .unsent_max = UNSENT_MAX, .asked_us = clock_monotonic_us() };
+	if (sd_event_add_io(g->loop, &c->source, sock, EPOLLIN, on_client, c) >= 0)
+		return c;
+	free(c);
+	return NULL;
+}
+
+static int on_connect(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
+	static const char full[] = "{\"ok\":false,\"error\":\"16 clients are connected already\",\"next\":\"pavise status\"}\n";
+	struct guard *g = arg;
 	int sock = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c = NULL;
-	size_t i;
+	size_t place;
 
 	(void) s;
 	(void) revents;
 	if (sock < 0)
 		return 0;
-	for (i = 0; i < CONTROL_CLIENTS && g->control->clients[i]; i++)
-		;
-	if (i < CONTROL_CLIENTS && getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0)
-		c = calloc(1, sizeof(*c));
-	if (!c) {
+	place = place_for_client(g);
+	if (place < CONTROL_CLIENTS)
+		c = client_new(g, sock);
+	else
+		(void) send(sock, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (c)
+		g->control->clients[place] = c;
+	else
 		(void) pv_close(sock);
-		return 0;
-	}
-	*c = (struct client){ .g = g, .fd = sock, .uid = cred.uid, .in.cap = CONTROL_LINE, .out.cap = 2 * UNSENT_MAX };
-	if (sd_event_add_io(g->loop, &c->source, sock, EPOLLIN, on_client, c) < 0) {
-		client_drop(c);
-		return 0;
-	}
-	g->control->clients[i] = c;
 	return 0;
 }
+_Static_assert(CONTROL_CLIENTS == 16, "what a client too many is told");
 
 int control_start(struct guard *g, int listen_fd)
 {

@@ -158,10 +158,20 @@ static void queue_run(struct guard *g, struct guard_engine *e)
 	}
 }
 
+/* The same question waits already: its answer will be as fresh. */
+static bool queue_has(const struct guard_engine *e, enum api_request r, const char *id)
+{
+	for (const struct api_call *c = e->queue; c; c = c->next)
+		if (c->req.arg == r && strcmp(c->req.id, id) == 0)
+			return true;
+	return false;
+}
+
 static void queue_add(struct guard *g, struct api_call *c)
 {
 	struct guard_engine *e = c->e;
 
+	c->next = NULL;
 	*e->queue_tail = c;
 	e->queue_tail = &c->next;
 	queue_run(g, e);
@@ -169,16 +179,16 @@ static void queue_add(struct guard *g, struct api_call *c)
 
 /* inspect, then the image's labels, then the table */
 
+/* Without the image's labels none of the container's counts; those that were judged before stay as they were. */
 static void on_image(struct api_call *c, int status)
 {
 	const struct pv_buf *body = http_answer_body(c->http);
 	struct container_info info;
 	bool known = status == 200;
-	int r = answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
-			       c->e->kind, &info);
 
-	if (r >= 0)
-		table_info(c->g, &info);
+	if (answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
+			   c->e->kind, &info) >= 0)
+		table_info(c->g, &info, known ? LABELS_KNOWN : LABELS_NONE);
 	call_free(c);
 }
 
@@ -189,9 +199,9 @@ static void on_inspect(struct api_call *c, int status)
 	struct api_call *image = NULL;
 
 	if (status == 200 && answer_inspect(pv_buf_str(body), body->len, NULL, 0, c->e->kind, &info) >= 0) {
-		table_info(c->g, &info); /* at once: its labels count only after the image was asked */
 		if (api_id_valid(API_ID_IMAGE, info.image_id))
 			image = call_new(c->g, c->e, API_IMAGE, info.image_id, on_image);
+		table_info(c->g, &info, image ? LABELS_COMING : LABELS_NONE); /* at once: the name is there */
 		if (image) {
 			pv_buf_add(&image->inspect, body->data, body->len);
 			queue_add(c->g, image);
@@ -205,7 +215,7 @@ void engines_inspect(struct guard *g, enum engine_kind kind, const char *contain
 	struct guard_engine *e = &g->engines[kind];
 	struct api_call *c;
 
-	if (!api_id_valid(API_ID_CONTAINER, container_id))
+	if (!api_id_valid(API_ID_CONTAINER, container_id) || queue_has(e, API_INSPECT, container_id))
 		return;
 	c = call_new(g, e, API_INSPECT, container_id, on_inspect);
 	if (c)
@@ -223,42 +233,83 @@ static void answered_subnet(struct guard *g, const struct broker_rep *rep, int f
 		(void) log_warning_errno(rep->result, "the broker refused one of the container networks");
 }
 
+static int tell_subnet(struct guard *g, const struct ip_prefix *p, bool add)
+{
+	struct broker_req req = { .op = BROKER_INTERNAL, .arg = add, .prefix = p->len };
+
+	memcpy(req.addr, p->addr.b, 16);
+	return link_call(g, &req, answered_subnet, NULL);
+}
+
+static uint64_t subnet_key(const struct ip_prefix *p)
+{
+	uint64_t hash = p->len;
+
+	for (size_t i = 0; i < 16; i++)
+		hash = (hash ^ p->addr.b[i]) * 0x100000001b3ULL;
+	return hash;
+}
+
 static int on_subnet(const char *name, const struct ip_prefix *subnet, void *arg)
 {
 	struct api_call *c = arg;
 	struct guard *g = c->g;
-	struct broker_req req = { .op = BROKER_INTERNAL, .arg = 1, .prefix = subnet->len };
-	struct ip_prefix *kept;
-	uint64_t hash = subnet->len;
+	uint64_t key = subnet_key(subnet);
+	struct guard_subnet *kept = pv_map_get(&g->subnets, key);
 
 	(void) name;
-	for (size_t i = 0; i < 16; i++)
-		hash = (hash ^ subnet->addr.b[i]) * 0x100000001b3ULL;
-	if (pv_map_get(&g->subnets, hash))
-		return 0;
-	kept = malloc(sizeof(*kept));
-	if (!kept || pv_map_put(&g->subnets, hash, kept) < 0) {
-		free(kept);
-		return 0;
+	if (!kept) {
+		kept = calloc(1, sizeof(*kept));
+		if (!kept || tell_subnet(g, subnet, true) < 0 || pv_map_put(&g->subnets, key, kept) < 0) {
+			free(kept);
+			return 0; /* again with the next list */
+		}
+		kept->prefix = *subnet;
 	}
-	*kept = *subnet;
-	memcpy(req.addr, subnet->addr.b, 16);
-	(void) link_call(g, &req, answered_subnet, NULL);
+	kept->engines |= 1u << c->e->kind;
+	kept->seen |= 1u << c->e->kind;
 	return 0;
+}
+
+/* A network that was removed is no longer inside: its addresses may be anybody's. */
+static void subnets_drop_unseen(struct guard *g, const struct guard_engine *e)
+{
+	const uint8_t bit = (uint8_t) (1u << e->kind);
+	struct guard_subnet *s, *gone;
+
+	do { /* the table must not change while it is walked */
+		gone = NULL;
+		for (size_t i = 0; !gone && (s = pv_map_next(&g->subnets, &i));)
+			if (s->engines & bit && !(s->seen & bit))
+				gone = s;
+		if (!gone)
+			break;
+		gone->engines &= (uint8_t) ~bit;
+		if (gone->engines)
+			continue;
+		(void) pv_map_take(&g->subnets, subnet_key(&gone->prefix));
+		(void) tell_subnet(g, &gone->prefix, false);
+		free(gone);
+	} while (gone);
 }
 
 static void on_networks(struct api_call *c, int status)
 {
 	const struct pv_buf *body = http_answer_body(c->http);
+	struct guard_subnet *s;
 
-	if (status == 200)
-		(void) answer_networks(pv_buf_str(body), body->len, on_subnet, c);
+	if (status == 200) {
+		for (size_t i = 0; (s = pv_map_next(&c->g->subnets, &i));)
+			s->seen &= (uint8_t) ~(1u << c->e->kind);
+		if (answer_networks(pv_buf_str(body), body->len, on_subnet, c) >= 0)
+			subnets_drop_unseen(c->g, c->e);
+	}
 	call_free(c);
 }
 
 static void ask_networks(struct guard *g, struct guard_engine *e)
 {
-	struct api_call *c = call_new(g, e, API_NETWORKS, NULL, on_networks);
+	struct api_call *c = queue_has(e, API_NETWORKS, "") ? NULL : call_new(g, e, API_NETWORKS, NULL, on_networks);
 
 	if (c)
 		queue_add(g, c);
@@ -275,7 +326,7 @@ static int on_listed(const struct container_info *info, void *arg)
 	struct guard_workload *w = table_container(c->g, info->id);
 
 	if (!w || !w->w.info)
-		table_info(c->g, info);
+		table_info(c->g, info, LABELS_COMING);
 	engines_inspect(c->g, c->e->kind, info->id);
 	return 0;
 }
@@ -285,7 +336,11 @@ static void on_list(struct api_call *c, int status)
 	const struct pv_buf *body = http_answer_body(c->http);
 	struct guard *g = c->g;
 	struct guard_engine *e = c->e;
-	int r = status == 200 ? answer_list(pv_buf_str(body), body->len, e->kind, on_listed, c) : -EBADMSG;
+	int r;
+
+	if (status == 200)
+		table_forget_infos(g, e->kind); /* containers may have been removed while nobody told us */
+	r = status == 200 ? answer_list(pv_buf_str(body), body->len, e->kind, on_listed, c) : -EBADMSG;
 
 	call_free(c);
 	if (r < 0) {
@@ -308,7 +363,7 @@ static void on_event(struct guard *g, struct guard_engine *e, const struct engin
 	static const char *const again[] = { "create", "start", "restart", "rename", "update", "unpause", "connect",
 					     "disconnect" };
 
-	if (strcmp(ev->type, "network") == 0 && (strcmp(ev->action, "create") == 0 || strcmp(ev->action, "connect") == 0))
+	if (strcmp(ev->type, "network") == 0 && strcmp(ev->action, "disconnect") != 0)
 		ask_networks(g, e);
 	if (strcmp(ev->action, "destroy") == 0 || strcmp(ev->action, "remove") == 0)
 		free(pv_map_take(&g->infos, table_id_hash(ev->id)));
@@ -390,7 +445,7 @@ static bool has_nameless(struct guard *g, enum engine_kind kind)
 
 static void note_lost(struct guard *g, struct guard_engine *e)
 {
-	uint64_t now = clock_wall_us();
+	uint64_t now = clock_monotonic_us();
 	struct notice n;
 
 	if (!e->seen && !has_nameless(g, e->kind))
@@ -398,7 +453,7 @@ static void note_lost(struct guard *g, struct guard_engine *e)
 	if (!e->lost_since_us) {
 		e->lost_since_us = now;
 	} else if (e->lost_since_us != UINT64_MAX && now - e->lost_since_us > LOST_TELL_AFTER_US) {
-		notice_init(&n, ID_GUARD_ENGINE, now);
+		notice_init(&n, ID_GUARD_ENGINE, clock_wall_us());
 		tell_engine(&n, engine_names[e->kind]);
 		(void) notices_raise(g, &n);
 		e->lost_since_us = UINT64_MAX; /* once, until it answers again */

@@ -48,13 +48,21 @@ struct guard_workload {
 	bool sampled;
 	bool acting;		 /* an act is under way */
 	bool netnames_told;
+	bool labels_known;
 	bool respawn_checked;
+	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool told;		 /* a notice bears its name as it was before the API told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
 	uint64_t refused;	 /* for `top` */
 	uint32_t generation;	 /* of the walk that saw it last */
+};
+
+/* A container network that the broker knows as internal. */
+struct guard_subnet {
+	struct ip_prefix prefix;
+	uint8_t engines, seen; /* bits 1 << enum engine_kind: who has it; who named it in the list that is being read */
 };
 
 enum engine_state { ENGINE_ABSENT, ENGINE_LISTING, ENGINE_CONNECTED, ENGINE_LOST };
@@ -68,7 +76,7 @@ struct guard_engine {
 	uint64_t retry_us;	   /* next pause */
 	unsigned in_flight;
 	struct api_call *queue, **queue_tail;
-	uint64_t lost_since_us;	   /* wall clock; 0: not lost */
+	uint64_t lost_since_us;	   /* monotonic; 0: not lost; UINT64_MAX: told */
 	bool seen;		   /* it answered at least once */
 };
 
@@ -81,17 +89,20 @@ struct guard {
 	struct ring *ring;
 	int ring_fd;
 	const uint64_t *counters;
-	uint64_t lost_told, lost_seen[EVENT_N_KINDS];
+	uint64_t lost_seen[EVENT_N_KINDS];
+	uint64_t lost_before;	  /* while no engine ran: not told yet */
+	uint64_t names_minute, names_in_minute; /* as in guard_workload, for all that is no workload */
 	struct pv_map workloads;  /* root cgroup id -> struct guard_workload */
 	struct pv_map nested;	  /* nested cgroup id -> struct guard_workload of its root */
 	struct pv_map containers; /* hash of the container id -> struct guard_workload (its cgroup lives) */
 	struct pv_map infos;	  /* the same hash -> struct container_info that the API told before the cgroup was seen */
 	struct guard_engine engines[GUARD_ENGINES];
-	struct pv_map subnets;	  /* hash of prefix -> struct ip_prefix told to the broker */
+	struct pv_map subnets;	  /* hash of prefix -> struct guard_subnet told to the broker */
 	struct burst *burst;
 	struct respawn *respawn;
 	struct store *store;
 	struct outbox *outbox;
+	struct late *late;	  /* notices that the history did not take (notices.c) */
 	sd_event_source *outbox_timer, *sample_timer, *second_timer;
 	struct control *control;
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
@@ -107,7 +118,9 @@ struct guard {
 typedef void (*link_fn)(struct guard *g, const struct broker_rep *rep, int fd, void *arg);
 int link_start(struct guard *g, int fd);
 void link_stop(struct guard *g);
-int link_call(struct guard *g, struct broker_req *req, link_fn fn, void *arg); /* fn may be NULL */
+/* `fn` may be NULL. Never waits: what the broker cannot take at once is sent when it can, in order. -EBUSY: too much waits
+ * already. */
+int link_call(struct guard *g, struct broker_req *req, link_fn fn, void *arg);
 
 /* table.c */
 int table_start(struct guard *g); /* the walk; again after lost events */
@@ -117,7 +130,11 @@ void table_cgroup_gone(struct guard *g, uint64_t id);
 struct guard_workload *table_find(struct guard *g, uint64_t cgroup); /* also by a nested id; NULL */
 struct guard_workload *table_container(struct guard *g, const char *container_id);
 void table_release(struct guard_workload *w); /* an act is over with it */
-void table_info(struct guard *g, const struct container_info *info); /* the Engine API told; copied */
+/* The Engine API told; copied. Exceptions by label count once the image's own labels are known; until then, and where they
+ * cannot be had this time, those judged before hold: a container's labels never change. */
+enum label_state { LABELS_COMING, LABELS_NONE, LABELS_KNOWN };
+void table_info(struct guard *g, const struct container_info *info, enum label_state labels);
+void table_forget_infos(struct guard *g, enum engine_kind kind); /* a whole list follows */
 void table_tell_kernel(struct guard *g, struct guard_workload *w);   /* exceptions and network names */
 uint64_t table_id_hash(const char *container_id);
 
@@ -143,6 +160,7 @@ int samples_start(struct guard *g);
 void samples_stop(struct guard *g);
 
 /* acts.c */
+bool acts_are_lifted(const struct guard *g); /* by `pavise off` */
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v);
 void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
@@ -155,8 +173,12 @@ void standing_cut(struct guard *g, struct guard_workload *w);	 /* connections fr
 
 /* notices.c */
 void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL: the host */
-int notices_raise(struct guard *g, struct notice *n);  /* stored when this returns 0; n->row set */
+/* Stored when this returns 0; n->row set. What cannot be stored (disk full) is in the log, is kept and tried again each
+ * second; a history that is damaged ends the engine, and the next one begins a new history. */
+int notices_raise(struct guard *g, struct notice *n);
 void notices_count(struct guard *g, const struct notice *n); /* count or last changed */
+void notices_again(struct guard *g);			     /* what could not be stored */
+bool notices_wait(const struct guard *g);		     /* there is such a one */
 void notices_deliver(struct guard *g); /* runs the outbox and arms its timer */
 void notices_named(struct guard *g, const struct guard_workload *w, const char *before); /* its name is known now */
 int notices_start(struct guard *g, int sender_fd);
@@ -173,5 +195,6 @@ void top_json(struct guard *g, struct pv_buf *out);
 /* main.c */
 int guard_ask_launcher(char byte);
 void guard_degraded(struct guard *g, uint64_t bits); /* news from the broker: notices for what changed */
+void guard_off(struct guard *g, uint64_t until_ns);  /* the same: somebody switched past us */
 
 #endif

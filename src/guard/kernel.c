@@ -96,8 +96,8 @@ static void raise_or_count(struct guard *g, uint64_t key, struct notice *n)
 		(void) text_copy(kept->next, sizeof(kept->next), n->next);
 		return;
 	}
-	if (notices_raise(g, n) >= 0 && kept)
-		*kept = *n;
+	(void) notices_raise(g, n);
+	*kept = *n; /* also without a row: its counts find it where it waits to be stored */
 }
 
 static void on_net(struct guard *g, const struct event_net *e)
@@ -182,15 +182,16 @@ static void blame_client(struct guard *g, const struct event_dns *e, struct guar
 	(void) text_copy(client, size, pv_buf_str(&text));
 }
 
-static bool name_gets_own_notice(struct guard_workload *w, uint64_t now_us)
+static bool name_gets_own_notice(struct guard *g, struct guard_workload *w, uint64_t now_us)
 {
-	if (!w)
-		return true;
-	if (w->names_minute != now_us / USEC_PER_MIN) {
-		w->names_minute = now_us / USEC_PER_MIN;
-		w->names_in_minute = 0;
+	uint64_t *minute = w ? &w->names_minute : &g->names_minute;
+	uint64_t *n = w ? &w->names_in_minute : &g->names_in_minute;
+
+	if (*minute != now_us / USEC_PER_MIN) {
+		*minute = now_us / USEC_PER_MIN;
+		*n = 0;
 	}
-	return w->names_in_minute++ < NAMES_PER_MINUTE;
+	return (*n)++ < NAMES_PER_MINUTE;
 }
 
 /* The kernel holds the segment back; the connection is ended now. The packet's port is the resolver's own behind the
@@ -235,7 +236,7 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 		if (*client && w)
 			workload_name(resolver_name, sizeof(resolver_name), &w->w);
 		tell_dns(&n, name, pattern, *client ? client : NULL, *resolver_name ? resolver_name : NULL);
-		if (name_gets_own_notice(w, clock_monotonic_us()))
+		if (name_gets_own_notice(g, w, clock_monotonic_us()))
 			key = mix(key, name, strlen(name));
 		else
 			key = mix(key, &e->pattern, 1);
@@ -256,6 +257,8 @@ static void on_oom(struct guard *g, const struct event_head *e)
 	memcpy(comm, e->comm, PV_COMM_LEN);
 	notice_init(&n, ID_RUN_OOM, event_wall_us(e));
 	notices_subject(&n, w);
+	if (w && !w->w.info)
+		w->told = true;
 	tell_oom(&n, comm, e->tgid);
 	raise_or_count(g, mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
 }
@@ -331,9 +334,41 @@ static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	return 0;
 }
 
+/* Across engines: what was lost while none ran is told by the next. A total below the one that was told is that of new
+ * counters. */
+#define LOST_KEY "events.lost"
+
+static uint64_t lost_total(const struct guard *g)
+{
+	uint64_t total = 0;
+
+	for (int kind = 1; kind < EVENT_N_KINDS; kind++)
+		total += g->lost_seen[kind];
+	return total;
+}
+
+static void lost_remember(struct guard *g)
+{
+	char text[24];
+
+	(void) snprintf(text, sizeof(text), "%" PRIu64, lost_total(g));
+	(void) store_kv_set(g->store, LOST_KEY, text);
+}
+
+static void lost_recall(struct guard *g)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	uint64_t told, total = lost_total(g);
+
+	if (store_kv_get(g->store, LOST_KEY, &text) < 0 || parse_u64(pv_buf_str(&text), &told) < 0)
+		lost_remember(g); /* the first engine with this history: what came before is not its to tell */
+	else
+		g->lost_before = total >= told ? total - told : total;
+}
+
 void kernel_events_lost(struct guard *g)
 {
-	uint64_t lost = 0;
+	uint64_t lost = g->lost_before;
 	bool cgroups = false;
 	struct notice n;
 
@@ -348,6 +383,8 @@ void kernel_events_lost(struct guard *g)
 	}
 	if (!lost)
 		return;
+	g->lost_before = 0;
+	lost_remember(g);
 	if (cgroups)
 		(void) table_start(g);
 	notice_init(&n, ID_GUARD_LOST, clock_wall_us());
@@ -382,8 +419,9 @@ int kernel_events_start(struct guard *g, int ring_fd, int counters_fd)
 	(void) pv_close(counters_fd);
 	if (r < 0)
 		return log_error_errno(r, "the kernel's event ring cannot be mapped");
-	for (int kind = 1; kind < EVENT_N_KINDS; kind++) /* what was lost before us was somebody else's to tell */
-		g->lost_seen[kind] = g->counters[kind * PV_COUNT_STEP + PV_COUNT_LOST];
+	for (int kind = 1; kind < EVENT_N_KINDS; kind++)
+		g->lost_seen[kind] = __atomic_load_n(&g->counters[kind * PV_COUNT_STEP + PV_COUNT_LOST], __ATOMIC_RELAXED);
+	lost_recall(g);
 	return sd_event_add_io(g->loop, NULL, ring_fd, EPOLLIN, on_ring, g);
 }
 

@@ -6,7 +6,18 @@
 #include "base/log.h"
 #include "guard/guard.h"
 
-#define LINK_PENDING 512
+/* Asked and not answered, at once: few enough that neither end's socket buffer (some 270 datagrams) is ever full, which
+ * the broker would take for an engine that does not read. A reload with a thousand workloads asks thousands of things:
+ * what is over waits here. */
+#define LINK_PENDING 128
+#define LINK_WAITING 16384
+
+struct link_wait {
+	struct broker_req req;
+	link_fn fn;
+	void *arg;
+	struct link_wait *next;
+};
 
 struct link {
 	int fd;
@@ -18,6 +29,8 @@ struct link {
 		void *arg;
 	} pending[LINK_PENDING];
 	unsigned in_use;
+	struct link_wait *first, **last;
+	size_t n_waiting;
 };
 
 static struct link_pending *pending_find(struct link *l, uint32_t seq)
@@ -28,13 +41,75 @@ static struct link_pending *pending_find(struct link *l, uint32_t seq)
 	return NULL;
 }
 
+/* -EAGAIN: later. */
+static int link_send(struct link *l, struct broker_req *req, link_fn fn, void *arg)
+{
+	struct link_pending *p = pending_find(l, 0);
+	int r;
+
+	if (!p)
+		return -EAGAIN;
+	if (++l->seq == 0)
+		l->seq = 1;
+	req->seq = l->seq;
+	r = fdpass_send(l->fd, req, sizeof(*req), NULL, 0);
+	if (r < 0)
+		return r;
+	*p = (struct link_pending){ .seq = req->seq, .fn = fn, .arg = arg };
+	l->in_use++;
+	return 0;
+}
+
+static struct link_wait *wait_take(struct link *l)
+{
+	struct link_wait *w = l->first;
+
+	l->first = w->next;
+	if (!l->first)
+		l->last = &l->first;
+	l->n_waiting--;
+	return w;
+}
+
+/* What waits, in its order, as far as there is room. A socket that takes no more is asked again when it does. */
+static int link_pump(struct link *l)
+{
+	int r = 0;
+
+	while (l->first && l->in_use < LINK_PENDING) {
+		r = link_send(l, &l->first->req, l->first->fn, l->first->arg);
+		if (r < 0)
+			break;
+		free(wait_take(l));
+	}
+	(void) sd_event_source_set_io_events(l->source, EPOLLIN | (l->first && l->in_use < LINK_PENDING ? EPOLLOUT : 0));
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int link_wait(struct link *l, const struct broker_req *req, link_fn fn, void *arg)
+{
+	struct link_wait *w;
+
+	if (l->n_waiting == LINK_WAITING)
+		return -EBUSY;
+	w = malloc(sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	*w = (struct link_wait){ .req = *req, .fn = fn, .arg = arg };
+	*l->last = w;
+	l->last = &w->next;
+	l->n_waiting++;
+	(void) link_pump(l); /* a broken socket shows at its reading end */
+	return 0;
+}
+
 static void link_answer(struct guard *g, const struct broker_rep *rep, int fd)
 {
 	struct link_pending *p = rep->seq ? pending_find(g->link, rep->seq) : NULL;
 
 	if (!rep->seq) {
 		(void) pv_close(fd);
-		g->off_until_ns = rep->value2;
+		guard_off(g, rep->value2);
 		guard_degraded(g, rep->value);
 		return;
 	}
@@ -72,11 +147,12 @@ static int on_broker(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	for (unsigned i = 0; i < 64; i++) {
 		n = fdpass_recv(fd, &rep, sizeof(rep), fds, &n_fds);
 		if (n == -EAGAIN)
-			return 0;
-		if (n == 0 || n == -ECONNRESET)
+			break;
+		if (n <= 0) { /* -EBADMSG, too: an answer without its descriptor (none was free) leaves somebody waiting for ever */
+			if (n < 0 && n != -ECONNRESET)
+				(void) log_error_errno((int) n, "the broker's answer cannot be received");
 			return link_lost(g);
-		if (n < 0)
-			return (int) n;
+		}
 		for (size_t k = 1; k < n_fds; k++)
 			(void) pv_close(fds[k]);
 		if (n != sizeof(rep)) {
@@ -86,7 +162,7 @@ static int on_broker(sd_event_source *s, int fd, uint32_t revents, void *arg)
 		}
 		link_answer(g, &rep, n_fds ? fds[0] : -1);
 	}
-	return 0;
+	return link_pump(g->link) < 0 ? link_lost(g) : 0;
 }
 
 int link_start(struct guard *g, int fd)
@@ -97,6 +173,7 @@ int link_start(struct guard *g, int fd)
 	if (!l)
 		return -ENOMEM;
 	l->fd = fd;
+	l->last = &l->first;
 	g->link = l;
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
@@ -112,6 +189,8 @@ void link_stop(struct guard *g)
 	if (!g->link)
 		return;
 	sd_event_source_disable_unref(g->link->source);
+	while (g->link->first)
+		free(wait_take(g->link));
 	free(g->link);
 	g->link = NULL;
 }
@@ -119,18 +198,7 @@ void link_stop(struct guard *g)
 int link_call(struct guard *g, struct broker_req *req, link_fn fn, void *arg)
 {
 	struct link *l = g->link;
-	struct link_pending *p = pending_find(l, 0);
-	int r;
+	int r = l->first ? -EAGAIN : link_send(l, req, fn, arg);
 
-	if (!p)
-		return -EBUSY;
-	if (++l->seq == 0)
-		l->seq = 1;
-	req->seq = l->seq;
-	r = fdpass_send(l->fd, req, sizeof(*req), NULL, 0);
-	if (r < 0)
-		return r;
-	*p = (struct link_pending){ .seq = req->seq, .fn = fn, .arg = arg };
-	l->in_use++;
-	return 0;
+	return r == -EAGAIN ? link_wait(l, req, fn, arg) : r;
 }

@@ -168,7 +168,8 @@ static const struct {
 
 void guard_degraded(struct guard *g, uint64_t bits)
 {
-	uint64_t fresh = bits & ~g->degraded, mended = g->degraded & ~bits;
+	/* REPLACED is news each time, not a state */
+	uint64_t fresh = (bits & ~g->degraded) | (bits & BROKER_DEGRADED_REPLACED), mended = g->degraded & ~bits;
 	struct notice n;
 
 	g->degraded = bits;
@@ -176,6 +177,8 @@ void guard_degraded(struct guard *g, uint64_t bits)
 		engines_there(g, ENGINE_DOCKER);
 	if (mended & BROKER_DEGRADED_PODMAN)
 		engines_there(g, ENGINE_PODMAN);
+	if (mended & BROKER_DEGRADED_CGROUPS)
+		(void) table_start(g);
 	for (size_t i = 0; i < N_ELEMENTS(degraded_texts); i++) {
 		if (!(fresh & degraded_texts[i].bit))
 			continue;
@@ -183,6 +186,21 @@ void guard_degraded(struct guard *g, uint64_t bits)
 		tell_degraded(&n, degraded_texts[i].text, "pavise doctor");
 		(void) notices_raise(g, &n);
 	}
+}
+
+/* Root's `pavise off` does without the engine where it does not answer. */
+void guard_off(struct guard *g, uint64_t until_ns)
+{
+	bool news = until_ns != g->off_until_ns;
+	struct notice n;
+
+	g->off_until_ns = until_ns;
+	if (!news || !acts_are_lifted(g))
+		return;
+	notice_init(&n, ID_GUARD_OFF, clock_wall_us());
+	notice_set_what(&n, "every block, kill and ban is lifted, switched in the kernel by root");
+	notice_set_next(&n, "pavise on");
+	(void) notices_raise(g, &n);
 }
 
 static int sandbox_files(void)
@@ -232,7 +250,7 @@ static int sources_start(struct guard *g)
 	return control_start(g, ROLE_FD_CONTROL);
 }
 
-static int tell_started(struct guard *g)
+static void tell_started(struct guard *g)
 {
 	struct notice n;
 
@@ -240,7 +258,13 @@ static int tell_started(struct guard *g)
 	notice_set_what(&n, "the guard started (%s), watching %zu workloads",
 			g->policy->observe ? "observe: nothing is changed" : "enforce", g->workloads.used);
 	notice_set_next(&n, "pavise status");
-	return notices_raise(g, &n);
+	(void) notices_raise(g, &n);
+	if (!store_was_damaged(g->store))
+		return;
+	notice_init(&n, ID_GUARD_LOST, clock_wall_us());
+	notice_set_what(&n, "the history was damaged: it was set aside (history.db.bad), and a new one begun");
+	notice_set_next(&n, "journalctl -u pavise");
+	(void) notices_raise(g, &n);
 }
 
 static int guard_run(struct guard *g)
@@ -271,12 +295,10 @@ static int guard_run(struct guard *g)
 	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
 	if (r < 0)
 		return log_error_errno(r, "seccomp could not be set up");
-	if (r < 0)
-		return r;
 	r = sources_start(g);
 	if (r < 0)
 		return r;
-	(void) tell_started(g);
+	tell_started(g);
 	(void) guard_ask_launcher(LAUNCH_READY);
 	return sd_event_loop(g->loop);
 }

@@ -20,50 +20,158 @@ void notices_subject(struct notice *n, const struct guard_workload *w)
 	workload_name(n->subject, sizeof(n->subject), &w->w);
 }
 
+#define LATE_MAX 64
+
+/* What the history did not take. A place whose notice has its row by now is kept for the counts that still come under
+ * the time of its making, until another needs it. */
+struct late {
+	struct notice notices[LATE_MAX];
+	size_t used, without_row;
+	uint64_t dropped;
+};
+
+/* -EBADMSG: nothing can be done with this file. The next engine sets it aside. */
+static int trouble(struct guard *g, int r)
+{
+	if (r == -EBADMSG)
+		(void) sd_event_exit(g->loop, r);
+	return r;
+}
+
+static struct notice *late_place(struct late *l)
+{
+	if (l->used < LATE_MAX)
+		return &l->notices[l->used++];
+	for (size_t i = 0; i < LATE_MAX; i++)
+		if (l->notices[i].row)
+			return &l->notices[i];
+	return NULL;
+}
+
+static void late_keep(struct guard *g, const struct notice *n)
+{
+	struct notice *place;
+
+	if (!g->late)
+		g->late = calloc(1, sizeof(*g->late));
+	if (!g->late)
+		return; /* the log has it */
+	place = late_place(g->late);
+	if (!place) {
+		g->late->dropped++;
+		return;
+	}
+	*place = *n;
+	g->late->without_row++;
+}
+
+static struct notice *late_find(struct guard *g, const struct notice *n)
+{
+	for (size_t i = 0; g->late && i < g->late->used; i++) {
+		struct notice *l = &g->late->notices[i];
+
+		if (l->id == n->id && l->time_us == n->time_us && l->cgroup == n->cgroup)
+			return l;
+	}
+	return NULL;
+}
+
+bool notices_wait(const struct guard *g)
+{
+	return g->late && (g->late->without_row || g->late->dropped);
+}
+
+static void late_tell_dropped(struct guard *g)
+{
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_LOST, clock_wall_us());
+	notice_set_what(&n, "%" PRIu64 " notices could not be stored (no room?); they stand in the log only", g->late->dropped);
+	notice_set_next(&n, "journalctl -u pavise");
+	if (store_add(g->store, &n, g->policy) < 0)
+		return;
+	g->late->dropped = 0;
+	control_follow(g, &n);
+}
+
+void notices_again(struct guard *g)
+{
+	if (!notices_wait(g))
+		return;
+	for (size_t i = 0; i < g->late->used; i++) {
+		struct notice *n = &g->late->notices[i];
+
+		if (n->row)
+			continue;
+		if (trouble(g, store_add(g->store, n, g->policy)) < 0)
+			return;
+		g->late->without_row--;
+		control_follow(g, n);
+	}
+	if (g->late->dropped)
+		late_tell_dropped(g);
+	notices_deliver(g);
+}
+
+#define RENAME_MAX 50
 
 struct naming {
-	struct guard *g;
 	uint64_t cgroup;
-	const char *name;
+	uint64_t rows[RENAME_MAX];
+	size_t n;
 };
 
 static int on_unnamed(const struct notice *n, void *arg)
 {
 	struct naming *a = arg;
-	struct notice named = *n;
-	char *at = strstr(named.next, n->subject);
 
-	if (n->cgroup != a->cgroup)
-		return 0;
-	(void) text_copy(named.subject, sizeof(named.subject), a->name);
+	if (n->cgroup == a->cgroup)
+		a->rows[a->n++] = n->row;
+	return a->n == RENAME_MAX;
+}
+
+static void rename_row(struct guard *g, uint64_t row, const char *name)
+{
+	struct notice n, named;
+	char *at;
+
+	if (store_notice(g->store, row, &n) < 0)
+		return;
+	named = n;
+	at = strstr(named.next, n.subject);
+	(void) text_copy(named.subject, sizeof(named.subject), name);
 	if (at) /* `pavise allow 0123456789ab net` */
-		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", a->name,
-				n->next + (at - named.next) + strlen(n->subject));
-	notices_count(a->g, &named);
-	return 0;
+		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", name,
+				n.next + (at - named.next) + strlen(n.subject));
+	notices_count(g, &named);
 }
 
 /* Events do not wait for the Engine API: what was told under the first digits of an id gets its name afterwards. */
 void notices_named(struct guard *g, const struct guard_workload *w, const char *before)
 {
-	struct store_query q = { .max = 50, .subject = before };
-	struct naming a = { .g = g, .cgroup = w->w.cgroup };
+	struct store_query q = { .max = RENAME_MAX, .subject = before };
+	struct naming a = { .cgroup = w->w.cgroup };
 	char name[160];
 
 	workload_name(name, sizeof(name), &w->w);
-	a.name = name;
-	if (strcmp(name, before) != 0)
-		(void) store_notices(g->store, &q, on_unnamed, &a);
+	if (strcmp(name, before) == 0)
+		return;
+	kernel_events_end(g); /* counts that are still to be stored bear the old name */
+	(void) store_notices(g->store, &q, on_unnamed, &a);
+	for (size_t i = 0; i < a.n; i++)
+		rename_row(g, a.rows[i], name);
 }
 
 int notices_raise(struct guard *g, struct notice *n)
 {
 	pv_autobuf text = PV_BUF_INIT;
-	int r = store_add(g->store, n, g->policy);
+	int r = trouble(g, store_add(g->store, n, g->policy));
 
 	words_sentence(&text, n);
-	if (r < 0)
+	if (r < 0) {
+		late_keep(g, n);
 		return log_error_errno(r, "a notice could not be stored (%s)", pv_buf_str(&text));
+	}
 	log_info("%s [%s, event %" PRIu64 "]", pv_buf_str(&text), id_info(n->id)->name, n->row);
 	control_follow(g, n);
 	notices_deliver(g);
@@ -72,16 +180,26 @@ int notices_raise(struct guard *g, struct notice *n)
 
 void notices_count(struct guard *g, const struct notice *n)
 {
-	int r = store_count(g->store, n);
+	struct notice *late = n->row ? NULL : late_find(g, n);
+	struct notice counted = *n;
+	int r;
 
+	if (late && !late->row) { /* goes into the history with its count */
+		late->count = n->count;
+		late->last_us = n->last_us;
+		return;
+	}
+	if (late)
+		counted.row = late->row;
+	r = trouble(g, store_count(g->store, &counted));
 	if (r < 0)
-		(void) log_error_errno(r, "event %" PRIu64 ": its count could not be stored", n->row);
+		(void) log_error_errno(r, "event %" PRIu64 ": its count could not be stored", counted.row);
 }
 
 void notices_deliver(struct guard *g)
 {
 	uint64_t next = UINT64_MAX, now = clock_wall_us();
-	int r = outbox_run(g->outbox, g->policy, now, &next);
+	int r = trouble(g, outbox_run(g->outbox, g->policy, now, &next));
 
 	if (r < 0)
 		(void) log_error_errno(r, "notices wait: they could not be handed to the sender");
@@ -111,9 +229,11 @@ static int on_sender(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	(void) s;
 	(void) fd;
 	(void) revents;
-	r = outbox_answers(g->outbox, clock_wall_us());
-	if (r < 0)
+	r = trouble(g, outbox_answers(g->outbox, clock_wall_us()));
+	if (r == -EPIPE)
 		return r;
+	if (r < 0) /* the history did not take an answer (no room): the others still come */
+		(void) log_error_errno(r, "what the sender answered could not be stored; that notice may be sent twice");
 	notices_deliver(g);
 	return 0;
 }
@@ -140,4 +260,6 @@ void notices_stop(struct guard *g)
 	g->outbox_timer = sd_event_source_disable_unref(g->outbox_timer);
 	g->outbox = outbox_free(g->outbox);
 	g->store = store_free(g->store);
+	free(g->late);
+	g->late = NULL;
 }

@@ -1,7 +1,10 @@
+#include <sys/resource.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/guard.h"
 
+#define FDS_SPARE     64
 #define OOM_SAME_US   (30 * USEC_PER_SEC) /* the kernel's own event told it already */
 #define NAME_WAIT_US  (3 * USEC_PER_SEC)  /* load can wait for a name; events do not */
 #define SAY_STANDING  3			  /* seconds after the start: samples and names are there */
@@ -9,6 +12,15 @@
 static bool wants_samples(const struct guard_workload *w)
 {
 	return w->w.class_ != PV_CLASS_PROTECTED && !w->w.gone;
+}
+
+/* The broker's answers bring descriptors: some are kept for them, whatever the number of workloads. */
+static bool descriptors_are_short(void)
+{
+	pv_autoclose int next = dup(ROLE_FD_STATE);
+	struct rlimit limit;
+
+	return next < 0 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t) next + FDS_SPARE > limit.rlim_cur);
 }
 
 static int open_files(struct guard *g, struct guard_workload *w)
@@ -20,7 +32,7 @@ static int open_files(struct guard *g, struct guard_workload *w)
 		if (r < 0)
 			return r;
 	}
-	r = cgroup_files_open(g->tree, w->w.path, &w->files);
+	r = descriptors_are_short() ? -EMFILE : cgroup_files_open(g->tree, w->w.path, &w->files);
 	if (r == -EMFILE || r == -ENFILE) {
 		if (!g->own_sampling_off)
 			log_warning("too many open files: load of some workloads is not watched");
@@ -32,7 +44,13 @@ static int open_files(struct guard *g, struct guard_workload *w)
 static void judge(struct guard *g, struct guard_workload *w, uint64_t now)
 {
 	struct verdict verdicts[LOAD_VERDICTS];
-	size_t n = load_step(w->load, g->policy, &w->usage, now, verdicts);
+	size_t n;
+
+	if (w->spared && !g->policy->observe && !acts_are_lifted(g)) {
+		w->spared = false;
+		load_tell_again(w->load);
+	}
+	n = load_step(w->load, g->policy, &w->usage, now, verdicts);
 
 	for (size_t i = 0; i < n; i++) {
 		verdicts[i].cgroup = w->w.cgroup;
@@ -66,6 +84,8 @@ static int on_sample(sd_event_source *s, uint64_t usec, void *arg)
 	size_t n_gone = 0;
 
 	(void) usec;
+	if (g->degraded & BROKER_DEGRADED_CGROUPS) /* nobody tells of new ones */
+		(void) table_start(g);
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
 		if (wants_samples(w) && sample_one(g, w, now) == -ENODEV && n_gone < N_ELEMENTS(gone))
 			gone[n_gone++] = w->w.cgroup;
@@ -83,6 +103,7 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	(void) usec;
 	kernel_events_lost(g);
 	kernel_events_flush(g);
+	notices_again(g);
 	if (g->seconds < SAY_STANDING && ++g->seconds == SAY_STANDING)
 		standing_say(g);
 	(void) sd_event_source_set_time_relative(s, USEC_PER_SEC);

@@ -29,13 +29,14 @@ static bool in_prefixes(const struct ip_addr *a, const struct ip_prefix *p, uint
 
 static bool is_spared(const struct guard *g, const struct ip_addr *a)
 {
-	struct ip_prefix p, *subnet;
+	const struct guard_subnet *subnet;
+	struct ip_prefix p;
 
 	for (size_t i = 0; i < N_ELEMENTS(inside); i++)
 		if (ip_prefix_parse(inside[i], &p) == 0 && ip_in_prefix(a, &p))
 			return true;
 	for (size_t i = 0; (subnet = pv_map_next(&g->subnets, &i));)
-		if (ip_in_prefix(a, subnet))
+		if (ip_in_prefix(a, &subnet->prefix))
 			return true;
 	return in_prefixes(a, g->policy->net.internal, g->policy->net.n_internal) ||
 	       in_prefixes(a, g->policy->net.allow, g->policy->net.n_allow);
@@ -80,14 +81,14 @@ static bool find_connections(struct guard *g, const struct guard_workload *w, st
 	return f->n > 0;
 }
 
-static bool net_is_excepted(struct guard *g, const struct guard_workload *w)
+static bool is_excepted(const struct guard *g, const struct guard_workload *w, enum pv_signal signal)
 {
 	char name[160];
 	int exception;
 
 	workload_name(name, sizeof(name), &w->w);
-	(void) policy_action(g->policy, name, SIGNAL_NET, &exception);
-	return exception >= 0;
+	(void) policy_action(g->policy, name, signal, &exception);
+	return exception >= 0 || (w->w.info && w->info.label_action[signal] < ACTION_N);
 }
 
 void standing_cut(struct guard *g, struct guard_workload *w)
@@ -95,7 +96,7 @@ void standing_cut(struct guard *g, struct guard_workload *w)
 	struct found f;
 	bool block = g->policy->net.action == ACTION_BLOCK;
 
-	if (net_is_excepted(g, w) || !find_connections(g, w, &f))
+	if (is_excepted(g, w, SIGNAL_NET) || !find_connections(g, w, &f))
 		return;
 	for (size_t i = 0; i < f.n; i++) {
 		struct broker_req req = { .op = BROKER_CUT, .cgroup = w->w.cgroup, .port = f.peers[i].port };
@@ -122,16 +123,18 @@ static void load_hits(const struct guard *g, const struct guard_workload *w, sta
 	char why[160];
 
 	limit = u->cpu_quota && u->cpu_quota < 10000 ? u->cpu_quota * p->cpu.limit / 10000 : p->cpu.limit;
-	if (p->cpu.action != ACTION_IGNORE && cpu > limit) {
+	if (p->cpu.action != ACTION_IGNORE && cpu > limit && !is_excepted(g, w, SIGNAL_CPU)) {
 		(void) snprintf(why, sizeof(why), "uses %u.%u %% of a core now", cpu / 100, cpu % 100 / 10);
 		fn(w, SIGNAL_CPU, why, arg);
 	}
 	limit = u->memory_limit == UINT64_MAX ? p->memory.limit : u->memory_limit / 10000 * p->memory.of_limit;
-	if (p->memory.action != ACTION_IGNORE && u->memory != UINT64_MAX && u->memory > limit) {
+	if (p->memory.action != ACTION_IGNORE && u->memory != UINT64_MAX && u->memory > limit &&
+	    !is_excepted(g, w, SIGNAL_MEMORY)) {
 		(void) snprintf(why, sizeof(why), "holds %" PRIu64 " MiB", u->memory >> 20);
 		fn(w, SIGNAL_MEMORY, why, arg);
 	}
-	if (p->pids.action != ACTION_IGNORE && u->processes != UINT64_MAX && u->processes > p->pids.limit) {
+	if (p->pids.action != ACTION_IGNORE && u->processes != UINT64_MAX && u->processes > p->pids.limit &&
+	    !is_excepted(g, w, SIGNAL_PIDS)) {
 		(void) snprintf(why, sizeof(why), "has %" PRIu64 " processes", u->processes);
 		fn(w, SIGNAL_PIDS, why, arg);
 	}
@@ -146,7 +149,7 @@ void standing_each(struct guard *g, standing_fn fn, void *arg)
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
 		if (w->sampled)
 			load_hits(g, w, fn, arg);
-		if (find_connections(g, w, &f)) {
+		if (!is_excepted(g, w, SIGNAL_NET) && find_connections(g, w, &f)) {
 			pv_autobuf text = PV_BUF_INIT;
 
 			ip_format(&text, &f.peers[0].addr);

@@ -179,6 +179,14 @@ static void degraded_json(struct guard *g, struct pv_buf *out)
 		field(out, "next", "systemctl show pavise -p LimitNOFILE");
 		pv_buf_putc(out, '}');
 	}
+	if (notices_wait(g)) {
+		comma(out);
+		pv_buf_putc(out, '{');
+		field(out, "signal", "history");
+		field(out, "why", "notices cannot be stored (no room on the disk?); they stand in the log and are tried again");
+		field(out, "next", "df -h");
+		pv_buf_putc(out, '}');
+	}
 	pv_buf_putc(out, ']');
 }
 
@@ -244,6 +252,17 @@ static void off_json(const struct guard *g, struct pv_buf *out)
 	pv_buf_putc(out, '"');
 }
 
+static void success_json(struct guard *g, struct pv_buf *out, const struct policy_channel *c)
+{
+	uint64_t us = outbox_last_success(g->outbox, store_channel_key(c));
+	pv_autobuf when = PV_BUF_INIT;
+
+	if (!us)
+		return;
+	clock_rfc3339(&when, us);
+	field(out, "last_success", pv_buf_str(&when));
+}
+
 void status_json(struct guard *g, struct pv_buf *out)
 {
 	uint64_t containers = 0, units = 0;
@@ -279,6 +298,7 @@ void status_json(struct guard *g, struct pv_buf *out)
 		pv_buf_putc(out, '{');
 		field(out, "name", g->policy->channels[i].name);
 		field(out, "min_severity", severity_name((enum severity) g->policy->channels[i].min_severity));
+		success_json(g, out, &g->policy->channels[i]);
 		pv_buf_putc(out, '}');
 	}
 	pv_buf_puts(out, "]}}");

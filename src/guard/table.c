@@ -77,9 +77,8 @@ static void tell_exceptions(struct guard *g, struct guard_workload *w)
 	w->excepted = want;
 }
 
-void table_tell_kernel(struct guard *g, struct guard_workload *w)
+static void tell_networks(struct guard *g, struct guard_workload *w)
 {
-	tell_exceptions(g, w);
 	if (!w->w.info || w->netnames_told)
 		return;
 	for (size_t i = 0; i < w->info.n_networks; i++) {
@@ -89,6 +88,12 @@ void table_tell_kernel(struct guard *g, struct guard_workload *w)
 		(void) link_call(g, &req, answered_except, NULL);
 	}
 	w->netnames_told = true;
+}
+
+void table_tell_kernel(struct guard *g, struct guard_workload *w)
+{
+	tell_exceptions(g, w);
+	tell_networks(g, w);
 }
 
 static bool same_networks(const struct container_info *a, const struct container_info *b)
@@ -107,7 +112,28 @@ static void drop_networks(struct guard *g, struct guard_workload *w)
 	w->netnames_told = false;
 }
 
-static void workload_set_info(struct guard *g, struct guard_workload *w, const struct container_info *info)
+static void info_copy(struct guard_workload *w, const struct container_info *info, enum label_state labels)
+{
+	struct container_info before = w->info;
+
+	w->info = *info;
+	if (labels == LABELS_KNOWN)
+		w->labels_known = true;
+	if (labels == LABELS_KNOWN || !w->labels_known)
+		return;
+	memcpy(w->info.label_action, before.label_action, sizeof(before.label_action));
+	memcpy(w->info.project, before.project, sizeof(before.project));
+	memcpy(w->info.service, before.service, sizeof(before.service));
+}
+
+/* A project and service may be what an image says of itself: they earn no exception before the image was asked. */
+static bool name_is_sure(const struct guard_workload *w, enum label_state labels)
+{
+	return labels != LABELS_COMING || w->labels_known || !w->info.service[0];
+}
+
+static void workload_set_info(struct guard *g, struct guard_workload *w, const struct container_info *info,
+			      enum label_state labels)
 {
 	bool first = !w->w.info || !w->info.inspected;
 	char before[160];
@@ -115,26 +141,44 @@ static void workload_set_info(struct guard *g, struct guard_workload *w, const s
 	if (w->w.info && !same_networks(&w->info, info))
 		drop_networks(g, w);
 	workload_name(before, sizeof(before), &w->w);
-	w->info = *info;
+	info_copy(w, info, labels);
 	w->w.info = &w->info;
 	if (w->told)
 		notices_named(g, w, before);
-	table_tell_kernel(g, w);
+	if (name_is_sure(w, labels))
+		tell_exceptions(g, w);
+	tell_networks(g, w);
 	if (!info->inspected)
 		return;
-	acts_seen_container(g, w);
+	if (labels != LABELS_COMING) /* the new one's label may excuse it from what the old one was killed for */
+		acts_seen_container(g, w);
 	if (first)
 		standing_cut(g, w);
 }
 
-void table_info(struct guard *g, const struct container_info *info)
+/* What is known of containers whose cgroup was not seen. Those that run are told again by the list. */
+void table_forget_infos(struct guard *g, enum engine_kind kind)
+{
+	struct container_info *info, *gone;
+
+	do { /* the table must not change while it is walked */
+		gone = NULL;
+		for (size_t i = 0; !gone && (info = pv_map_next(&g->infos, &i));)
+			if (info->engine == kind)
+				gone = info;
+		if (gone)
+			free(pv_map_take(&g->infos, table_id_hash(gone->id)));
+	} while (gone);
+}
+
+void table_info(struct guard *g, const struct container_info *info, enum label_state labels)
 {
 	uint64_t hash = table_id_hash(info->id);
 	struct guard_workload *w = pv_map_get(&g->containers, hash);
 	struct container_info *kept;
 
 	if (w) {
-		workload_set_info(g, w, info);
+		workload_set_info(g, w, info, labels);
 		return;
 	}
 	if (!info->running && info->inspected) { /* stopped: nothing to watch, its cgroup is gone */
@@ -160,7 +204,9 @@ static void attach_info(struct guard *g, struct guard_workload *w)
 
 	if (info) {
 		info->running = true;
-		workload_set_info(g, w, info);
+		info->inspected = false; /* it may be of an earlier run: its pid is somebody else's now */
+		info->pid = 0;
+		workload_set_info(g, w, info, LABELS_COMING);
 		free(info);
 	}
 	if (!w->w.info || !w->w.info->inspected)
@@ -250,7 +296,7 @@ void table_cgroup_gone(struct guard *g, uint64_t id)
 		(void) pv_map_take(&g->nested, id);
 		return;
 	}
-	if (*w->w.id)
+	if (*w->w.id && table_container(g, w->w.id) == w) /* it may run again already, under another cgroup */
 		(void) pv_map_take(&g->containers, table_id_hash(w->w.id));
 	if (g->nested.used)
 		forget_nested(g, w);
@@ -296,6 +342,7 @@ int table_start(struct guard *g)
 	int r;
 
 	g->generation++;
+	pv_map_done(&g->nested); /* the walk finds all that are left, each after its parent */
 	r = cgroup_tree_walk(g->tree, on_walk, g);
 	if (r < 0)
 		return log_error_errno(r, "cannot walk the cgroups below %s", cgroup_tree_watched(g->tree));

@@ -39,6 +39,29 @@ static void test_older_twin(void **state)
 	respawn_free(r);
 }
 
+/* Undo knows an id only: of the container it names, whichever of them it was, or of the Swarm service. */
+static void test_forget_by_id(void **state)
+{
+	struct container_info first = container(1, IMAGE_A, "", ""), second = container(2, IMAGE_A, "", ""), third = second;
+	struct container_info id = { 0 }, service = { 0 };
+	struct respawn *r;
+
+	(void) state;
+	third.id[15] = '7';
+	(void) text_copy(first.service_id, sizeof(first.service_id), "abcdefghijklmnopqrstuvwxy");
+	(void) text_copy(id.id, sizeof(id.id), second.id);
+	(void) text_copy(service.service_id, sizeof(service.service_id), first.service_id);
+	assert_int_equal(respawn_new(&r), 0);
+	for (int by_service = 0; by_service < 2; by_service++) {
+		respawn_killed(r, &first, 5, WALL);
+		assert_int_equal(respawn_seen(r, &second, 6, NULL), RESPAWN_KILL);
+		respawn_forget(r, by_service ? &service : &id);
+		assert_int_equal(respawn_seen(r, &second, 7, NULL), RESPAWN_NO);
+		assert_int_equal(respawn_seen(r, &third, 8, NULL), RESPAWN_NO);
+	}
+	respawn_free(r);
+}
+
 static void test_who(void **state)
 {
 	static const struct {
@@ -256,7 +279,7 @@ static void test_burst_eviction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_who),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
+		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
 		cmocka_unit_test(test_starter),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
 		cmocka_unit_test(test_burst_eviction),
 	};
