@@ -8,7 +8,11 @@
 void check_policy_defaults(struct check_policy *p)
 {
 	*p = (struct check_policy){
-		.pids = 100, .memory = 512u << 20, .nano_cpus = 1500000000, .ports = { 80, 443 }, .n_ports = 2,
+		.pids = 100,
+		.memory = 512u << 20,
+		.nano_cpus = 1500000000,
+		.ports = { 80, 443 },
+		.n_ports = 2,
 		.key_age_us = 90ull * 86400 * 1000000,
 	};
 }
@@ -27,8 +31,24 @@ bool check_port_allowed(const struct check_policy *p, unsigned port)
 bool check_is_audit(enum id id)
 {
 	static const char *const families[] = {
-		"ctr.", "img.", "host.", "ssh.", "fw.", "upd.", "tls.", "unit.", "file.", "git.", "backup.", "mon.", "ci.", "image.", "dokploy.",
-		"app.", "secret.key-length", "secret.rotation-age",
+		"ctr.",
+		"img.",
+		"host.",
+		"ssh.",
+		"fw.",
+		"upd.",
+		"tls.",
+		"unit.",
+		"file.",
+		"git.",
+		"backup.",
+		"mon.",
+		"ci.",
+		"image.",
+		"dokploy.",
+		"app.",
+		"secret.key-length",
+		"secret.rotation-age",
 	};
 	const struct id_info *info = id_info(id);
 
@@ -133,7 +153,8 @@ static uint64_t line_of(const struct ctr *c, const struct finding *f)
 	return c->line;
 }
 
-static int one(const struct ctr *c, const struct ctr_check *check, const struct check_policy *p, struct finding_list *to)
+static int one(const struct ctr *c, const struct ctr_check *check, const struct check_policy *p,
+	       struct finding_list *to)
 {
 	struct finding *f = finding_new(check->id, FINDING_PASS);
 
@@ -147,7 +168,8 @@ static int one(const struct ctr *c, const struct ctr_check *check, const struct 
 	return finding_list_add(to, f);
 }
 
-int check_container(const struct ctr *c, const struct check_policy *p, const struct check_select *s, struct finding_list *to)
+int check_container(const struct ctr *c, const struct check_policy *p, const struct check_select *s,
+		    struct finding_list *to)
 {
 	int r = 0;
 
@@ -206,7 +228,8 @@ int check_unsupported(const struct check_select *s, bool host, struct finding_li
 		struct finding *f;
 
 		/* these speak of containers and Dockerfiles: without one there is nothing to say */
-		if (!s->on[i] || answered[i] || strncmp(name, "ctr.", 4) == 0 || strncmp(name, "img.", 4) == 0 || i == ID_SECRET_KEY_LENGTH)
+		if (!s->on[i] || answered[i] || strncmp(name, "ctr.", 4) == 0 || strncmp(name, "img.", 4) == 0 ||
+		    i == ID_SECRET_KEY_LENGTH)
 			continue;
 		f = finding_new((enum id) i, FINDING_UNKNOWN);
 		finding_unknown(f, REASON_UNSUPPORTED);

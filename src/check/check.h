@@ -1,8 +1,9 @@
-/* check.h - the audit's table of checks, and how they are run over collected facts. A probe is pure: it sees facts and the
- * policy, and answers. Gathering is elsewhere (read_*.c, gather_*.c), so that every verdict can be tried on a saved host.
+/* check.h - the audit's table of checks, and how they are run over collected facts. A probe is pure: it sees facts and
+ * the policy, and answers. Gathering is elsewhere (read_*.c, gather_*.c), so that every verdict can be tried on a saved
+ * host.
  *
- * A check that fails because something is missing (no limit is set) cannot fail where the field could not be read: it is
- * unknown then, with the reason and the line of the gap. One that fails because of something seen (a mounted socket)
+ * A check that fails because something is missing (no limit is set) cannot fail where the field could not be read: it
+ * is unknown then, with the reason and the line of the gap. One that fails because of something seen (a mounted socket)
  * fails, whatever else is hidden. That rule is applied here, once, not in the probes. */
 #ifndef PV_CHECK_CHECK_H
 #define PV_CHECK_CHECK_H
@@ -12,9 +13,9 @@
 
 enum answer {
 	ANSWER_PASS,
-	ANSWER_SEEN,	/* fails: something is there that must not be */
+	ANSWER_SEEN,    /* fails: something is there that must not be */
 	ANSWER_MISSING, /* fails: something that must be there is not */
-	ANSWER_NA,	/* does not apply to this subject */
+	ANSWER_NA,      /* does not apply to this subject */
 	ANSWER_UNKNOWN, /* the probe has set the reason: finding_unknown() */
 };
 
@@ -25,7 +26,7 @@ enum due { DUE_SIX_HOURS, DUE_DAILY, DUE_WEEKLY, DUE_DEPLOY };
 
 struct check_policy {
 	uint64_t pids, memory, nano_cpus; /* 100, 512 MiB, 1.5 */
-	uint16_t ports[CHECK_PORTS];	  /* that may face the Internet: 80, 443 */
+	uint16_t ports[CHECK_PORTS];      /* that may face the Internet: 80, 443 */
 	size_t n_ports;
 	uint16_t ssh_ports[SSH_PORTS]; /* of the host's own sshd */
 	size_t n_ssh_ports;
@@ -62,7 +63,8 @@ int check_select(struct check_select *s, const char *only, const char *skip, cha
 bool check_is_audit(enum id id); /* ids that the audit answers for */
 
 /* All container checks over one container. Adds a finding each, passes too. 0 or -ENOMEM. */
-int check_container(const struct ctr *c, const struct check_policy *p, const struct check_select *s, struct finding_list *to);
+int check_container(const struct ctr *c, const struct check_policy *p, const struct check_select *s,
+		    struct finding_list *to);
 /* Findings of the same id, kind, name and path become one with `instances` (replicas); the worse verdict stays. */
 void check_fold(struct finding_list *l);
 /* An id that was asked for and that nothing answers for yet: unknown, unsupported. */
@@ -70,12 +72,12 @@ int check_unsupported(const struct check_select *s, bool host, struct finding_li
 
 /* --- the grade --- */
 struct grade {
-	char letter;   /* A B C D F; 0: nothing was looked at */
+	char letter;    /* A B C D F; 0: nothing was looked at */
 	unsigned score; /* 0-100 */
 };
-/* Of one subject: 100 minus 40, 15, 5, 1 for each failing critical, high, medium, low id; half of that for an unknown one;
- * nothing for what is unknown by nature or unsupported. A from 90, B 75, C 55, D 35. With a failing high at best C, with a
- * critical F. `name` NULL: everything that is no workload. */
+/* Of one subject: 100 minus 40, 15, 5, 1 for each failing critical, high, medium, low id; half of that for an unknown
+ * one; nothing for what is unknown by nature or unsupported. A from 90, B 75, C 55, D 35. With a failing high at best
+ * C, with a critical F. `name` NULL: everything that is no workload. */
 struct grade grade_subject(const struct finding_list *l, enum subject_kind kind, const char *name);
 /* The host: the worse of its own checks and the median of its workloads; F with a critical anywhere. */
 struct grade grade_host(const struct finding_list *l);

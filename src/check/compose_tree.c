@@ -104,7 +104,8 @@ static void expand(struct expansion *e, const char *s, size_t len, unsigned dept
 	}
 }
 
-char *compose_expand(struct arena *a, const char *text, const struct compose_vars *vars, bool *ret_unsure, bool *ret_from_var)
+char *compose_expand(struct arena *a, const char *text, const struct compose_vars *vars, bool *ret_unsure,
+		     bool *ret_from_var)
 {
 	pv_autobuf out = PV_BUF_INIT;
 	struct expansion e = { .out = &out, .vars = vars };
@@ -227,8 +228,8 @@ static struct cv *build(struct builder *b, const struct yaml_node *n, unsigned d
 	return v;
 }
 
-struct cv *compose_parse(struct arena *a, const char *text, size_t len, const char *file, const struct compose_vars *vars, size_t *budget,
-			 unsigned *ret_line, struct pv_buf *why)
+struct cv *compose_parse(struct arena *a, const char *text, size_t len, const char *file,
+			 const struct compose_vars *vars, size_t *budget, unsigned *ret_line, struct pv_buf *why)
 {
 	struct builder b = { .a = a, .file = file, .vars = vars, .budget = budget, .why = why };
 	pv_auto(yaml_doc) doc = NULL;
@@ -269,7 +270,9 @@ static struct cv *as_map(struct arena *a, struct cv *list)
 
 	if (!map || list->kind != YAML_LIST)
 		return list;
-	*map = (struct cv){ .kind = YAML_MAP, .key = list->key, .file = list->file, .line = list->line, .override = list->override };
+	*map = (struct cv){
+		.kind = YAML_MAP, .key = list->key, .file = list->file, .line = list->line, .override = list->override
+	};
 	for (size_t i = 0; i < list->n; i++) {
 		const struct cv *from = list->child[i];
 		const char *eq = from->kind == YAML_SCALAR ? strchr(from->text, '=') : NULL;
@@ -307,7 +310,8 @@ static struct cv *merge_maps(struct arena *a, const struct cv *base, const struc
 	out->n = 0;
 	out->child = NULL;
 	for (size_t i = 0; i < base->n; i++) {
-		struct cv *same = find(over, base->child[i]->key), *v = same ? compose_merge(a, base->child[i], same) : base->child[i];
+		struct cv *same = find(over, base->child[i]->key),
+			  *v = same ? compose_merge(a, base->child[i], same) : base->child[i];
 
 		if (v)
 			(void) add_child(a, out, v);

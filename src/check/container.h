@@ -1,9 +1,11 @@
-/* container.h - what a check knows about one container, whatever it was read from: the Engine API's answer about a container
- * or a Swarm service, a service of a Compose file, a Dockerfile. Facts only; the verdicts are in ctr.c and img.c.
+/* container.h - what a check knows about one container, whatever it was read from: the Engine API's answer about a
+ * container or a Swarm service, a service of a Compose file, a Dockerfile. Facts only; the verdicts are in ctr.c and
+ * img.c.
  *
- * What could not be read is marked in `gap`, field by field with the reason and the line: a check then says unknown instead
- * of guessing. What is there twice or in another spelling is brought to one form here (sizes in bytes, capabilities without
- * CAP_, volume and port syntax short or long), so that the same container gives the same verdicts from every source. */
+ * What could not be read is marked in `gap`, field by field with the reason and the line: a check then says unknown
+ * instead of guessing. What is there twice or in another spelling is brought to one form here (sizes in bytes,
+ * capabilities without CAP_, volume and port syntax short or long), so that the same container gives the same verdicts
+ * from every source. */
 #ifndef PV_CHECK_CONTAINER_H
 #define PV_CHECK_CONTAINER_H
 
@@ -13,31 +15,31 @@
 
 enum ctr_source { CTR_INSPECT, CTR_SWARM, CTR_COMPOSE, CTR_DOCKERFILE };
 
-enum ctr_field { /* what a check may need; each may have a gap */
-	CTR_SECURITY, /* security_opt */
-	CTR_ROOTFS,
-	CTR_TMPFS,
-	CTR_PIDS,
-	CTR_MEMORY,
-	CTR_SWAP,
-	CTR_CPU,
-	CTR_USER,
-	CTR_CAPS,
-	CTR_MOUNTS,
-	CTR_PORTS,
-	CTR_ENV,
-	CTR_IMAGE,
-	CTR_HEALTH,
-	CTR_RESTART,
-	CTR_NET,
-	CTR_PID_NS,
-	CTR_IPC_NS,
-	CTR_UTS_NS,
-	CTR_USER_NS,
-	CTR_DEVICES,
-	CTR_PRIVILEGED,
-	CTR_BUILD, /* the steps of a Dockerfile */
-	CTR_FIELDS
+enum ctr_field {               /* what a check may need; each may have a gap */
+		 CTR_SECURITY, /* security_opt */
+		 CTR_ROOTFS,
+		 CTR_TMPFS,
+		 CTR_PIDS,
+		 CTR_MEMORY,
+		 CTR_SWAP,
+		 CTR_CPU,
+		 CTR_USER,
+		 CTR_CAPS,
+		 CTR_MOUNTS,
+		 CTR_PORTS,
+		 CTR_ENV,
+		 CTR_IMAGE,
+		 CTR_HEALTH,
+		 CTR_RESTART,
+		 CTR_NET,
+		 CTR_PID_NS,
+		 CTR_IPC_NS,
+		 CTR_UTS_NS,
+		 CTR_USER_NS,
+		 CTR_DEVICES,
+		 CTR_PRIVILEGED,
+		 CTR_BUILD, /* the steps of a Dockerfile */
+		 CTR_FIELDS
 };
 
 struct ctr_gap {
@@ -70,7 +72,7 @@ struct ctr_mount {
 
 struct ctr_port {
 	struct ctr_word at;
-	const char *address; /* "": all of them */
+	const char *address;             /* "": all of them */
 	unsigned first, last, container; /* on the host; 0: some free one */
 	bool udp;
 };
@@ -90,18 +92,18 @@ struct ctr_step { /* an instruction of a Dockerfile */
 struct ctr {
 	enum ctr_source source;
 	enum subject_kind kind;
-	const char *name;    /* shop/web, as findings name it */
-	const char *engine_name; /* what `docker` takes: container or service name; NULL: none */
+	const char *name;              /* shop/web, as findings name it */
+	const char *engine_name;       /* what `docker` takes: container or service name; NULL: none */
 	const char *project, *service; /* of Compose; NULL: none */
-	const char *dir;     /* folder of the project; NULL: not known */
-	const char *path;    /* file it was read from; NULL: none */
+	const char *dir;               /* folder of the project; NULL: not known */
+	const char *path;              /* file it was read from; NULL: none */
 	unsigned line;
 	bool running;
 	long pid; /* of its first process on the host; 0: none */
 
 	struct ctr_words security; /* security_opt */
 	struct ctr_words cap_add, cap_drop;
-	struct ctr_words devices; /* host paths */
+	struct ctr_words devices;    /* host paths */
 	struct ctr_words steps_from; /* images of FROM, all stages */
 	struct ctr_word image, user, restart, net, pid_ns, ipc_ns, uts_ns, user_ns, health;
 	struct ctr_mount *mount;
@@ -115,13 +117,13 @@ struct ctr {
 	struct ctr_word rootfs, limit_pids, limit_memory, limit_swap, limit_cpu, privileged; /* where they stand */
 	bool read_only, is_privileged, has_image_build;
 	bool healthcheck, healthcheck_off;
-	int64_t pids;	/* 0: none */
-	uint64_t memory; /* bytes; 0: none */
-	int64_t swap;	/* memory and swap together, bytes; 0: not set; -1: without end */
-	uint64_t nano_cpus; /* 0: none */
-	long live_uid;	/* of the running first process, seen from the host; -1: not known */
+	int64_t pids;         /* 0: none */
+	uint64_t memory;      /* bytes; 0: none */
+	int64_t swap;         /* memory and swap together, bytes; 0: not set; -1: without end */
+	uint64_t nano_cpus;   /* 0: none */
+	long live_uid;        /* of the running first process, seen from the host; -1: not known */
 	const char *apparmor; /* profile in force; NULL: not known */
-	bool nnp_privileges; /* Swarm: Privileges.NoNewPrivileges */
+	bool nnp_privileges;  /* Swarm: Privileges.NoNewPrivileges */
 
 	struct ctr_gap gap[CTR_FIELDS];
 };
@@ -131,7 +133,7 @@ struct ctr_list {
 	size_t n;
 };
 
-struct ctr *ctr_new(struct arena *a, enum ctr_source source); /* NULL: no memory */
+struct ctr *ctr_new(struct arena *a, enum ctr_source source);          /* NULL: no memory */
 void ctr_list_add(struct arena *a, struct ctr_list *l, struct ctr *c); /* takes NULL */
 /* The first reason of a field stays. */
 void ctr_set_gap(struct ctr *c, enum ctr_field field, enum finding_reason reason, unsigned line, const char *why);
@@ -143,9 +145,9 @@ struct ctr_port *ctr_port_add(struct arena *a, struct ctr *c);
 struct ctr_env *ctr_env_set(struct arena *a, struct ctr *c, const char *name, const char *value); /* replaces */
 
 /* --- spellings; -EINVAL: not understood --- */
-int ctr_parse_size(const char *s, int64_t *ret);	 /* 512m 1.5g 1gb 512MiB 1024 -1, as Docker does: all binary */
-int ctr_parse_cpus(const char *s, uint64_t *ret_nano);	 /* 1.5 0.25 */
-int ctr_parse_bool(const char *s, bool *ret);		 /* true false yes no on off */
+int ctr_parse_size(const char *s, int64_t *ret);       /* 512m 1.5g 1gb 512MiB 1024 -1, as Docker does: all binary */
+int ctr_parse_cpus(const char *s, uint64_t *ret_nano); /* 1.5 0.25 */
+int ctr_parse_bool(const char *s, bool *ret);          /* true false yes no on off */
 /* "[address:][host[-host]:]container[-container][/proto]". */
 int ctr_parse_port(struct arena *a, const char *s, struct ctr_port *ret);
 /* "source:target[:options]", "target". A source with a slash or a leading . or ~ is a bind. */
@@ -157,8 +159,8 @@ char *ctr_path_clean(struct arena *a, const char *path);
 int ctr_user_is_root(const char *user);
 
 /* --- readers --- */
-/* Body of GET /containers/{id}/json. 0, -EBADMSG, -EFBIG, -ENOMEM. What does not have the type that the API promises is a
- * gap. */
+/* Body of GET /containers/{id}/json. 0, -EBADMSG, -EFBIG, -ENOMEM. What does not have the type that the API promises is
+ * a gap. */
 int ctr_from_inspect(struct arena *a, const char *json, size_t len, struct ctr **ret);
 /* Body of GET /services/{id}, or one element of GET /services. */
 int ctr_from_service(struct arena *a, const char *json, size_t len, struct ctr **ret);

@@ -7,11 +7,11 @@
 #include "check/check.h"
 #include "check/secret_name.h"
 
-#define INSPECT	   (1u << CTR_INSPECT)
-#define SWARM	   (1u << CTR_SWARM)
-#define COMPOSE	   (1u << CTR_COMPOSE)
+#define INSPECT    (1u << CTR_INSPECT)
+#define SWARM      (1u << CTR_SWARM)
+#define COMPOSE    (1u << CTR_COMPOSE)
 #define DOCKERFILE (1u << CTR_DOCKERFILE)
-#define RUNNING	   (INSPECT | SWARM | COMPOSE)
+#define RUNNING    (INSPECT | SWARM | COMPOSE)
 
 static const char *path_of(const struct ctr *c, const struct ctr_word *w)
 {
@@ -30,7 +30,8 @@ static bool is(const struct ctr_word *w, const char *text)
 
 /* --- security_opt --- */
 
-/* "no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"; with false it is off. 1 on, 0 off, -1 not this. */
+/* "no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"; with false it is off. 1 on, 0 off, -1 not
+ * this. */
 static int nnp_value(const char *s)
 {
 	static const char name[] = "no-new-privileges";
@@ -178,8 +179,9 @@ static enum answer cpu_limit(const struct ctr *c, const struct check_policy *p, 
 	if (c->nano_cpus <= p->nano_cpus)
 		return ANSWER_PASS;
 	finding_evidence(f, c->limit_cpu.what, path_of(c, &c->limit_cpu), c->limit_cpu.line,
-			 "%" PRIu64 ".%02" PRIu64 " cores, the policy says at most %" PRIu64 ".%02" PRIu64, c->nano_cpus / 1000000000,
-			 c->nano_cpus / 10000000 % 100, p->nano_cpus / 1000000000, p->nano_cpus / 10000000 % 100);
+			 "%" PRIu64 ".%02" PRIu64 " cores, the policy says at most %" PRIu64 ".%02" PRIu64,
+			 c->nano_cpus / 1000000000, c->nano_cpus / 10000000 % 100, p->nano_cpus / 1000000000,
+			 p->nano_cpus / 10000000 % 100);
 	return above(f);
 }
 
@@ -215,7 +217,8 @@ static enum answer non_root(const struct ctr *c, const struct check_policy *p, s
 		return ANSWER_PASS;
 	}
 	if (!*user && (c->source == CTR_COMPOSE || c->source == CTR_SWARM)) {
-		finding_evidence(f, c->user.what ? c->user.what : "user", c->path, c->line, "not set: the image decides, which is not read here");
+		finding_evidence(f, c->user.what ? c->user.what : "user", c->path, c->line,
+				 "not set: the image decides, which is not read here");
 		finding_unknown(f, REASON_ABSENT);
 		return ANSWER_UNKNOWN;
 	}
@@ -227,7 +230,8 @@ static enum answer non_root(const struct ctr *c, const struct check_policy *p, s
 
 /* What an ordinary server's start needs: dropping to its user, a port below 1024, files of its own. */
 static const char *const harmless_caps[] = {
-	"NET_BIND_SERVICE", "CHOWN", "SETUID", "SETGID", "DAC_OVERRIDE", "FOWNER", "KILL", "SETPCAP", "FSETID", "AUDIT_WRITE",
+	"NET_BIND_SERVICE", "CHOWN", "SETUID",  "SETGID", "DAC_OVERRIDE",
+	"FOWNER",           "KILL",  "SETPCAP", "FSETID", "AUDIT_WRITE",
 };
 /* Each of these is the host, in one step or two. */
 static const char *const host_caps[] = {
@@ -295,8 +299,8 @@ static bool below(const char *path, const char *folder)
 
 /* Sockets that start containers. /var/run is a link to /run everywhere. */
 static const char *const sockets[] = {
-	"/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock", "/run/crio/crio.sock", "/run/balena-engine.sock",
-	"/run/k3s/containerd/containerd.sock",
+	"/run/docker.sock",    "/run/containerd/containerd.sock", "/run/podman/podman.sock",
+	"/run/crio/crio.sock", "/run/balena-engine.sock",         "/run/k3s/containerd/containerd.sock",
 };
 
 /* A path as the host resolves it: what is below /var/run is below /run. */
@@ -317,11 +321,14 @@ static bool exposes_socket(const char *source)
 	for (size_t i = 0; i < N_ELEMENTS(sockets); i++)
 		if (below(sockets[i], path))
 			return true;
-	if (below("/var/run", path)) /* /var: the link in it leads to /run of the container, but /var/run may be a folder */
+	if (below("/var/run",
+		  path)) /* /var: the link in it leads to /run of the container, but /var/run may be a folder */
 		return true;
 	/* Rootless daemons, and names that other distributions use. */
-	return strncmp(path, "/run/user/", 10) == 0 ? strstr(path, "docker.sock") || strstr(path, "podman.sock") || !strchr(path + 10, '/') :
-	       strcmp(path, "/run/user") == 0 || (strlen(path) > 12 && strcmp(path + strlen(path) - 12, "/docker.sock") == 0);
+	return strncmp(path, "/run/user/", 10) == 0
+		       ? strstr(path, "docker.sock") || strstr(path, "podman.sock") || !strchr(path + 10, '/')
+		       : strcmp(path, "/run/user") == 0 ||
+				 (strlen(path) > 12 && strcmp(path + strlen(path) - 12, "/docker.sock") == 0);
 }
 
 static bool is_bind(const struct ctr_mount *m)
@@ -352,17 +359,49 @@ static const struct {
 	const char *path;
 	bool below;
 } host_paths[] = {
-	{ "/etc", true }, { "/root", true }, { "/boot", true }, { "/proc", true }, { "/sys", true }, { "/usr", true }, { "/lib", true },
-	{ "/lib64", true }, { "/bin", true }, { "/sbin", true }, { "/dev", true }, { "/var/lib/docker", true }, { "/var/lib/containerd", true },
-	{ "/var/spool/cron", true }, { "/home", false }, { "/var", false }, { "/var/lib", false }, { "/var/log", false }, { "/run", true },
-	{ "/opt", false }, { "/srv", false },
+	{ "/etc", true },
+	{ "/root", true },
+	{ "/boot", true },
+	{ "/proc", true },
+	{ "/sys", true },
+	{ "/usr", true },
+	{ "/lib", true },
+	{ "/lib64", true },
+	{ "/bin", true },
+	{ "/sbin", true },
+	{ "/dev", true },
+	{ "/var/lib/docker", true },
+	{ "/var/lib/containerd", true },
+	{ "/var/spool/cron", true },
+	{ "/home", false },
+	{ "/var", false },
+	{ "/var/lib", false },
+	{ "/var/log", false },
+	{ "/run", true },
+	{ "/opt", false },
+	{ "/srv", false },
 };
 
 /* Single files and small folders that containers are given read-only all the time. */
 static const char *const read_only_fine[] = {
-	"/etc/localtime", "/etc/timezone", "/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/etc/ssl/certs", "/etc/pki",
-	"/etc/ca-certificates", "/usr/share/zoneinfo", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/etc/machine-id",
-	"/etc/os-release", "/usr/lib/os-release", "/lib/modules", "/etc/letsencrypt", "/dev/null", "/dev/shm",
+	"/etc/localtime",
+	"/etc/timezone",
+	"/etc/resolv.conf",
+	"/etc/hosts",
+	"/etc/hostname",
+	"/etc/ssl/certs",
+	"/etc/pki",
+	"/etc/ca-certificates",
+	"/usr/share/zoneinfo",
+	"/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates",
+	"/etc/machine-id",
+	"/etc/os-release",
+	"/usr/lib/os-release",
+	"/lib/modules",
+	"/etc/letsencrypt",
+	"/dev/null",
+	"/dev/shm",
 };
 /* Folders that programs of their own keep in the host's places. */
 static const char *const own_folders[] = { "/etc/dokploy" };
@@ -423,7 +462,8 @@ static enum answer volume_shared(const struct ctr *c, const struct check_policy 
 		binds = true;
 		if (!strstr(m->options, "shared"))
 			continue;
-		finding_evidence(f, m->at.what, path_of(c, &m->at), m->at.line, "%s is mounted %s", m->source, m->options);
+		finding_evidence(f, m->at.what, path_of(c, &m->at), m->at.line, "%s is mounted %s", m->source,
+				 m->options);
 		answer = ANSWER_SEEN;
 	}
 	return binds || c->gap[CTR_MOUNTS].reason ? answer : ANSWER_NA;
@@ -432,8 +472,9 @@ static enum answer volume_shared(const struct ctr *c, const struct check_policy 
 /* The disks and the memory of the machine. A GPU, a serial port, /dev/fuse and the like are what --device is for. */
 static enum answer devices(const struct ctr *c, const struct check_policy *p, struct finding *f)
 {
-	static const char *const bad[] = { "/dev/mem", "/dev/kmem", "/dev/port", "/dev/sd", "/dev/vd", "/dev/xvd", "/dev/nvme", "/dev/dm-",
-		"/dev/mapper", "/dev/md", "/dev/disk", "/dev/loop", "/dev/hd" };
+	static const char *const bad[] = { "/dev/mem",  "/dev/kmem", "/dev/port", "/dev/sd",     "/dev/vd",
+					   "/dev/xvd",  "/dev/nvme", "/dev/dm-",  "/dev/mapper", "/dev/md",
+					   "/dev/disk", "/dev/loop", "/dev/hd" };
 	enum answer answer = ANSWER_PASS;
 
 	(void) p;
@@ -499,10 +540,13 @@ static const struct {
 	uint16_t port;
 	const char *what;
 } inner_ports[] = {
-	{ 3306, "MySQL" }, { 5432, "PostgreSQL" }, { 6379, "Redis" }, { 27017, "MongoDB" }, { 9200, "Elasticsearch" }, { 9300, "Elasticsearch" },
-	{ 11211, "memcached" }, { 5672, "RabbitMQ" }, { 15672, "RabbitMQ's panel" }, { 2375, "the Docker API" }, { 2376, "the Docker API" },
-	{ 1433, "SQL Server" }, { 5984, "CouchDB" }, { 8086, "InfluxDB" }, { 9042, "Cassandra" }, { 9092, "Kafka" }, { 2379, "etcd" },
-	{ 8123, "ClickHouse" }, { 9000, "an admin panel" }, { 9443, "an admin panel" }, { 5601, "Kibana" },
+	{ 3306, "MySQL" },          { 5432, "PostgreSQL" },     { 6379, "Redis" },
+	{ 27017, "MongoDB" },       { 9200, "Elasticsearch" },  { 9300, "Elasticsearch" },
+	{ 11211, "memcached" },     { 5672, "RabbitMQ" },       { 15672, "RabbitMQ's panel" },
+	{ 2375, "the Docker API" }, { 2376, "the Docker API" }, { 1433, "SQL Server" },
+	{ 5984, "CouchDB" },        { 8086, "InfluxDB" },       { 9042, "Cassandra" },
+	{ 9092, "Kafka" },          { 2379, "etcd" },           { 8123, "ClickHouse" },
+	{ 9000, "an admin panel" }, { 9443, "an admin panel" }, { 5601, "Kibana" },
 };
 
 static const char *inner_port(unsigned port)
@@ -527,13 +571,14 @@ static enum answer published_port(const struct ctr *c, const struct check_policy
 		const struct ctr_port *port = &c->port[i];
 		const char *inner = inner_port(port->container);
 
-		if (loopback(port->address) || (port->first && port->first == port->last && check_port_allowed(p, port->first)))
+		if (loopback(port->address) ||
+		    (port->first && port->first == port->last && check_port_allowed(p, port->first)))
 			continue;
 		if (inner)
 			worst = SEV_HIGH;
 		finding_evidence(f, port->at.what, path_of(c, &port->at), port->at.line, "%s:%u to %u/%s%s%s",
-				 *port->address ? port->address : "every address", port->first, port->container, port->udp ? "udp" : "tcp",
-				 inner ? ": " : "", inner ? inner : "");
+				 *port->address ? port->address : "every address", port->first, port->container,
+				 port->udp ? "udp" : "tcp", inner ? ": " : "", inner ? inner : "");
 		answer = ANSWER_SEEN;
 	}
 	if (answer == ANSWER_SEEN)
@@ -552,7 +597,8 @@ static enum answer env_secret(const struct ctr *c, const struct check_policy *p,
 		const struct ctr_env *e = &c->env[i];
 		bool weak = e->value && secret_is_default(e->name, e->value);
 
-		if (!e->value || !secret_name(e->name) || !secret_value(e->name, e->value) || (e->from_env_file && !weak))
+		if (!e->value || !secret_name(e->name) || !secret_value(e->name, e->value) ||
+		    (e->from_env_file && !weak))
 			continue;
 		finding_evidence(f, e->name, path_of(c, &e->at), e->at.line, "(len %zu)%s", strlen(e->value),
 				 weak ? ", a well-known default" : "");
@@ -616,7 +662,8 @@ static enum answer image_tag_pinned(const struct ctr *c, const struct check_poli
 		return answer;
 	}
 	if (!c->image.text || !*c->image.text)
-		return c->gap[CTR_IMAGE].reason ? ANSWER_PASS : ANSWER_NA; /* built here; nothing is drawn under that name */
+		return c->gap[CTR_IMAGE].reason ? ANSWER_PASS
+						: ANSWER_NA; /* built here; nothing is drawn under that name */
 	if (!image_floats(c->image.text))
 		return ANSWER_PASS;
 	saw(c, f, &c->image, c->image.text);
@@ -654,72 +701,225 @@ static enum answer restart_policy(const struct ctr *c, const struct check_policy
 }
 
 const struct ctr_check ctr_checks[] = {
-	{ .id = ID_CTR_PRIVILEGED, .field = CTR_PRIVILEGED, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = privileged,
-	  .compose = "privileged: false", .run = "no --privileged, but the --cap-add or --device that it needs",
+	{ .id = ID_CTR_PRIVILEGED,
+	  .field = CTR_PRIVILEGED,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = privileged,
+	  .compose = "privileged: false",
+	  .run = "no --privileged, but the --cap-add or --device that it needs",
 	  .text = "run it without privileged; give it the one capability or device that it needs" },
-	{ .id = ID_CTR_DOCKER_SOCKET, .field = CTR_MOUNTS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = docker_socket,
+	{ .id = ID_CTR_DOCKER_SOCKET,
+	  .field = CTR_MOUNTS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = docker_socket,
 	  .run = "no mount of the socket or of a folder above it",
 	  .text = "take the mount away; where the program must ask Docker, put a filtering socket proxy between them" },
-	{ .id = ID_CTR_HOST_PATH, .field = CTR_MOUNTS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = host_path_mounted,
-	  .run = "-v NAME:/path", .text = "use a named volume, or mount the one file that is needed, read-only" },
-	{ .id = ID_CTR_NO_NEW_PRIVILEGES, .field = CTR_SECURITY, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = no_new_privileges,
-	  .compose = "security_opt: [\"no-new-privileges:true\"]", .run = "--security-opt no-new-privileges:true",
+	{ .id = ID_CTR_HOST_PATH,
+	  .field = CTR_MOUNTS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = host_path_mounted,
+	  .run = "-v NAME:/path",
+	  .text = "use a named volume, or mount the one file that is needed, read-only" },
+	{ .id = ID_CTR_NO_NEW_PRIVILEGES,
+	  .field = CTR_SECURITY,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = no_new_privileges,
+	  .compose = "security_opt: [\"no-new-privileges:true\"]",
+	  .run = "--security-opt no-new-privileges:true",
 	  .text = "forbid new privileges" },
-	{ .id = ID_CTR_PIDS_LIMIT, .field = CTR_PIDS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = pids_limit,
-	  .compose = "pids_limit: 100", .update = "--pids-limit 100", .service = "--limit-pids 100", .run = "--pids-limit 100",
+	{ .id = ID_CTR_PIDS_LIMIT,
+	  .field = CTR_PIDS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = pids_limit,
+	  .compose = "pids_limit: 100",
+	  .update = "--pids-limit 100",
+	  .service = "--limit-pids 100",
+	  .run = "--pids-limit 100",
 	  .text = "limit its processes" },
-	{ .id = ID_CTR_MEMORY_LIMIT, .field = CTR_MEMORY, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = memory_limit,
-	  .compose = "mem_limit: 512m", .update = "--memory 512m --memory-swap 512m", .service = "--limit-memory 512M",
-	  .run = "--memory 512m --memory-swap 512m", .text = "limit its memory; more where it needs more (docker stats shows what it uses)" },
-	{ .id = ID_CTR_NON_ROOT, .field = CTR_USER, .sources = RUNNING | DOCKERFILE, .due = DUE_SIX_HOURS, .probe = non_root,
-	  .compose = "user: \"1001:1001\"", .service = "--user 1001:1001", .run = "--user 1001:1001",
-	  .text = "run it as a user of its own: USER 1001 in the Dockerfile, or user: in the Compose file; its files must belong to that user" },
-	{ .id = ID_CTR_CAP_DROP_ALL, .field = CTR_CAPS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = cap_drop_all,
-	  .compose = "cap_drop: [ALL]", .service = "--cap-drop ALL", .run = "--cap-drop ALL",
-	  .text = "drop all capabilities; add back what it needs (an image that changes its user at start: CHOWN, SETUID, SETGID)" },
-	{ .id = ID_CTR_CAP_ADD, .field = CTR_CAPS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = cap_add,
-	  .run = "without that --cap-add", .text = "take the capability away" },
-	{ .id = ID_CTR_HOST_NETWORK, .field = CTR_NET, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = host_network,
-	  .run = "-p PORT:PORT instead of --network host", .text = "use a network of its own and publish the port" },
-	{ .id = ID_CTR_HOST_PID, .field = CTR_PID_NS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = host_pid,
-	  .run = "without --pid host", .text = "give it process numbers of its own (remove pid: host)" },
-	{ .id = ID_CTR_SECCOMP, .field = CTR_SECURITY, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = seccomp,
-	  .run = "without --security-opt seccomp=unconfined", .text = "use the engine's own filter, or a profile of your own" },
-	{ .id = ID_CTR_DEVICES, .field = CTR_DEVICES, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = devices,
-	  .run = "without that --device", .text = "take the disk or memory device away" },
-	{ .id = ID_CTR_PUBLISHED_PORT, .field = CTR_PORTS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = published_port,
-	  .run = "-p 127.0.0.1:PORT:PORT", .text = "bind it to 127.0.0.1, or publish nothing: containers of one network reach each other anyway" },
-	{ .id = ID_CTR_ENV_SECRET, .field = CTR_ENV, .sources = RUNNING | DOCKERFILE, .due = DUE_DAILY, .probe = env_secret,
-	  .run = "--env-file .env", .text = "put the value into .env (mode 600) or a secret, and change it: whoever may inspect the container has read it" },
-	{ .id = ID_SECRET_KEY_LENGTH, .field = CTR_ENV, .sources = RUNNING | DOCKERFILE, .due = DUE_DAILY, .probe = key_length,
+	{ .id = ID_CTR_MEMORY_LIMIT,
+	  .field = CTR_MEMORY,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = memory_limit,
+	  .compose = "mem_limit: 512m",
+	  .update = "--memory 512m --memory-swap 512m",
+	  .service = "--limit-memory 512M",
+	  .run = "--memory 512m --memory-swap 512m",
+	  .text = "limit its memory; more where it needs more (docker stats shows what it uses)" },
+	{ .id = ID_CTR_NON_ROOT,
+	  .field = CTR_USER,
+	  .sources = RUNNING | DOCKERFILE,
+	  .due = DUE_SIX_HOURS,
+	  .probe = non_root,
+	  .compose = "user: \"1001:1001\"",
+	  .service = "--user 1001:1001",
+	  .run = "--user 1001:1001",
+	  .text = "run it as a user of its own: USER 1001 in the Dockerfile, or user: in the Compose file; its files "
+		  "must belong to that user" },
+	{ .id = ID_CTR_CAP_DROP_ALL,
+	  .field = CTR_CAPS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = cap_drop_all,
+	  .compose = "cap_drop: [ALL]",
+	  .service = "--cap-drop ALL",
+	  .run = "--cap-drop ALL",
+	  .text = "drop all capabilities; add back what it needs (an image that changes its user at start: CHOWN, "
+		  "SETUID, SETGID)" },
+	{ .id = ID_CTR_CAP_ADD,
+	  .field = CTR_CAPS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = cap_add,
+	  .run = "without that --cap-add",
+	  .text = "take the capability away" },
+	{ .id = ID_CTR_HOST_NETWORK,
+	  .field = CTR_NET,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = host_network,
+	  .run = "-p PORT:PORT instead of --network host",
+	  .text = "use a network of its own and publish the port" },
+	{ .id = ID_CTR_HOST_PID,
+	  .field = CTR_PID_NS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = host_pid,
+	  .run = "without --pid host",
+	  .text = "give it process numbers of its own (remove pid: host)" },
+	{ .id = ID_CTR_SECCOMP,
+	  .field = CTR_SECURITY,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = seccomp,
+	  .run = "without --security-opt seccomp=unconfined",
+	  .text = "use the engine's own filter, or a profile of your own" },
+	{ .id = ID_CTR_DEVICES,
+	  .field = CTR_DEVICES,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = devices,
+	  .run = "without that --device",
+	  .text = "take the disk or memory device away" },
+	{ .id = ID_CTR_PUBLISHED_PORT,
+	  .field = CTR_PORTS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = published_port,
+	  .run = "-p 127.0.0.1:PORT:PORT",
+	  .text = "bind it to 127.0.0.1, or publish nothing: containers of one network reach each other anyway" },
+	{ .id = ID_CTR_ENV_SECRET,
+	  .field = CTR_ENV,
+	  .sources = RUNNING | DOCKERFILE,
+	  .due = DUE_DAILY,
+	  .probe = env_secret,
+	  .run = "--env-file .env",
+	  .text = "put the value into .env (mode 600) or a secret, and change it: whoever may inspect the container "
+		  "has read it" },
+	{ .id = ID_SECRET_KEY_LENGTH,
+	  .field = CTR_ENV,
+	  .sources = RUNNING | DOCKERFILE,
+	  .due = DUE_DAILY,
+	  .probe = key_length,
 	  .text = "make a new one (openssl rand -hex 32) and restart what uses it; all sessions end" },
-	{ .id = ID_CTR_READONLY_ROOTFS, .field = CTR_ROOTFS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = readonly_rootfs,
-	  .compose = "read_only: true", .service = "--read-only", .run = "--read-only --tmpfs /tmp:size=64m,noexec,nosuid",
-	  .text = "make its root file system read-only; docker diff NAME shows where it writes: those folders need a tmpfs or a volume" },
-	{ .id = ID_CTR_CPU_LIMIT, .field = CTR_CPU, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = cpu_limit,
-	  .compose = "cpus: 1.5", .update = "--cpus 1.5", .service = "--limit-cpu 1.5", .run = "--cpus 1.5", .text = "limit its CPU time" },
-	{ .id = ID_CTR_MEMORY_SWAP, .field = CTR_SWAP, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = memory_swap,
-	  .compose = "memswap_limit: 512m", .update = "--memory 512m --memory-swap 512m", .run = "--memory-swap 512m",
+	{ .id = ID_CTR_READONLY_ROOTFS,
+	  .field = CTR_ROOTFS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = readonly_rootfs,
+	  .compose = "read_only: true",
+	  .service = "--read-only",
+	  .run = "--read-only --tmpfs /tmp:size=64m,noexec,nosuid",
+	  .text = "make its root file system read-only; docker diff NAME shows where it writes: those folders need a "
+		  "tmpfs or a volume" },
+	{ .id = ID_CTR_CPU_LIMIT,
+	  .field = CTR_CPU,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = cpu_limit,
+	  .compose = "cpus: 1.5",
+	  .update = "--cpus 1.5",
+	  .service = "--limit-cpu 1.5",
+	  .run = "--cpus 1.5",
+	  .text = "limit its CPU time" },
+	{ .id = ID_CTR_MEMORY_SWAP,
+	  .field = CTR_SWAP,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = memory_swap,
+	  .compose = "memswap_limit: 512m",
+	  .update = "--memory 512m --memory-swap 512m",
+	  .run = "--memory-swap 512m",
 	  .text = "limit memory and swap together" },
-	{ .id = ID_CTR_HOST_IPC, .field = CTR_IPC_NS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = host_ipc,
-	  .run = "without --ipc host", .text = "give it shared memory of its own (remove ipc: host)" },
-	{ .id = ID_CTR_USERNS, .field = CTR_USER_NS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = userns,
-	  .run = "without --userns host", .text = "keep the daemon's mapping of users (remove userns_mode: host)" },
-	{ .id = ID_CTR_APPARMOR, .field = CTR_SECURITY, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = apparmor,
-	  .run = "without --security-opt apparmor=unconfined", .text = "use the engine's own AppArmor profile" },
-	{ .id = ID_CTR_IMAGE_TAG, .field = CTR_IMAGE, .sources = RUNNING | DOCKERFILE, .due = DUE_DEPLOY, .probe = image_tag_pinned,
+	{ .id = ID_CTR_HOST_IPC,
+	  .field = CTR_IPC_NS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = host_ipc,
+	  .run = "without --ipc host",
+	  .text = "give it shared memory of its own (remove ipc: host)" },
+	{ .id = ID_CTR_USERNS,
+	  .field = CTR_USER_NS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = userns,
+	  .run = "without --userns host",
+	  .text = "keep the daemon's mapping of users (remove userns_mode: host)" },
+	{ .id = ID_CTR_APPARMOR,
+	  .field = CTR_SECURITY,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = apparmor,
+	  .run = "without --security-opt apparmor=unconfined",
+	  .text = "use the engine's own AppArmor profile" },
+	{ .id = ID_CTR_IMAGE_TAG,
+	  .field = CTR_IMAGE,
+	  .sources = RUNNING | DOCKERFILE,
+	  .due = DUE_DEPLOY,
+	  .probe = image_tag_pinned,
 	  .text = "name a version, better a digest: image: NAME:1.2.3@sha256:..." },
-	{ .id = ID_CTR_VOLUME_SHARED, .field = CTR_MOUNTS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = volume_shared,
+	{ .id = ID_CTR_VOLUME_SHARED,
+	  .field = CTR_MOUNTS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = volume_shared,
 	  .text = "mount it private (remove :shared or propagation: shared)" },
-	{ .id = ID_CTR_TMPFS_TMP, .field = CTR_TMPFS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = tmpfs_tmp,
-	  .compose = "tmpfs: [\"/tmp:size=64m,noexec,nosuid\"]", .service = "--mount-add type=tmpfs,destination=/tmp,tmpfs-size=67108864",
-	  .run = "--tmpfs /tmp:size=64m,noexec,nosuid", .text = "put a tmpfs on /tmp" },
-	{ .id = ID_CTR_HEALTHCHECK, .field = CTR_HEALTH, .sources = RUNNING | DOCKERFILE, .due = DUE_DEPLOY, .probe = healthcheck,
+	{ .id = ID_CTR_TMPFS_TMP,
+	  .field = CTR_TMPFS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = tmpfs_tmp,
+	  .compose = "tmpfs: [\"/tmp:size=64m,noexec,nosuid\"]",
+	  .service = "--mount-add type=tmpfs,destination=/tmp,tmpfs-size=67108864",
+	  .run = "--tmpfs /tmp:size=64m,noexec,nosuid",
+	  .text = "put a tmpfs on /tmp" },
+	{ .id = ID_CTR_HEALTHCHECK,
+	  .field = CTR_HEALTH,
+	  .sources = RUNNING | DOCKERFILE,
+	  .due = DUE_DEPLOY,
+	  .probe = healthcheck,
 	  .text = "add a HEALTHCHECK to the Dockerfile or healthcheck: to the Compose file" },
-	{ .id = ID_CTR_RESTART_POLICY, .field = CTR_RESTART, .sources = RUNNING, .due = DUE_DEPLOY, .probe = restart_policy,
-	  .compose = "restart: unless-stopped", .update = "--restart unless-stopped", .service = "--restart-condition any",
-	  .run = "--restart unless-stopped", .text = "say what happens after a crash or a restart of the machine" },
-	{ .id = ID_CTR_HOST_UTS, .field = CTR_UTS_NS, .sources = RUNNING, .due = DUE_SIX_HOURS, .probe = host_uts,
-	  .run = "without --uts host", .text = "give it a host name of its own (remove uts: host)" },
+	{ .id = ID_CTR_RESTART_POLICY,
+	  .field = CTR_RESTART,
+	  .sources = RUNNING,
+	  .due = DUE_DEPLOY,
+	  .probe = restart_policy,
+	  .compose = "restart: unless-stopped",
+	  .update = "--restart unless-stopped",
+	  .service = "--restart-condition any",
+	  .run = "--restart unless-stopped",
+	  .text = "say what happens after a crash or a restart of the machine" },
+	{ .id = ID_CTR_HOST_UTS,
+	  .field = CTR_UTS_NS,
+	  .sources = RUNNING,
+	  .due = DUE_SIX_HOURS,
+	  .probe = host_uts,
+	  .run = "without --uts host",
+	  .text = "give it a host name of its own (remove uts: host)" },
 	{ .probe = NULL },
 };

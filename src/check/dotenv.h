@@ -1,4 +1,5 @@
-/* dotenv.h - .env files as Compose and the usual libraries read them: NAME=value, `export` in front, quotes, comments. */
+/* dotenv.h - .env files as Compose and the usual libraries read them: NAME=value, `export` in front, quotes, comments.
+ */
 #ifndef PV_CHECK_DOTENV_H
 #define PV_CHECK_DOTENV_H
 

@@ -33,7 +33,8 @@ enum finding_reason gather_reason(int r)
 	}
 }
 
-struct finding *gather_finding(enum id id, enum finding_verdict v, enum subject_kind kind, const char *name, const char *path)
+struct finding *gather_finding(enum id id, enum finding_verdict v, enum subject_kind kind, const char *name,
+			       const char *path)
 {
 	struct finding *f = finding_new(id, v);
 
@@ -48,7 +49,8 @@ int gather_add(struct audit *a, struct finding *f, const char *key)
 	return finding_list_add(&a->out, f);
 }
 
-int gather_unknown(struct audit *a, enum id id, enum subject_kind kind, const char *name, enum finding_reason reason, const char *why)
+int gather_unknown(struct audit *a, enum id id, enum subject_kind kind, const char *name, enum finding_reason reason,
+		   const char *why)
 {
 	struct finding *f = gather_finding(id, FINDING_UNKNOWN, kind, name, NULL);
 
@@ -93,9 +95,7 @@ static bool has_option(const cJSON *list, const char *word)
 {
 	const cJSON *v;
 
-	cJSON_ArrayForEach(v, json_array(list))
-		if (cJSON_IsString(v) && strstr(v->valuestring, word))
-			return true;
+	cJSON_ArrayForEach(v, json_array(list)) if (cJSON_IsString(v) && strstr(v->valuestring, word)) return true;
 	return false;
 }
 
@@ -113,9 +113,11 @@ static void read_info(struct audit *a, unsigned engine)
 	a->policy.userns_remap = a->policy.userns_remap || has_option(options, "name=userns");
 	a->policy.rootless = a->policy.rootless || has_option(options, "name=rootless");
 	a->policy.daemon_nnp = has_option(options, "no-new-privileges");
-	if (strcmp(cJSON_GetStringValue(json_member(json_member(root, "Swarm"), "LocalNodeState")) ?: "", "active") == 0)
+	if (strcmp(cJSON_GetStringValue(json_member(json_member(root, "Swarm"), "LocalNodeState")) ?: "", "active") ==
+	    0)
 		a->policy.swarm = true;
-	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &daemon) == 0 && json_parse(pv_buf_str(&daemon), daemon.len, &conf) == 0)
+	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &daemon) == 0 &&
+	    json_parse(pv_buf_str(&daemon), daemon.len, &conf) == 0)
 		a->policy.daemon_nnp = a->policy.daemon_nnp || cJSON_IsTrue(json_member(conf, "no-new-privileges"));
 }
 
@@ -146,7 +148,8 @@ static void mark_env(struct audit *a, struct ctr *c)
 		path = NULL;
 		return;
 	}
-	if (hostfs_read(&a->fs, path, DOTENV_BYTES, &text) < 0 || dotenv_parse(&a->arena, pv_buf_str(&text), text.len, &env) < 0)
+	if (hostfs_read(&a->fs, path, DOTENV_BYTES, &text) < 0 ||
+	    dotenv_parse(&a->arena, pv_buf_str(&text), text.len, &env) < 0)
 		return;
 	for (size_t i = 0; i < c->n_env; i++)
 		for (size_t k = 0; k < env.n && !c->env[i].from_env_file; k++)
@@ -212,7 +215,8 @@ static bool judge_service(struct audit *a, unsigned engine, struct services *see
 static int one_container(struct audit *a, unsigned engine, struct services *seen, const cJSON *entry)
 {
 	const char *id = cJSON_GetStringValue(json_member(entry, "Id"));
-	const char *service = cJSON_GetStringValue(json_member(json_member(entry, "Labels"), "com.docker.swarm.service.id"));
+	const char *service =
+		cJSON_GetStringValue(json_member(json_member(entry, "Labels"), "com.docker.swarm.service.id"));
 	pv_autobuf text = PV_BUF_INIT;
 	struct ctr *c;
 	int r;
@@ -252,7 +256,8 @@ static int one_engine(struct audit *a, unsigned engine)
 	if (r < 0)
 		return lost(a, engine ? "Podman" : "Docker", r, "the list of containers");
 	read_info(a, engine);
-	cJSON_ArrayForEach(entry, root) {
+	cJSON_ArrayForEach(entry, root)
+	{
 		if (n++ == CONTAINERS_MAX)
 			return lost(a, engine ? "Podman" : "Docker", -EFBIG, "more than 2000 containers");
 		r = one_container(a, engine, &seen, entry);

@@ -7,7 +7,7 @@
 
 #define GATHER_DIRS 64
 
-struct project { /* a folder somebody deploys from */
+struct project {         /* a folder somebody deploys from */
 	const char *dir; /* absolute */
 	const char *why; /* "Compose project shop", "unit web.service", "given" */
 };
@@ -26,8 +26,8 @@ struct audit {
 	bool workloads; /* there is something that belongs to a project */
 };
 
-/* Containers and services of the engines: fills `containers`, the host part of `policy` and the projects. Adds findings only
- * for what could not be asked. 0 or -ENOMEM. */
+/* Containers and services of the engines: fills `containers`, the host part of `policy` and the projects. Adds findings
+ * only for what could not be asked. 0 or -ENOMEM. */
 int gather_engine(struct audit *a);
 /* Adds a folder once. */
 void gather_project(struct audit *a, const char *dir, const char *why);
@@ -39,10 +39,12 @@ int check_sshd(struct audit *a);     /* ssh.* */
 int check_machine(struct audit *a);  /* host.*, upd.*, fw.listening */
 
 /* A finding about the host, or about something on it: the caller fills the rest and calls gather_add(). */
-struct finding *gather_finding(enum id id, enum finding_verdict v, enum subject_kind kind, const char *name, const char *path);
+struct finding *gather_finding(enum id id, enum finding_verdict v, enum subject_kind kind, const char *name,
+			       const char *path);
 int gather_add(struct audit *a, struct finding *f, const char *key); /* fingerprint, then into the list */
 /* `reason` for what could not be read. */
-int gather_unknown(struct audit *a, enum id id, enum subject_kind kind, const char *name, enum finding_reason reason, const char *why);
+int gather_unknown(struct audit *a, enum id id, enum subject_kind kind, const char *name, enum finding_reason reason,
+		   const char *why);
 enum finding_reason gather_reason(int r);
 
 #endif

@@ -37,8 +37,8 @@ static struct grade grade_of(const struct tally *t)
 
 static bool is_workload(const struct finding *f)
 {
-	return f->subject.kind == SUBJECT_CONTAINER || f->subject.kind == SUBJECT_SERVICE || f->subject.kind == SUBJECT_IMAGE ||
-	       f->subject.kind == SUBJECT_UNIT;
+	return f->subject.kind == SUBJECT_CONTAINER || f->subject.kind == SUBJECT_SERVICE ||
+	       f->subject.kind == SUBJECT_IMAGE || f->subject.kind == SUBJECT_UNIT;
 }
 
 struct grade grade_subject(const struct finding_list *l, enum subject_kind kind, const char *name)
@@ -48,14 +48,14 @@ struct grade grade_subject(const struct finding_list *l, enum subject_kind kind,
 	for (size_t i = 0; i < l->n; i++) {
 		const struct finding *f = l->item[i];
 
-		if (name ? f->subject.kind == kind && f->subject.name && strcmp(f->subject.name, name) == 0 : !is_workload(f))
+		if (name ? f->subject.kind == kind && f->subject.name && strcmp(f->subject.name, name) == 0
+			 : !is_workload(f))
 			count(&t, f);
 	}
 	return grade_of(&t);
 }
 
 /* --- the host --- */
-
 
 static int by_subject(const void *pa, const void *pb)
 {

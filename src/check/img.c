@@ -29,7 +29,8 @@ static void saw_step(const struct ctr *c, const struct ctr_step *s, struct findi
 
 static bool remote(const char *s)
 {
-	return strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0 || strncasecmp(s, "ftp://", 6) == 0;
+	return strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0 ||
+	       strncasecmp(s, "ftp://", 6) == 0;
 }
 
 /* ADD of an address without --checksum: whatever lies there on the day of the build gets in. */
@@ -49,7 +50,8 @@ static bool uses_sudo(const struct ctr_step *s)
 	const char *p = strcmp(s->name, "RUN") == 0 ? find_word(s->at.text, "sudo") : NULL;
 
 	/* installing it is not using it */
-	return p && !strstr(s->at.text, "install sudo") && !strstr(s->at.text, "add sudo") && !strstr(s->at.text, "-y sudo") && p[4] == ' ';
+	return p && !strstr(s->at.text, "install sudo") && !strstr(s->at.text, "add sudo") &&
+	       !strstr(s->at.text, "-y sudo") && p[4] == ' ';
 }
 
 static bool pipes_to_shell(const struct ctr_step *s)
@@ -75,15 +77,28 @@ static bool pipes_to_shell(const struct ctr_step *s)
 				return true;
 		}
 	}
-	return strstr(text, "<(curl") || strstr(text, "<(wget") || strstr(text, "$(curl -fsSL") || strstr(text, "\"$(curl") || strstr(text, "\"$(wget");
+	return strstr(text, "<(curl") || strstr(text, "<(wget") || strstr(text, "$(curl -fsSL") ||
+	       strstr(text, "\"$(curl") || strstr(text, "\"$(wget");
 }
 
 static bool turns_tls_off(const struct ctr_step *s)
 {
 	static const char *const run[] = {
-		"--no-check-certificate", "strict-ssl false", "strict-ssl=false", "NODE_TLS_REJECT_UNAUTHORIZED=0", "--nogpgcheck",
-		"--allow-unauthenticated", "--no-gpg-checks", "--trusted-host", "GIT_SSL_NO_VERIFY=", "http.sslVerify false", "http.sslverify false",
-		"sslverify=false", "--allow-insecure-repositories", "--insecure", "PYTHONHTTPSVERIFY=0",
+		"--no-check-certificate",
+		"strict-ssl false",
+		"strict-ssl=false",
+		"NODE_TLS_REJECT_UNAUTHORIZED=0",
+		"--nogpgcheck",
+		"--allow-unauthenticated",
+		"--no-gpg-checks",
+		"--trusted-host",
+		"GIT_SSL_NO_VERIFY=",
+		"http.sslVerify false",
+		"http.sslverify false",
+		"sslverify=false",
+		"--allow-insecure-repositories",
+		"--insecure",
+		"PYTHONHTTPSVERIFY=0",
 	};
 	const char *text = s->at.text, *p;
 
@@ -96,7 +111,8 @@ static bool turns_tls_off(const struct ctr_step *s)
 		return true;
 	for (p = find_word(text, "curl"); p; p = find_word(p + 4, "curl")) { /* curl -k, curl -fsSLk */
 		for (const char *o = p + 4; *o && !strchr("|;&\n", *o); o++)
-			if (o[0] == '-' && isspace((unsigned char) o[-1]) && o[1] != '-' && memchr(o, 'k', strcspn(o, " \t|;&\n")))
+			if (o[0] == '-' && isspace((unsigned char) o[-1]) && o[1] != '-' &&
+			    memchr(o, 'k', strcspn(o, " \t|;&\n")))
 				return true;
 	}
 	return false;
@@ -114,10 +130,11 @@ static bool unpinned(const char *words, const char *pin)
 		n = strcspn(p, " \t|;&\n");
 		if (!n || p >= words + end)
 			break;
-		if (*p == '-' && (strncmp(p, "-r", 2) == 0 || strncmp(p, "--requirement", 13) == 0 || strncmp(p, "-c", 2) == 0))
+		if (*p == '-' &&
+		    (strncmp(p, "-r", 2) == 0 || strncmp(p, "--requirement", 13) == 0 || strncmp(p, "-c", 2) == 0))
 			return false; /* a file says which */
-		if (*p != '-' && *p != '.' && *p != '/' && *p != '$' && *p != '"' && !memmem(p, n, pin, strlen(pin)) && !memmem(p, n, "://", 3) &&
-		    !memchr(p, '/', n) && !memchr(p, '>', n))
+		if (*p != '-' && *p != '.' && *p != '/' && *p != '$' && *p != '"' && !memmem(p, n, pin, strlen(pin)) &&
+		    !memmem(p, n, "://", 3) && !memchr(p, '/', n) && !memchr(p, '>', n))
 			return true;
 		p += n;
 	}
@@ -129,8 +146,10 @@ static bool leaves_packages_open(const struct ctr_step *s)
 	static const struct {
 		const char *command, *pin;
 	} managers[] = {
-		{ "apt-get install", "=" }, { "apt install", "=" }, { "apt-get -y install", "=" }, { "apt-get -qq install", "=" }, { "apk add", "=" },
-		{ "pip install", "==" }, { "pip3 install", "==" }, { "npm install -g", "@" }, { "npm i -g", "@" }, { "gem install", ":" },
+		{ "apt-get install", "=" },     { "apt install", "=" },    { "apt-get -y install", "=" },
+		{ "apt-get -qq install", "=" }, { "apk add", "=" },        { "pip install", "==" },
+		{ "pip3 install", "==" },       { "npm install -g", "@" }, { "npm i -g", "@" },
+		{ "gem install", ":" },
 	};
 
 	if (strcmp(s->name, "RUN") != 0)
@@ -150,7 +169,8 @@ static const struct {
 	const char *text;
 } img_checks[] = {
 	{ ID_IMG_CURL_PIPE_SHELL, pipes_to_shell, "download to a file, check its sum (sha256sum -c), then run it" },
-	{ ID_IMG_TLS_OFF, turns_tls_off, "leave the checks on; add the certificate that is missing (ca-certificates, or your own CA)" },
+	{ ID_IMG_TLS_OFF, turns_tls_off,
+	  "leave the checks on; add the certificate that is missing (ca-certificates, or your own CA)" },
 	{ ID_IMG_ADD_REMOTE, adds_remote, "ADD --checksum=sha256:..., or RUN curl with a check of the sum" },
 	{ ID_IMG_SUDO, uses_sudo, "do what needs root before USER, and leave sudo out of the image" },
 	{ ID_IMG_PACKAGE_PINS, leaves_packages_open, "name versions (nginx=1.22.1-9), or a lock file" },

@@ -45,7 +45,8 @@ const cJSON *json_member(const cJSON *object, const char *key)
 
 	if (!cJSON_IsObject(object))
 		return NULL;
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach(item, object)
+	{
 		if (!item->string || strcmp(item->string, key) != 0)
 			continue;
 		if (found)

@@ -49,7 +49,8 @@ static void socket_members(struct audit *a, struct finding *f)
 	members = members ? strchr(members + 1, ':') : NULL;
 	if (!members || members[1] == '\n' || !members[1])
 		return;
-	finding_evidence(f, "in the group docker, which is root", NULL, 0, "%.*s", (int) strcspn(members + 1, "\n"), members + 1);
+	finding_evidence(f, "in the group docker, which is root", NULL, 0, "%.*s", (int) strcspn(members + 1, "\n"),
+			 members + 1);
 	if (f->verdict == FINDING_PASS) {
 		f->verdict = FINDING_FAIL;
 		f->severity = SEV_LOW;
@@ -74,7 +75,8 @@ static int docker_sock(struct audit *a)
 	} else {
 		if (st.st_mode & 07 || (st.st_uid != 0 && !a->policy.rootless)) {
 			f->verdict = FINDING_FAIL;
-			finding_evidence(f, "/run/docker.sock", NULL, 0, "mode %04o, owner %u", st.st_mode & 07777, (unsigned) st.st_uid);
+			finding_evidence(f, "/run/docker.sock", NULL, 0, "mode %04o, owner %u", st.st_mode & 07777,
+					 (unsigned) st.st_uid);
 			finding_remedy(f, "it belongs to root and the group docker alone",
 				       "chown root:docker /run/docker.sock && chmod 660 /run/docker.sock");
 		}
@@ -90,8 +92,8 @@ static int docker_tcp(struct audit *a, const struct proc_net *net)
 
 	if (!f)
 		return -ENOMEM;
-	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &text) == 0 && strstr(pv_buf_str(&text), "tcp://") &&
-	    !strstr(pv_buf_str(&text), "\"tlsverify\"")) {
+	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &text) == 0 &&
+	    strstr(pv_buf_str(&text), "tcp://") && !strstr(pv_buf_str(&text), "\"tlsverify\"")) {
 		f->verdict = FINDING_FAIL;
 		finding_evidence(f, "hosts", "/etc/docker/daemon.json", 0, "tcp:// without tlsverify");
 	}
@@ -103,7 +105,9 @@ static int docker_tcp(struct audit *a, const struct proc_net *net)
 	if (f->verdict == FINDING_PASS && net->error < 0)
 		finding_unknown(f, gather_reason(net->error));
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "take tcp:// out of the daemon's hosts and restart it; use DOCKER_HOST=ssh://user@host", NULL);
+		finding_remedy(f,
+			       "take tcp:// out of the daemon's hosts and restart it; use DOCKER_HOST=ssh://user@host",
+			       NULL);
 	return gather_add(a, f, NULL);
 }
 
@@ -135,7 +139,8 @@ static int listening(struct audit *a, const struct proc_net *net)
 		const struct proc_socket *s = &net->item[i];
 		char addr[64];
 
-		if (!s->listens || s->udp || proc_net_inner(&s->addr) || check_port_allowed(&a->policy, s->port) || ssh_port(&a->policy, s->port))
+		if (!s->listens || s->udp || proc_net_inner(&s->addr) || check_port_allowed(&a->policy, s->port) ||
+		    ssh_port(&a->policy, s->port))
 			continue;
 		addr_text(addr, sizeof(addr), &s->addr);
 		f->verdict = FINDING_FAIL;
@@ -153,8 +158,9 @@ static const struct {
 	const char *image, *name;
 	unsigned port;
 } panels[] = {
-	{ "dokploy/dokploy", "Dokploy", 3000 },	  { "coollabsio/coolify", "Coolify", 8080 }, { "coollabsio/coolify", "Coolify", 8000 },
-	{ "portainer/portainer", "Portainer", 9000 }, { "portainer/portainer", "Portainer", 9443 }, { "traefik", "Traefik's dashboard", 8080 },
+	{ "dokploy/dokploy", "Dokploy", 3000 },       { "coollabsio/coolify", "Coolify", 8080 },
+	{ "coollabsio/coolify", "Coolify", 8000 },    { "portainer/portainer", "Portainer", 9000 },
+	{ "portainer/portainer", "Portainer", 9443 }, { "traefik", "Traefik's dashboard", 8080 },
 };
 
 static bool image_is(const char *image, const char *want)
@@ -176,16 +182,20 @@ static void panel_of(const struct ctr *c, struct finding *f, bool *any)
 		for (size_t k = 0; k < c->n_ports; k++) {
 			const struct ctr_port *p = &c->port[k];
 
-			if (p->container != panels[i].port || strncmp(p->address, "127.", 4) == 0 || strcmp(p->address, "::1") == 0)
+			if (p->container != panels[i].port || strncmp(p->address, "127.", 4) == 0 ||
+			    strcmp(p->address, "::1") == 0)
 				continue;
 			f->verdict = FINDING_FAIL;
-			finding_evidence(f, panels[i].name, NULL, 0, "%s publishes port %u on every address", c->name, p->first);
+			finding_evidence(f, panels[i].name, NULL, 0, "%s publishes port %u on every address", c->name,
+					 p->first);
 			if (!f->command && c->kind == SUBJECT_SERVICE && c->engine_name) {
 				pv_autobuf cmd = PV_BUF_INIT;
 
-				pv_buf_printf(&cmd, "docker service update --publish-rm published=%u,target=%u ", p->first, p->container);
+				pv_buf_printf(&cmd, "docker service update --publish-rm published=%u,target=%u ",
+					      p->first, p->container);
 				remedy_word(&cmd, c->engine_name);
-				finding_remedy(f, "then reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER", pv_buf_str(&cmd));
+				finding_remedy(f, "then reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER",
+					       pv_buf_str(&cmd));
 			}
 		}
 		if (strcmp(c->net.text ? c->net.text : "", "host") == 0) {
@@ -207,7 +217,10 @@ static int panel(struct audit *a)
 	if (!any)
 		f->verdict = FINDING_NOT_APPLICABLE;
 	if (f->verdict == FINDING_FAIL && !f->remedy)
-		finding_remedy(f, "publish it on 127.0.0.1 only, and reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER", NULL);
+		finding_remedy(f,
+			       "publish it on 127.0.0.1 only, and reach it through a tunnel: ssh -L "
+			       "3000:127.0.0.1:3000 SERVER",
+			       NULL);
 	return gather_add(a, f, NULL);
 }
 
@@ -218,7 +231,8 @@ enum wall { WALL_NONE, WALL_DENIES, WALL_UNKNOWN };
 /* What ufw's own files say; of other firewalls only that there is one. */
 static enum wall firewall(struct audit *a, struct pv_buf *rules)
 {
-	static const char *const others[] = { "/etc/nftables.conf", "/etc/firewalld", "/etc/iptables/rules.v4", "/etc/sysconfig/iptables" };
+	static const char *const others[] = { "/etc/nftables.conf", "/etc/firewalld", "/etc/iptables/rules.v4",
+					      "/etc/sysconfig/iptables" };
 	pv_autobuf conf = PV_BUF_INIT, defaults = PV_BUF_INIT;
 
 	if (hostfs_read(&a->fs, "/etc/ufw/ufw.conf", 65536, &conf) == 0 && strstr(pv_buf_str(&conf), "\nENABLED=yes")) {
@@ -238,7 +252,11 @@ static bool ufw_opens(const char *rules, unsigned port)
 	char want[48];
 
 	for (unsigned k = 0; k < 3; k++) {
-		(void) snprintf(want, sizeof(want), "tuple ### allow %s %u 0.0.0.0/0 any 0.0.0.0/0", k == 0 ? "any" : k == 1 ? "tcp" : "udp", port);
+		(void) snprintf(want, sizeof(want), "tuple ### allow %s %u 0.0.0.0/0 any 0.0.0.0/0",
+				k == 0   ? "any"
+				: k == 1 ? "tcp"
+					 : "udp",
+				port);
 		if (strstr(rules, want))
 			return true;
 	}
@@ -271,13 +289,17 @@ static int swarm_ports(struct audit *a)
 			finding_evidence(f, "ufw lets everybody in", "/etc/ufw/user.rules", 0, "%u", ports[i]);
 		}
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and 4789/udp",
-			       "ufw default deny incoming && ufw allow OpenSSH && ufw allow from NODE to any port 2377,7946 proto tcp && "
+		finding_remedy(f,
+			       "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and "
+			       "4789/udp",
+			       "ufw default deny incoming && ufw allow OpenSSH && ufw allow from NODE to any port "
+			       "2377,7946 proto tcp && "
 			       "ufw allow from NODE to any port 7946,4789 proto udp && ufw enable");
 	return gather_add(a, f, NULL);
 }
 
-/* The host's own firewall, as it is set up to come back after a restart. One of the provider cannot be seen from here. */
+/* The host's own firewall, as it is set up to come back after a restart. One of the provider cannot be seen from here.
+ */
 static int default_deny(struct audit *a)
 {
 	struct finding *f = host_finding(ID_FW_ACTIVE_DEFAULT_DENY);
@@ -294,9 +316,13 @@ static int default_deny(struct audit *a)
 	} else if (wall == WALL_NONE) {
 		f->verdict = FINDING_FAIL;
 		finding_evidence(f, "firewall", NULL, 0, "%s",
-				 file_there(a, "/etc/ufw/ufw.conf") ? "ufw is off, or lets everything in" : "none is set up on this host");
-		finding_remedy(f, "let in SSH and the web, and nothing else; published container ports go past it: bind them to 127.0.0.1",
-			       "apt install ufw && ufw default deny incoming && ufw allow OpenSSH && ufw allow 80,443/tcp && ufw enable");
+				 file_there(a, "/etc/ufw/ufw.conf") ? "ufw is off, or lets everything in"
+								    : "none is set up on this host");
+		finding_remedy(f,
+			       "let in SSH and the web, and nothing else; published container ports go past it: bind "
+			       "them to 127.0.0.1",
+			       "apt install ufw && ufw default deny incoming && ufw allow OpenSSH && ufw allow "
+			       "80,443/tcp && ufw enable");
 	}
 	return gather_add(a, f, NULL);
 }
@@ -322,7 +348,8 @@ static int look_timer(const char *name, unsigned char type, void *user)
 
 	(void) type;
 	(void) user;
-	return n > 6 && strcmp(name + n - 6, ".timer") == 0 && (strstr(name, "pavise") || strstr(name, "security-monitor"));
+	return n > 6 && strcmp(name + n - 6, ".timer") == 0 &&
+	       (strstr(name, "pavise") || strstr(name, "security-monitor"));
 }
 
 static int monitored(struct audit *a)
@@ -352,7 +379,8 @@ static void miners_in(struct proc_net *net, const char *where, struct finding *f
 		const struct proc_socket *s = &net->item[i];
 		char addr[64];
 
-		if (!s->connected || proc_net_inner(&s->peer) || (s->peer_port != 3333 && s->peer_port != 4444 && s->peer_port != 14444))
+		if (!s->connected || proc_net_inner(&s->peer) ||
+		    (s->peer_port != 3333 && s->peer_port != 4444 && s->peer_port != 14444))
 			continue;
 		addr_text(addr, sizeof(addr), &s->peer);
 		f->verdict = FINDING_FAIL;
@@ -381,7 +409,8 @@ static int miners(struct audit *a, struct proc_net *net)
 	if (net->error < 0 && f->verdict == FINDING_PASS)
 		finding_unknown(f, gather_reason(net->error));
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "find the program, stop its container, and change the secrets that it could read", "ss -tnp");
+		finding_remedy(f, "find the program, stop its container, and change the secrets that it could read",
+			       "ss -tnp");
 	return gather_add(a, f, NULL);
 }
 
@@ -390,7 +419,7 @@ static int miners(struct audit *a, struct proc_net *net)
 static bool periodic_on(struct audit *a)
 {
 	static const char *const files[] = { "/etc/apt/apt.conf.d/20auto-upgrades", "/etc/apt/apt.conf.d/10periodic",
-		"/etc/apt/apt.conf.d/50unattended-upgrades", "/etc/apt/apt.conf" };
+					     "/etc/apt/apt.conf.d/50unattended-upgrades", "/etc/apt/apt.conf" };
 	bool on = false;
 
 	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
@@ -420,10 +449,12 @@ static int unattended(struct audit *a)
 		finding_evidence(f, "packages", NULL, 0, "only apt is read");
 	} else if (!file_there(a, "/usr/bin/unattended-upgrade") || !periodic_on(a)) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "unattended-upgrades", NULL, 0, "%s", file_there(a, "/usr/bin/unattended-upgrade") ? "switched off" : "not installed");
-		finding_remedy(f, "have security updates install themselves",
-			       "apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
-			       "APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
+		finding_evidence(f, "unattended-upgrades", NULL, 0, "%s",
+				 file_there(a, "/usr/bin/unattended-upgrade") ? "switched off" : "not installed");
+		finding_remedy(
+			f, "have security updates install themselves",
+			"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
+			"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
 	}
 	return gather_add(a, f, NULL);
 }
@@ -465,7 +496,8 @@ static int pending(struct audit *a)
 
 static int acme_perm(struct audit *a)
 {
-	static const char *const fixed[] = { "/etc/dokploy/traefik/dynamic/acme.json", "/data/coolify/proxy/acme.json", "/etc/traefik/acme.json" };
+	static const char *const fixed[] = { "/etc/dokploy/traefik/dynamic/acme.json", "/data/coolify/proxy/acme.json",
+					     "/etc/traefik/acme.json" };
 	static const char *const inside[] = { "acme.json", "letsencrypt/acme.json", "traefik/acme.json" };
 	struct finding *f = host_finding(ID_TLS_ACME_PERM);
 	pv_autobuf cmd = PV_BUF_INIT;
@@ -475,8 +507,10 @@ static int acme_perm(struct audit *a)
 		return -ENOMEM;
 	for (size_t i = 0; i < N_ELEMENTS(fixed) + a->n_projects * N_ELEMENTS(inside); i++) {
 		size_t k = i - N_ELEMENTS(fixed);
-		const char *path = i < N_ELEMENTS(fixed) ? fixed[i] :
-			arena_printf(&a->arena, "%s/%s", a->project[k / N_ELEMENTS(inside)].dir, inside[k % N_ELEMENTS(inside)]);
+		const char *path = i < N_ELEMENTS(fixed)
+					   ? fixed[i]
+					   : arena_printf(&a->arena, "%s/%s", a->project[k / N_ELEMENTS(inside)].dir,
+							  inside[k % N_ELEMENTS(inside)]);
 		struct stat st;
 
 		if (!path || hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode))

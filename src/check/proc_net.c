@@ -7,7 +7,10 @@
 
 static int nibble(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
 }
 
 static bool hex(const char *s, size_t digits, uint32_t *ret)
@@ -110,8 +113,9 @@ void proc_net_read(struct arena *a, const struct hostfs *fs, long pid, struct pr
 
 bool proc_net_inner(const struct ip_addr *addr)
 {
-	static const char *const inner[] = { "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
-		"224.0.0.0/4", "::1", "fe80::/10", "fc00::/7", "ff00::/8" };
+	static const char *const inner[] = { "127.0.0.0/8",    "10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16",
+					     "169.254.0.0/16", "100.64.0.0/10", "224.0.0.0/4",   "::1",
+					     "fe80::/10",      "fc00::/7",      "ff00::/8" };
 	struct ip_prefix p;
 
 	for (size_t i = 0; i < N_ELEMENTS(inner); i++)

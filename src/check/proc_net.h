@@ -20,10 +20,12 @@ struct proc_net {
 	int error; /* what could not be read; 0: all was */
 };
 
-void proc_net_read(struct arena *a, const struct hostfs *fs, long pid, struct proc_net *ret); /* pid 0: our own namespace */
+void proc_net_read(struct arena *a, const struct hostfs *fs, long pid,
+		   struct proc_net *ret); /* pid 0: our own namespace */
 /* One file's text. */
 void proc_net_parse(struct arena *a, const char *text, size_t len, bool udp, struct proc_net *to);
-/* Loopback, private, link-local, CGNAT and multicast addresses: not the Internet. The unspecified address is not among them. */
+/* Loopback, private, link-local, CGNAT and multicast addresses: not the Internet. The unspecified address is not among
+ * them. */
 bool proc_net_inner(const struct ip_addr *addr);
 
 #endif

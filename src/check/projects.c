@@ -1,4 +1,5 @@
-/* file.*, git.dumps-sessions, ci.present, backup.*: folders that somebody deploys from, what git knows about them, and their backups. */
+/* file.*, git.dumps-sessions, ci.present, backup.*: folders that somebody deploys from, what git knows about them, and
+ * their backups. */
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,8 +77,8 @@ static bool is_env_example(const char *name)
 
 static bool is_dump(const char *name)
 {
-	static const char *const ends_with[] = { ".sql", ".sql.gz", ".sql.zst", ".sql.xz", ".sql.bz2", ".dump", ".dump.gz", ".pgdump", ".session",
-		".session-journal" };
+	static const char *const ends_with[] = { ".sql",  ".sql.gz",  ".sql.zst", ".sql.xz",  ".sql.bz2",
+						 ".dump", ".dump.gz", ".pgdump",  ".session", ".session-journal" };
 
 	for (size_t i = 0; i < N_ELEMENTS(ends_with); i++)
 		if (ends(name, ends_with[i]))
@@ -92,7 +93,8 @@ static bool is_backup_dir(const char *name)
 
 static bool anything(const char *name)
 {
-	return *name != '.' && strcmp(name, "README.md") != 0 && !ends(name, ".sh") && !ends(name, ".log") && !ends(name, ".txt");
+	return *name != '.' && strcmp(name, "README.md") != 0 && !ends(name, ".sh") && !ends(name, ".log") &&
+	       !ends(name, ".txt");
 }
 
 static const char *base_of(const char *path)
@@ -212,7 +214,9 @@ static int env_ignored(struct place *p, const char *name)
 		remedy_word(&cmd, p->dir);
 		pv_buf_puts(&cmd, " rm --cached ");
 		remedy_word(&cmd, name);
-		finding_remedy(f, "take it out of git, ignore it, and change every secret in it: the history still has them", pv_buf_str(&cmd));
+		finding_remedy(
+			f, "take it out of git, ignore it, and change every secret in it: the history still has them",
+			pv_buf_str(&cmd));
 	} else {
 		r = gitignore_check(p->git, path, false);
 		if (r < 0) {
@@ -262,7 +266,8 @@ static int example_clean(struct place *p, const char *name)
 		if (!equal && (!looks || secret_placeholder(e->value) || secret_is_default(e->name, e->value)))
 			continue;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, e->name, f->subject.path, e->at.line, "(len %zu)%s", strlen(e->value), equal ? ", the value of .env" : "");
+		finding_evidence(f, e->name, f->subject.path, e->at.line, "(len %zu)%s", strlen(e->value),
+				 equal ? ", the value of .env" : "");
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "leave the value empty there, and change the secret", NULL);
@@ -324,7 +329,10 @@ static int dumps(struct place *p)
 		finding_evidence(f, "not ignored", path, 0, "%s", path);
 	}
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "ignore *.sql.gz, *.dump and session files in .gitignore; what was tracked is in the history", cmd.len ? pv_buf_str(&cmd) : NULL);
+		finding_remedy(
+			f,
+			"ignore *.sql.gz, *.dump and session files in .gitignore; what was tracked is in the history",
+			cmd.len ? pv_buf_str(&cmd) : NULL);
 	return gather_add(p->a, f, NULL);
 }
 
@@ -332,7 +340,8 @@ static int dumps(struct place *p)
 
 static bool is_encrypted(const char *s, size_t n)
 {
-	static const char *const heads[] = { "age-encryption.org/v1", "-----BEGIN AGE ENCRYPTED FILE-----", "-----BEGIN PGP MESSAGE-----", "Salted__" };
+	static const char *const heads[] = { "age-encryption.org/v1", "-----BEGIN AGE ENCRYPTED FILE-----",
+					     "-----BEGIN PGP MESSAGE-----", "Salted__" };
 	unsigned char c = n ? (unsigned char) *s : 0;
 	unsigned tag = c & 0x40 ? c & 0x3f : c >> 2 & 0xf; /* RFC 4880, 4.2 */
 
@@ -459,7 +468,8 @@ static int backup_contents(struct place *p, const char *dir)
 	if (e && b.plain) {
 		e->verdict = FINDING_FAIL;
 		finding_evidence(e, "not encrypted", NULL, 0, "%s", b.plain);
-		finding_remedy(e, "encrypt it where it is made: ... | age -r KEY > FILE.age; the key is kept elsewhere", NULL);
+		finding_remedy(e, "encrypt it where it is made: ... | age -r KEY > FILE.age; the key is kept elsewhere",
+			       NULL);
 	} else if (e && (r < 0 || b.unread)) {
 		finding_unknown(e, r < 0 ? gather_reason(r) : REASON_PERMISSION);
 	} else if (e && !b.files && !b.vault) {
@@ -486,7 +496,8 @@ static int backups_of(struct place *p, const char *parent, size_t *found)
 
 	(void) hostfs_list(&p->a->fs, parent, ENTRIES_MAX, take_name, &l);
 	for (size_t i = 0; i < l.n && r == 0; i++) {
-		const char *dir = arena_printf(&p->a->arena, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, l.item[i]);
+		const char *dir =
+			arena_printf(&p->a->arena, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent, l.item[i]);
 		struct stat st;
 
 		if (!dir || hostfs_stat(&p->a->fs, dir, true, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -501,8 +512,9 @@ static int backups_of(struct place *p, const char *parent, size_t *found)
 
 static int backups(struct place *p)
 {
-	const char *slash = strrchr(p->dir, '/'), *parent = slash && slash != p->dir ?
-		arena_ndup(&p->a->arena, p->dir, (size_t) (slash - p->dir)) : NULL;
+	const char *slash = strrchr(p->dir, '/'),
+		   *parent = slash && slash != p->dir ? arena_ndup(&p->a->arena, p->dir, (size_t) (slash - p->dir))
+						      : NULL;
 	size_t found = 0;
 	int r = backups_of(p, p->dir, &found);
 
@@ -515,9 +527,11 @@ static int backups(struct place *p)
 		finding_evidence(f, "backups", NULL, 0, "no folder called backup* in it or beside it");
 		r = add_wanted(p->a, f);
 		if (r == 0)
-			r = add_wanted(p->a, gather_finding(ID_BACKUP_LOCATION_MODE, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir));
+			r = add_wanted(p->a, gather_finding(ID_BACKUP_LOCATION_MODE, FINDING_NOT_APPLICABLE,
+							    SUBJECT_FILE, p->dir, p->dir));
 		if (r == 0)
-			r = add_wanted(p->a, gather_finding(ID_BACKUP_ENCRYPTED, FINDING_NOT_APPLICABLE, SUBJECT_FILE, p->dir, p->dir));
+			r = add_wanted(p->a, gather_finding(ID_BACKUP_ENCRYPTED, FINDING_NOT_APPLICABLE, SUBJECT_FILE,
+							    p->dir, p->dir));
 	}
 	return r;
 }
@@ -531,8 +545,9 @@ static bool is_workflow(const char *name)
 
 static bool checks_something(struct audit *a, const char *path)
 {
-	static const char *const words[] = { "npm audit", "yarn audit", "pnpm audit", "pip-audit", "safety ", "pavise ci", "pavise scan", "osv-scanner",
-		"trivy", "govulncheck", "cargo audit", "ioc-scan" };
+	static const char *const words[] = { "npm audit", "yarn audit",  "pnpm audit",  "pip-audit",
+					     "safety ",   "pavise ci",   "pavise scan", "osv-scanner",
+					     "trivy",     "govulncheck", "cargo audit", "ioc-scan" };
 	pv_autobuf text = PV_BUF_INIT;
 
 	if (!path || hostfs_read(&a->fs, path, 1 << 20, &text) < 0)
@@ -555,7 +570,8 @@ static int pipeline(struct place *p)
 	struct names flows = { .arena = &p->a->arena, .wanted = is_workflow };
 	const char *dir = path_in(p, ".github/workflows");
 	int r = dir ? hostfs_list(&p->a->fs, dir, ENTRIES_MAX, take_name, &flows) : -ENOMEM;
-	bool checked = checks_something(p->a, path_in(p, ".gitlab-ci.yml")) || checks_something(p->a, path_in(p, ".woodpecker.yml"));
+	bool checked = checks_something(p->a, path_in(p, ".gitlab-ci.yml")) ||
+		       checks_something(p->a, path_in(p, ".woodpecker.yml"));
 
 	if (!f)
 		return -ENOMEM;
@@ -568,8 +584,12 @@ static int pipeline(struct place *p)
 	else if (r < 0 && r != -ENOENT && r != -ENOTDIR)
 		finding_unknown(f, gather_reason(r));
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, flows.n ? "none of its workflows looks at dependencies: add npm audit, pip-audit or pavise scan, on push and on a schedule" :
-					    "it has no workflow: add one that runs npm audit, pip-audit or pavise scan, on push and on a schedule", NULL);
+		finding_remedy(f,
+			       flows.n ? "none of its workflows looks at dependencies: add npm audit, pip-audit or "
+					 "pavise scan, on push and on a schedule"
+				       : "it has no workflow: add one that runs npm audit, pip-audit or pavise scan, "
+					 "on push and on a schedule",
+			       NULL);
 	return gather_add(p->a, f, NULL);
 }
 
@@ -596,7 +616,8 @@ static int key_length(struct place *p, const char *name)
 		if (!wrong)
 			continue;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, env.item[i].name, f->subject.path, env.item[i].at.line, "(len %zu): %s", strlen(env.item[i].value), wrong);
+		finding_evidence(f, env.item[i].name, f->subject.path, env.item[i].at.line, "(len %zu): %s",
+				 strlen(env.item[i].value), wrong);
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "make a new one and restart what uses it; all sessions end", "openssl rand -hex 32");
@@ -605,7 +626,8 @@ static int key_length(struct place *p, const char *name)
 
 static int look(struct place *p)
 {
-	struct names env = { .arena = &p->a->arena, .wanted = is_secret_env }, examples = { .arena = &p->a->arena, .wanted = is_env_example };
+	struct names env = { .arena = &p->a->arena, .wanted = is_secret_env },
+		     examples = { .arena = &p->a->arena, .wanted = is_env_example };
 	const bool *on = p->a->select.on;
 	int r = hostfs_list(&p->a->fs, p->dir, ENTRIES_MAX, take_name, &env);
 
@@ -635,8 +657,10 @@ static int look(struct place *p)
 /* Ids about which no project had anything to say: without a project on a host with workloads that is not a pass. */
 static int fill(struct audit *a)
 {
-	static const enum id ids[] = { ID_FILE_ENV_MODE, ID_FILE_ENV_IGNORED, ID_FILE_ENV_EXAMPLE_CLEAN, ID_GIT_DUMPS_SESSIONS,
-		ID_BACKUP_LOCATION_MODE, ID_BACKUP_ENCRYPTED, ID_BACKUP_FRESH, ID_CI_PRESENT };
+	static const enum id ids[] = { ID_FILE_ENV_MODE,          ID_FILE_ENV_IGNORED,
+				       ID_FILE_ENV_EXAMPLE_CLEAN, ID_GIT_DUMPS_SESSIONS,
+				       ID_BACKUP_LOCATION_MODE,   ID_BACKUP_ENCRYPTED,
+				       ID_BACKUP_FRESH,           ID_CI_PRESENT };
 	int r = 0;
 
 	for (size_t i = 0; i < N_ELEMENTS(ids) && r == 0; i++) {
@@ -647,9 +671,11 @@ static int fill(struct audit *a)
 		if (any)
 			continue;
 		if (a->n_projects || !a->workloads)
-			r = gather_add(a, gather_finding(ids[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host", NULL), NULL);
+			r = gather_add(a, gather_finding(ids[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host", NULL),
+				       NULL);
 		else
-			r = gather_unknown(a, ids[i], SUBJECT_HOST, "host", REASON_ABSENT, "there are workloads, but no project was found: name its folder");
+			r = gather_unknown(a, ids[i], SUBJECT_HOST, "host", REASON_ABSENT,
+					   "there are workloads, but no project was found: name its folder");
 	}
 	return r;
 }

@@ -6,7 +6,7 @@
 
 #include "check/compose_tree.h"
 
-#define EXTENDS_MAX 16
+#define EXTENDS_MAX  16
 #define SERVICES_MAX 1000
 
 struct project {
@@ -46,7 +46,10 @@ static const char *join(struct arena *a, const char *dir, const char *path)
 
 static enum finding_reason reason_of(int r)
 {
-	return r == -EACCES || r == -EPERM ? REASON_PERMISSION : r == -EFBIG ? REASON_TOO_LARGE : r == -ENOENT ? REASON_ABSENT : REASON_MALFORMED;
+	return r == -EACCES || r == -EPERM ? REASON_PERMISSION
+	       : r == -EFBIG               ? REASON_TOO_LARGE
+	       : r == -ENOENT              ? REASON_ABSENT
+					   : REASON_MALFORMED;
 }
 
 /* A file that says nothing: told once, under its name. */
@@ -83,7 +86,8 @@ static struct cv *load(struct project *p, const char *path)
 	}
 	root = compose_parse(p->a, pv_buf_str(&text), text.len, path, &p->vars, &p->budget, &line, &why);
 	if (!root)
-		lost_file(p, path, text.len > YAML_TEXT_MAX || p->budget == 0 ? REASON_TOO_LARGE : REASON_MALFORMED, line, pv_buf_str(&why));
+		lost_file(p, path, text.len > YAML_TEXT_MAX || p->budget == 0 ? REASON_TOO_LARGE : REASON_MALFORMED,
+			  line, pv_buf_str(&why));
 	return root;
 }
 
@@ -199,7 +203,8 @@ static int64_t size_of(struct scope *s, const struct cv *v, enum ctr_field field
 
 static void cpu_limit(struct scope *s, const struct cv *service)
 {
-	const struct cv *v = limit(service, "cpus", "cpus"), *quota = compose_get(service, "cpu_quota"), *period = compose_get(service, "cpu_period");
+	const struct cv *v = limit(service, "cpus", "cpus"), *quota = compose_get(service, "cpu_quota"),
+			*period = compose_get(service, "cpu_period");
 	const char *text = text_of(s, v, CTR_CPU);
 
 	s->c->limit_cpu = place(v ? v : quota, v || !quota ? "cpus" : "cpu_quota", NULL);
@@ -263,7 +268,8 @@ static struct ctr_mount *mount_slot(struct scope *s, const char *target)
 
 static void long_volume(struct scope *s, const struct cv *v)
 {
-	const char *type = text_of(s, compose_get(v, "type"), CTR_MOUNTS), *source = text_of(s, compose_get(v, "source"), CTR_MOUNTS),
+	const char *type = text_of(s, compose_get(v, "type"), CTR_MOUNTS),
+		   *source = text_of(s, compose_get(v, "source"), CTR_MOUNTS),
 		   *target = text_of(s, compose_get(v, "target"), CTR_MOUNTS), *propagation;
 	const struct cv *size = compose_get(compose_get(v, "tmpfs"), "size");
 	struct ctr_mount *m;
@@ -276,8 +282,12 @@ static void long_volume(struct scope *s, const struct cv *v)
 	if (!m)
 		return;
 	propagation = text_of(s, compose_get(compose_get(v, "bind"), "propagation"), CTR_MOUNTS);
-	*m = (struct ctr_mount){ .at = place(v, "volumes", NULL), .type = type, .source = source ? source : "", .target = target,
-				 .options = propagation ? propagation : "", .ro = truth(s, compose_get(v, "read_only"), CTR_MOUNTS) };
+	*m = (struct ctr_mount){ .at = place(v, "volumes", NULL),
+				 .type = type,
+				 .source = source ? source : "",
+				 .target = target,
+				 .options = propagation ? propagation : "",
+				 .ro = truth(s, compose_get(v, "read_only"), CTR_MOUNTS) };
 	if (strcmp(type, "bind") == 0)
 		m->source = resolve(s->p, m->source);
 	else if (strcmp(type, "tmpfs") == 0 && size && size->kind == YAML_SCALAR)
@@ -318,11 +328,17 @@ static void tmpfs(struct scope *s, const struct cv *v)
 	words(s, v, "tmpfs", CTR_TMPFS, &list);
 	for (size_t i = 0; i < list.n; i++) {
 		const char *colon = strchr(list.item[i].text, ':');
-		const char *target = colon ? arena_ndup(s->p->a, list.item[i].text, (size_t) (colon - list.item[i].text)) : list.item[i].text;
+		const char *target =
+			colon ? arena_ndup(s->p->a, list.item[i].text, (size_t) (colon - list.item[i].text))
+			      : list.item[i].text;
 		struct ctr_mount *m = target ? mount_slot(s, target) : NULL;
 
 		if (m)
-			*m = (struct ctr_mount){ .at = list.item[i], .type = "tmpfs", .source = "", .target = target, .options = colon ? colon + 1 : "" };
+			*m = (struct ctr_mount){ .at = list.item[i],
+						 .type = "tmpfs",
+						 .source = "",
+						 .target = target,
+						 .options = colon ? colon + 1 : "" };
 	}
 }
 
@@ -345,10 +361,13 @@ static void mounts(struct scope *s, const struct cv *service)
 
 static void long_port(struct scope *s, const struct cv *v)
 {
-	const char *target = text_of(s, compose_get(v, "target"), CTR_PORTS), *published = text_of(s, compose_get(v, "published"), CTR_PORTS),
-		   *address = text_of(s, compose_get(v, "host_ip"), CTR_PORTS), *protocol = text_of(s, compose_get(v, "protocol"), CTR_PORTS);
+	const char *target = text_of(s, compose_get(v, "target"), CTR_PORTS),
+		   *published = text_of(s, compose_get(v, "published"), CTR_PORTS),
+		   *address = text_of(s, compose_get(v, "host_ip"), CTR_PORTS),
+		   *protocol = text_of(s, compose_get(v, "protocol"), CTR_PORTS);
 	struct ctr_port parsed = { .address = "" }, *p;
-	const char *text = arena_printf(s->p->a, "%s:%s/%s", published ? published : "", target ? target : "", protocol ? protocol : "tcp");
+	const char *text = arena_printf(s->p->a, "%s:%s/%s", published ? published : "", target ? target : "",
+					protocol ? protocol : "tcp");
 
 	if (!text || ctr_parse_port(s->p->a, text, &parsed) < 0) {
 		gap(s, CTR_PORTS, v, "no port");
@@ -412,7 +431,8 @@ static void env_entry(struct scope *s, const struct cv *v, const char *name, con
 
 static void env_file(struct scope *s, const struct cv *v)
 {
-	const struct cv *path = v->kind == YAML_MAP ? compose_get(v, "path") : v, *required = compose_get(v, "required");
+	const struct cv *path = v->kind == YAML_MAP ? compose_get(v, "path") : v,
+			*required = compose_get(v, "required");
 	const char *name = text_of(s, path, CTR_ENV);
 	pv_autobuf text = PV_BUF_INIT;
 	struct dotenv env = { 0 };
@@ -428,7 +448,8 @@ static void env_file(struct scope *s, const struct cv *v)
 	if (r == 0)
 		r = dotenv_parse(s->p->a, pv_buf_str(&text), text.len, &env);
 	if (r < 0 && must)
-		ctr_set_gap(s->c, CTR_ENV, reason_of(r), v->line, arena_printf(s->p->a, "env_file %s: %s", name ? name : "", strerror(-r)));
+		ctr_set_gap(s->c, CTR_ENV, reason_of(r), v->line,
+			    arena_printf(s->p->a, "env_file %s: %s", name ? name : "", strerror(-r)));
 	for (size_t i = 0; i < env.n; i++) {
 		struct ctr_env *e = ctr_env_set(s->p->a, s->c, env.item[i].name, env.item[i].value);
 
@@ -461,7 +482,9 @@ static void environment(struct scope *s, const struct cv *service)
 		} else if (item->kind == YAML_SCALAR) {
 			const char *eq = strchr(item->text, '=');
 
-			env_entry(s, item, eq ? arena_ndup(s->p->a, item->text, (size_t) (eq - item->text)) : item->text, eq ? eq + 1 : NULL);
+			env_entry(s, item,
+				  eq ? arena_ndup(s->p->a, item->text, (size_t) (eq - item->text)) : item->text,
+				  eq ? eq + 1 : NULL);
 		}
 	}
 }
@@ -474,7 +497,8 @@ static void health(struct scope *s, const struct cv *service)
 	const struct cv *first = test && test->kind == YAML_LIST && test->n ? test->child[0] : test;
 
 	s->c->health = place(v, "healthcheck", NULL);
-	if (truth(s, compose_get(v, "disable"), CTR_HEALTH) || (first && first->kind == YAML_SCALAR && strcmp(first->text, "NONE") == 0))
+	if (truth(s, compose_get(v, "disable"), CTR_HEALTH) ||
+	    (first && first->kind == YAML_SCALAR && strcmp(first->text, "NONE") == 0))
 		s->c->healthcheck_off = true;
 	else if (test && !test->null)
 		s->c->healthcheck = true;
@@ -503,8 +527,11 @@ static void devices(struct scope *s, const struct cv *service)
 	for (size_t i = 0; list && list->kind == YAML_LIST && i < list->n; i++) {
 		const struct cv *v = list->child[i];
 		const char *text = text_of(s, v->kind == YAML_MAP ? compose_get(v, "source") : v, CTR_DEVICES);
-		struct ctr_word *w = text ? ctr_words_add(s->p->a, &s->c->devices, ctr_path_clean(s->p->a, arena_ndup(s->p->a, text, strcspn(text, ":"))),
-							  "devices", v->line) : NULL;
+		struct ctr_word *w =
+			text ? ctr_words_add(s->p->a, &s->c->devices,
+					     ctr_path_clean(s->p->a, arena_ndup(s->p->a, text, strcspn(text, ":"))),
+					     "devices", v->line)
+			     : NULL;
 
 		if (w)
 			w->file = v->file;
@@ -541,14 +568,17 @@ static void read_service(struct scope *s, const struct cv *v)
 }
 
 /* `extends: name`, `extends: {service: name, file: other.yaml}`: the base below, this one on top. */
-static struct cv *extended(struct project *p, struct cv *services, struct cv *service, unsigned depth, const char **ret_why)
+static struct cv *extended(struct project *p, struct cv *services, struct cv *service, unsigned depth,
+			   const char **ret_why)
 {
-	const struct cv *e = compose_get(service, "extends"), *file = compose_get(e, "file"), *name = e && e->kind == YAML_MAP ? compose_get(e, "service") : e;
+	const struct cv *e = compose_get(service, "extends"), *file = compose_get(e, "file"),
+			*name = e && e->kind == YAML_MAP ? compose_get(e, "service") : e;
 	struct cv *root, *base;
 
 	if (!e || e->null)
 		return service;
-	if (depth > EXTENDS_MAX || !name || name->kind != YAML_SCALAR || name->unsure || (file && (file->kind != YAML_SCALAR || file->unsure))) {
+	if (depth > EXTENDS_MAX || !name || name->kind != YAML_SCALAR || name->unsure ||
+	    (file && (file->kind != YAML_SCALAR || file->unsure))) {
 		*ret_why = "extends cannot be followed";
 		return service;
 	}
@@ -597,16 +627,20 @@ static struct cv *load_all(struct project *p, const char *path, unsigned depth);
 static struct cv *included(struct project *p, struct cv *root, const struct cv *list, unsigned depth)
 {
 	for (size_t i = 0; list && list->kind == YAML_LIST && i < list->n; i++) {
-		const struct cv *entry = list->child[i], *path = entry->kind == YAML_MAP ? compose_get(entry, "path") : entry;
+		const struct cv *entry = list->child[i],
+				*path = entry->kind == YAML_MAP ? compose_get(entry, "path") : entry;
 		struct cv *from = NULL;
 
 		for (size_t k = 0; path && k < (path->kind == YAML_LIST ? path->n : 1); k++) {
 			const struct cv *one = path->kind == YAML_LIST ? path->child[k] : path;
 
 			if (one->kind == YAML_SCALAR && !one->unsure)
-				from = compose_merge(p->a, from, load_all(p, join(p->a, folder_of(p->a, root->file), one->text), depth + 1));
+				from = compose_merge(
+					p->a, from,
+					load_all(p, join(p->a, folder_of(p->a, root->file), one->text), depth + 1));
 			else
-				lost_file(p, entry->file, REASON_ABSENT, entry->line, "include of a path that is not known here");
+				lost_file(p, entry->file, REASON_ABSENT, entry->line,
+					  "include of a path that is not known here");
 		}
 		root = compose_merge(p->a, from, root);
 		if (!root)
@@ -657,13 +691,14 @@ static void add_services(struct project *p, struct cv *root, const char *path)
 		return;
 	}
 	if (services->n > SERVICES_MAX)
-		lost_file(p, path, REASON_TOO_LARGE, services->line, "has more than 1000 services; those behind are not read");
+		lost_file(p, path, REASON_TOO_LARGE, services->line,
+			  "has more than 1000 services; those behind are not read");
 	for (size_t i = 0; i < PV_MIN(services->n, (size_t) SERVICES_MAX); i++)
 		add_service(p, services, services->child[i]);
 }
 
-int ctr_from_compose(struct arena *a, const char *const *paths, size_t n, const char *dir, const struct compose_files *files,
-		     struct ctr_list *to)
+int ctr_from_compose(struct arena *a, const char *const *paths, size_t n, const char *dir,
+		     const struct compose_files *files, struct ctr_list *to)
 {
 	struct project p = { .a = a, .files = files, .to = to, .budget = COMPOSE_VALUES };
 	size_t before = to->n;

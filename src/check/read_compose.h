@@ -1,6 +1,6 @@
-/* read_compose.h - services of Compose files as containers. Reads files only through the caller, who decides what may be
- * read. What is not understood becomes a gap of the field it belongs to, with its line; a file that cannot be read at all
- * becomes a container of its own, named after the file, all of whose fields are gaps. */
+/* read_compose.h - services of Compose files as containers. Reads files only through the caller, who decides what may
+ * be read. What is not understood becomes a gap of the field it belongs to, with its line; a file that cannot be read
+ * at all becomes a container of its own, named after the file, all of whose fields are gaps. */
 #ifndef PV_CHECK_READ_COMPOSE_H
 #define PV_CHECK_READ_COMPOSE_H
 
@@ -12,9 +12,9 @@ struct compose_files {
 	void *user;
 };
 
-/* `paths` (n of them): the file and its overrides, as for `docker compose -f A -f B`. `dir`: the project's folder, absolute;
- * NULL: the folder of the first. Adds to `to`; returns how many services, or -ENOMEM. */
-int ctr_from_compose(struct arena *a, const char *const *paths, size_t n, const char *dir, const struct compose_files *files,
-		     struct ctr_list *to);
+/* `paths` (n of them): the file and its overrides, as for `docker compose -f A -f B`. `dir`: the project's folder,
+ * absolute; NULL: the folder of the first. Adds to `to`; returns how many services, or -ENOMEM. */
+int ctr_from_compose(struct arena *a, const char *const *paths, size_t n, const char *dir,
+		     const struct compose_files *files, struct ctr_list *to);
 
 #endif

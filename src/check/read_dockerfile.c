@@ -1,6 +1,6 @@
-/* Dockerfiles: instructions with their line, continuations, here-documents, the escape directive, stages and ARG values.
- * What counts is the image that comes out: user, environment and health check of the last stage, inherited from the stages
- * it is built on. */
+/* Dockerfiles: instructions with their line, continuations, here-documents, the escape directive, stages and ARG
+ * values. What counts is the image that comes out: user, environment and health check of the last stage, inherited from
+ * the stages it is built on. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -70,7 +70,8 @@ static bool take_instruction(struct reader *r, struct pv_buf *out, unsigned *ret
 		size_t len, end;
 		const char *s = take_line(r, &len);
 
-		if (is_comment(s, len) || (is_blank(s, len))) { /* also between continued lines, as docker build takes it */
+		if (is_comment(s, len) ||
+		    (is_blank(s, len))) { /* also between continued lines, as docker build takes it */
 			more = true;
 			continue;
 		}
@@ -139,7 +140,8 @@ static const char *expand(struct reader *r, const char *s, bool *ret_known)
 	for (; *s; s++) {
 		bool brace = s[0] == '$' && s[1] == '{';
 		const char *name = s + 1 + brace, *value;
-		size_t n = *s == '$' ? strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") : 0;
+		size_t n =
+			*s == '$' ? strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") : 0;
 
 		if (!n) {
 			pv_buf_putc(&out, *s);
@@ -263,7 +265,8 @@ static void on_env(struct reader *r, const char *rest, unsigned line)
 	char *pair;
 
 	if (rest[word] != '=') { /* the old form: ENV name value to the end of the line */
-		char *name = arena_ndup(r->a, rest, word), *value = arena_dup(r->a, rest + word + strspn(rest + word, " \t"));
+		char *name = arena_ndup(r->a, rest, word),
+		     *value = arena_dup(r->a, rest + word + strspn(rest + word, " \t"));
 
 		if (name && value && *name) {
 			unquote(value);
@@ -326,7 +329,8 @@ static void on_instruction(struct reader *r, const char *text, unsigned line)
 	step = arena_grow(r->a, r->c->step, r->c->n_steps, sizeof(*step));
 	if (step) {
 		r->c->step = step;
-		step[r->c->n_steps++] = (struct ctr_step){ .name = name, .at = { arena_dup(r->a, rest), name, NULL, line } };
+		step[r->c->n_steps++] =
+			(struct ctr_step){ .name = name, .at = { arena_dup(r->a, rest), name, NULL, line } };
 	}
 	if (strcmp(name, "FROM") == 0)
 		on_from(r, rest, line);

@@ -1,5 +1,6 @@
 /* What the Engine API says about a container and about a Swarm service. The bounds of the JSON (size, depth, number of
- * values) are those of engine_api/answer.h; a member of another type than the API promises is a gap, never a default. */
+ * values) are those of engine_api/answer.h; a member of another type than the API promises is a gap, never a default.
+ */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
@@ -15,7 +16,8 @@ static const char *text_of(struct arena *a, const cJSON *o, const char *key)
 	return own ? own : "";
 }
 
-static void list_of(struct arena *a, struct ctr *c, struct ctr_words *to, const cJSON *o, const char *key, enum ctr_field field)
+static void list_of(struct arena *a, struct ctr *c, struct ctr_words *to, const cJSON *o, const char *key,
+		    enum ctr_field field)
 {
 	const cJSON *list = json_member(o, key), *v;
 	unsigned i = 0;
@@ -26,9 +28,11 @@ static void list_of(struct arena *a, struct ctr *c, struct ctr_words *to, const 
 		ctr_set_gap(c, field, REASON_MALFORMED, 0, arena_printf(a, "%s is no list", key));
 		return;
 	}
-	cJSON_ArrayForEach(v, list) {
+	cJSON_ArrayForEach(v, list)
+	{
 		if (!cJSON_IsString(v))
-			ctr_set_gap(c, field, REASON_MALFORMED, 0, arena_printf(a, "%s holds something else than text", key));
+			ctr_set_gap(c, field, REASON_MALFORMED, 0,
+				    arena_printf(a, "%s holds something else than text", key));
 		else
 			(void) ctr_words_add(a, to, arena_dup(a, v->valuestring), arena_printf(a, "%s[%u]", key, i), 0);
 		i++;
@@ -81,7 +85,8 @@ static void env_of(struct arena *a, struct ctr *c, const cJSON *list)
 
 	if (list && !cJSON_IsArray(list) && !cJSON_IsNull(list))
 		ctr_set_gap(c, CTR_ENV, REASON_MALFORMED, 0, "Env is no list");
-	cJSON_ArrayForEach(v, json_array(list)) {
+	cJSON_ArrayForEach(v, json_array(list))
+	{
 		const char *s = cJSON_IsString(v) ? v->valuestring : NULL, *eq = s ? strchr(s, '=') : NULL;
 		struct ctr_env *e;
 
@@ -103,7 +108,8 @@ static const char *label(struct arena *a, const cJSON *labels, const char *key)
 
 static void names(struct arena *a, struct ctr *c, const cJSON *labels, const char *own)
 {
-	const char *stack = label(a, labels, "com.docker.stack.namespace"), *service = label(a, labels, "com.docker.swarm.service.name");
+	const char *stack = label(a, labels, "com.docker.stack.namespace"),
+		   *service = label(a, labels, "com.docker.swarm.service.name");
 	size_t n = stack ? strlen(stack) : 0;
 
 	c->engine_name = own;
@@ -121,15 +127,17 @@ static void names(struct arena *a, struct ctr *c, const cJSON *labels, const cha
 	if (service) {
 		c->kind = SUBJECT_SERVICE;
 		c->engine_name = service;
-		c->name = stack && strncmp(service, stack, n) == 0 && service[n] == '_' ?
-				  arena_printf(a, "%s/%s", stack, service + n + 1) : service;
+		c->name = stack && strncmp(service, stack, n) == 0 && service[n] == '_'
+				  ? arena_printf(a, "%s/%s", stack, service + n + 1)
+				  : service;
 	}
 }
 
 /* A volume whose driver only binds a folder of the host is a bind in all but name. */
 static void driver_bind(struct arena *a, struct ctr_mount *m, const cJSON *options)
 {
-	const char *o = cJSON_GetStringValue(json_member(options, "o")), *device = cJSON_GetStringValue(json_member(options, "device"));
+	const char *o = cJSON_GetStringValue(json_member(options, "o")),
+		   *device = cJSON_GetStringValue(json_member(options, "device"));
 
 	if (device && *device == '/' && o && strstr(o, "bind")) {
 		m->type = "bind";
@@ -145,7 +153,8 @@ static void mount_specs(struct arena *a, struct ctr *c, const cJSON *list, const
 
 	if (list && !cJSON_IsArray(list) && !cJSON_IsNull(list))
 		ctr_set_gap(c, CTR_MOUNTS, REASON_MALFORMED, 0, "Mounts is no list");
-	cJSON_ArrayForEach(v, json_array(list)) {
+	cJSON_ArrayForEach(v, json_array(list))
+	{
 		bool wanted = !only || strcmp(text_of(a, v, "Type"), only) == 0;
 		struct ctr_mount *m = wanted ? ctr_mount_add(a, c) : NULL;
 		const cJSON *size = json_member(json_member(v, "TmpfsOptions"), "SizeBytes");
@@ -173,7 +182,8 @@ static void inspect_mounts(struct arena *a, struct ctr *c, const cJSON *root, co
 
 	if (list && !cJSON_IsArray(list) && !cJSON_IsNull(list))
 		ctr_set_gap(c, CTR_MOUNTS, REASON_MALFORMED, 0, "Mounts is no list");
-	cJSON_ArrayForEach(v, json_array(list)) {
+	cJSON_ArrayForEach(v, json_array(list))
+	{
 		struct ctr_mount *m = strcmp(text_of(a, v, "Type"), "tmpfs") == 0 ? NULL : ctr_mount_add(a, c);
 
 		i++;
@@ -190,7 +200,8 @@ static void inspect_mounts(struct arena *a, struct ctr *c, const cJSON *root, co
 		if (!*m->type || !m->source)
 			ctr_set_gap(c, CTR_MOUNTS, REASON_MALFORMED, 0, "a mount without a type");
 	}
-	cJSON_ArrayForEach(v, json_object(tmpfs)) {
+	cJSON_ArrayForEach(v, json_object(tmpfs))
+	{
 		struct ctr_mount *m = ctr_mount_add(a, c);
 
 		if (!m)
@@ -209,19 +220,19 @@ static void inspect_ports(struct arena *a, struct ctr *c, const cJSON *bindings)
 
 	if (bindings && !cJSON_IsObject(bindings) && !cJSON_IsNull(bindings))
 		ctr_set_gap(c, CTR_PORTS, REASON_MALFORMED, 0, "PortBindings is no object");
-	cJSON_ArrayForEach(port, json_object(bindings))
-		cJSON_ArrayForEach(v, json_array(port)) {
-			struct ctr_port *p = ctr_port_add(a, c), own = { .address = "" };
-			const char *host = text_of(a, v, "HostPort");
+	cJSON_ArrayForEach(port, json_object(bindings)) cJSON_ArrayForEach(v, json_array(port))
+	{
+		struct ctr_port *p = ctr_port_add(a, c), own = { .address = "" };
+		const char *host = text_of(a, v, "HostPort");
 
-			if (!p)
-				return;
-			own.at.what = "HostConfig.PortBindings";
-			if (ctr_parse_port(a, arena_printf(a, "%s:%s", host ? host : "", port->string), &own) < 0)
-				ctr_set_gap(c, CTR_PORTS, REASON_MALFORMED, 0, "a port that is none");
-			*p = own;
-			p->address = text_of(a, v, "HostIp");
-		}
+		if (!p)
+			return;
+		own.at.what = "HostConfig.PortBindings";
+		if (ctr_parse_port(a, arena_printf(a, "%s:%s", host ? host : "", port->string), &own) < 0)
+			ctr_set_gap(c, CTR_PORTS, REASON_MALFORMED, 0, "a port that is none");
+		*p = own;
+		p->address = text_of(a, v, "HostIp");
+	}
 }
 
 static void inspect_limits(struct ctr *c, const cJSON *host)
@@ -259,9 +270,9 @@ static void devices_of(struct arena *a, struct ctr *c, const cJSON *list)
 
 	if (list && !cJSON_IsArray(list) && !cJSON_IsNull(list))
 		ctr_set_gap(c, CTR_DEVICES, REASON_MALFORMED, 0, "Devices is no list");
-	cJSON_ArrayForEach(v, json_array(list))
-		(void) ctr_words_add(a, &c->devices, ctr_path_clean(a, text_of(a, v, "PathOnHost")),
-				     arena_printf(a, "HostConfig.Devices[%u]", i++), 0);
+	cJSON_ArrayForEach(v, json_array(list))(void)
+		ctr_words_add(a, &c->devices, ctr_path_clean(a, text_of(a, v, "PathOnHost")),
+			      arena_printf(a, "HostConfig.Devices[%u]", i++), 0);
 }
 
 static void inspect_host(struct arena *a, struct ctr *c, const cJSON *host)
@@ -322,7 +333,8 @@ static void service_ports(struct arena *a, struct ctr *c, const cJSON *list)
 {
 	const cJSON *v;
 
-	cJSON_ArrayForEach(v, json_array(list)) {
+	cJSON_ArrayForEach(v, json_array(list))
+	{
 		int64_t on_host = number(c, v, "PublishedPort", CTR_PORTS);
 		struct ctr_port *p = ctr_port_add(a, c);
 
@@ -373,7 +385,8 @@ static void service_limits(struct arena *a, struct ctr *c, const cJSON *task)
 	c->limit_pids.what = "Resources.Limits.Pids";
 	c->limit_memory.what = "Resources.Limits.MemoryBytes";
 	c->limit_cpu.what = "Resources.Limits.NanoCPUs";
-	c->restart = word(a, c, json_member(task, "RestartPolicy"), "Condition", "RestartPolicy.Condition", CTR_RESTART);
+	c->restart =
+		word(a, c, json_member(task, "RestartPolicy"), "Condition", "RestartPolicy.Condition", CTR_RESTART);
 	if (!*c->restart.text)
 		c->restart.text = "any"; /* Swarm's default */
 }
@@ -384,9 +397,7 @@ static void service_networks(struct arena *a, struct ctr *c, const cJSON *list)
 
 	c->net.what = "Networks";
 	c->net.text = "";
-	cJSON_ArrayForEach(v, json_array(list))
-		if (strcmp(text_of(a, v, "Target"), "host") == 0)
-			c->net.text = "host";
+	cJSON_ArrayForEach(v, json_array(list)) if (strcmp(text_of(a, v, "Target"), "host") == 0) c->net.text = "host";
 }
 
 int ctr_from_service(struct arena *a, const char *json, size_t len, struct ctr **ret)

@@ -41,8 +41,8 @@ static void ports_patch(struct pv_buf *out, const struct ctr *c)
 	for (size_t i = 0; i < c->n_ports; i++) {
 		const struct ctr_port *p = &c->port[i];
 
-		pv_buf_printf(out, "%s\"%s%s%u:%u%s\"", i ? ", " : "", on_all(p) ? "127.0.0.1" : p->address, ":", p->first ? p->first : p->container,
-			      p->container, p->udp ? "/udp" : "");
+		pv_buf_printf(out, "%s\"%s%s%u:%u%s\"", i ? ", " : "", on_all(p) ? "127.0.0.1" : p->address, ":",
+			      p->first ? p->first : p->container, p->container, p->udp ? "/udp" : "");
 	}
 	pv_buf_putc(out, ']');
 }

@@ -10,8 +10,10 @@ static bool has_word(const char *name, const char *word)
 	size_t n = strlen(word);
 
 	for (const char *p = name; (p = strcasestr(p, word)); p++) {
-		bool starts = p == name || !isalnum((unsigned char) p[-1]) || (islower((unsigned char) p[-1]) && isupper((unsigned char) *p));
-		bool ends = !isalpha((unsigned char) p[n]) || (isupper((unsigned char) p[n]) && islower((unsigned char) p[n - 1]));
+		bool starts = p == name || !isalnum((unsigned char) p[-1]) ||
+			      (islower((unsigned char) p[-1]) && isupper((unsigned char) *p));
+		bool ends = !isalpha((unsigned char) p[n]) ||
+			    (isupper((unsigned char) p[n]) && islower((unsigned char) p[n - 1]));
 
 		if (starts && ends)
 			return true;
@@ -37,14 +39,16 @@ static bool is_url_name(const char *name)
 bool secret_name(const char *name)
 {
 	static const char *const secret[] = {
-		"PASSWORD", "PASSWD", "PASS", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "PRIVATE_KEY", "ACCESS_KEY",
-		"SECRET_KEY", "CREDENTIAL", "CREDENTIALS", "ENCRYPTION_KEY", "AUTH_KEY", "SIGNING_KEY", "APP_KEY", "MASTER_KEY", "JWT_KEY",
-		"session_string", "DBPASS", "DBPASSWORD",
+		"PASSWORD",    "PASSWD",         "PASS",        "PASSPHRASE",  "SECRET",     "TOKEN",
+		"APIKEY",      "API_KEY",        "PRIVATE_KEY", "ACCESS_KEY",  "SECRET_KEY", "CREDENTIAL",
+		"CREDENTIALS", "ENCRYPTION_KEY", "AUTH_KEY",    "SIGNING_KEY", "APP_KEY",    "MASTER_KEY",
+		"JWT_KEY",     "session_string", "DBPASS",      "DBPASSWORD",
 	};
 	static const char *const harmless[] = {
-		"FILE", "PATH", "DIR", "PUBLIC", "ID", "TTL", "EXPIRY", "EXPIRES", "EXPIRATION", "EXPIRE", "LIFETIME", "LENGTH", "NAME", "USER",
-		"TIMEOUT", "ALGORITHM", "ALG", "ENDPOINT", "ENABLED", "ENABLE", "ALLOW", "ROTATION", "TYPE", "HEADER", "ISSUER", "AUDIENCE",
-		"MIN", "MAX", "LIMIT", "COST", "ROUNDS", "POLICY", "HASHED", "HOST", "PORT", "REGION",
+		"FILE",    "PATH",     "DIR",    "PUBLIC",   "ID",     "TTL",     "EXPIRY",    "EXPIRES",  "EXPIRATION",
+		"EXPIRE",  "LIFETIME", "LENGTH", "NAME",     "USER",   "TIMEOUT", "ALGORITHM", "ALG",      "ENDPOINT",
+		"ENABLED", "ENABLE",   "ALLOW",  "ROTATION", "TYPE",   "HEADER",  "ISSUER",    "AUDIENCE", "MIN",
+		"MAX",     "LIMIT",    "COST",   "ROUNDS",   "POLICY", "HASHED",  "HOST",      "PORT",     "REGION",
 	};
 
 	if (is_url_name(name))
@@ -55,11 +59,14 @@ bool secret_name(const char *name)
 bool secret_placeholder(const char *value)
 {
 	static const char *const parts[] = {
-		"changeme", "change_me", "change-me", "change this", "changethis", "change-this", "change_this", "your-", "your_", "yourpass",
-		"yoursecret", "replace", "placeholder", "example", "todo", "xxxx", "****", "insert", "generate", "<", "${", "{{", "...", "put-your",
-		"set-me", "setme", "fill", "dummy", "sample", "ci-only", "some-secret", "some_secret", "not-a-secret", "_here", "-here",
+		"changeme", "change_me", "change-me",   "change this", "changethis",   "change-this", "change_this",
+		"your-",    "your_",     "yourpass",    "yoursecret",  "replace",      "placeholder", "example",
+		"todo",     "xxxx",      "****",        "insert",      "generate",     "<",           "${",
+		"{{",       "...",       "put-your",    "set-me",      "setme",        "fill",        "dummy",
+		"sample",   "ci-only",   "some-secret", "some_secret", "not-a-secret", "_here",       "-here",
 	};
-	static const char *const whole[] = { "", "secret", "password", "test", "none", "null", "xxx", "key", "token", "string", "-", "?" };
+	static const char *const whole[] = { "",    "secret", "password", "test",   "none", "null",
+					     "xxx", "key",    "token",    "string", "-",    "?" };
 
 	for (size_t i = 0; i < N_ELEMENTS(whole); i++)
 		if (strcasecmp(value, whole[i]) == 0)
@@ -93,7 +100,8 @@ static bool is_number(const char *s)
 
 bool secret_value(const char *name, const char *value)
 {
-	static const char *const words[] = { "", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "undefined", "required", "optional" };
+	static const char *const words[] = { "",     "true", "false", "yes",       "no",       "on",      "off",
+					     "none", "null", "nil",   "undefined", "required", "optional" };
 	size_t len;
 	const char *password = url_password(value, &len);
 
@@ -112,9 +120,11 @@ bool secret_value(const char *name, const char *value)
 bool secret_is_default(const char *name, const char *value)
 {
 	static const char *const first_tried[] = {
-		"password", "passw0rd", "admin", "root", "postgres", "mysql", "redis", "mongo", "secret", "changeme", "change_me", "123456",
-		"12345678", "1234", "guest", "test", "minio", "minioadmin", "example", "rabbitmq", "dokploy", "mariadb", "user", "letmein", "toor",
-		"qwerty", "admin123", "password123", "default", "grafana", "elastic", "sa", "app",
+		"password", "passw0rd", "admin",    "root",       "postgres", "mysql",    "redis",
+		"mongo",    "secret",   "changeme", "change_me",  "123456",   "12345678", "1234",
+		"guest",    "test",     "minio",    "minioadmin", "example",  "rabbitmq", "dokploy",
+		"mariadb",  "user",     "letmein",  "toor",       "qwerty",   "admin123", "password123",
+		"default",  "grafana",  "elastic",  "sa",         "app",
 	};
 	size_t len = strlen(value);
 	const char *password = url_password(value, &len);
@@ -131,10 +141,14 @@ bool secret_is_default(const char *name, const char *value)
 bool signing_key_name(const char *name)
 {
 	static const char *const names[] = {
-		"SECRET_KEY", "JWT_SECRET", "JWT_KEY", "JWT_SIGNING_KEY", "JWT_SECRET_KEY", "NEXTAUTH_SECRET", "AUTH_SECRET", "SESSION_SECRET", "APP_KEY",
-		"APP_SECRET", "COOKIE_SECRET", "SECRET_KEY_BASE", "BETTER_AUTH_SECRET", "ENCRYPTION_KEY",
+		"SECRET_KEY",         "JWT_SECRET",     "JWT_KEY",
+		"JWT_SIGNING_KEY",    "JWT_SECRET_KEY", "NEXTAUTH_SECRET",
+		"AUTH_SECRET",        "SESSION_SECRET", "APP_KEY",
+		"APP_SECRET",         "COOKIE_SECRET",  "SECRET_KEY_BASE",
+		"BETTER_AUTH_SECRET", "ENCRYPTION_KEY",
 	};
-	static const char *const not_it[] = { "FILE", "PATH", "PUBLIC", "ID", "AWS", "S3", "STRIPE", "ACCESS", "ALGORITHM", "EXPIRES", "TTL" };
+	static const char *const not_it[] = { "FILE",   "PATH",   "PUBLIC",    "ID",      "AWS", "S3",
+					      "STRIPE", "ACCESS", "ALGORITHM", "EXPIRES", "TTL" };
 
 	return any_word(name, names, N_ELEMENTS(names)) && !any_word(name, not_it, N_ELEMENTS(not_it));
 }

@@ -1,5 +1,5 @@
-/* secret_name.h - whether a setting looks like a secret, by its name, its length and what people write where a value is still
- * to come. No rule about a provider's formats is applied here: that is what `pavise scan` is for. */
+/* secret_name.h - whether a setting looks like a secret, by its name, its length and what people write where a value is
+ * still to come. No rule about a provider's formats is applied here: that is what `pavise scan` is for. */
 #ifndef PV_CHECK_SECRET_NAME_H
 #define PV_CHECK_SECRET_NAME_H
 
@@ -7,8 +7,8 @@
 
 /* DB_PASSWORD, api_key, JWT_SECRET, DATABASE_URL; not PASSWORD_FILE, PUBLIC_KEY, KEY_ID, TOKEN_TTL. */
 bool secret_name(const char *name);
-/* Under such a name: something that is really a secret. Not empty, true, a path, a placeholder, a reference ${X}; of a URL
- * only one with a password in it. */
+/* Under such a name: something that is really a secret. Not empty, true, a path, a placeholder, a reference ${X}; of a
+ * URL only one with a password in it. */
 bool secret_value(const char *name, const char *value);
 /* changeme, your-key-here, <token>, xxx, example ... */
 bool secret_placeholder(const char *value);

@@ -8,7 +8,7 @@
 #include "check/gather.h"
 #include "check/sshd_conf.h"
 
-#define CONF	   "/etc/ssh/sshd_config"
+#define CONF       "/etc/ssh/sshd_config"
 #define CONF_BYTES (1u << 20)
 
 struct pattern {
@@ -40,11 +40,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-static int each_file(void *user, const char *pattern, void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg)
+static int each_file(void *user, const char *pattern,
+		     void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg)
 {
 	struct audit *a = user;
 	const char *slash = strrchr(pattern, '/');
-	struct pattern p = { .a = a, .name = slash + 1, .dir = arena_ndup(&a->arena, pattern, (size_t) (slash - pattern)) };
+	struct pattern p = { .a = a,
+			     .name = slash + 1,
+			     .dir = arena_ndup(&a->arena, pattern, (size_t) (slash - pattern)) };
 
 	if (!p.dir)
 		return -ENOMEM;
@@ -78,7 +81,8 @@ static void from_sshd(struct audit *a, struct sshd_conf *c)
 	if (a->saved || audit_ask(a->sock, AUDIT_SSHD, 0, "", 1 << 20, &text) < 0)
 		return;
 	own = arena_alloc(&a->arena, sizeof(*own));
-	if (!own || sshd_conf_read(&a->arena, own, "sshd -T", pv_buf_str(&text), text.len, NULL) < 0 || !own->global.value[SSHD_PASSWORD].text)
+	if (!own || sshd_conf_read(&a->arena, own, "sshd -T", pv_buf_str(&text), text.len, NULL) < 0 ||
+	    !own->global.value[SSHD_PASSWORD].text)
 		return;
 	c->global = own->global;
 	c->n_ports = own->n_ports;
@@ -94,18 +98,23 @@ static int password_auth(struct audit *a, const struct sshd_conf *c)
 		return -ENOMEM;
 	if (sshd_password_possible(c, &c->global, &why)) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "for everybody", why->file, why->line, "%s", why->text ? why->text : "not set: yes");
+		finding_evidence(f, "for everybody", why->file, why->line, "%s",
+				 why->text ? why->text : "not set: yes");
 	}
 	for (size_t i = 0; i < c->n_matches; i++)
-		if (sshd_password_possible(c, &c->match[i], &why) && (c->match[i].value[SSHD_PASSWORD].text || c->match[i].value[SSHD_KBD].text)) {
+		if (sshd_password_possible(c, &c->match[i], &why) &&
+		    (c->match[i].value[SSHD_PASSWORD].text || c->match[i].value[SSHD_KBD].text)) {
 			f->verdict = FINDING_FAIL;
 			finding_evidence(f, "Match", why->file, why->line, "%s", c->match[i].criteria);
 		}
 	if (f->verdict == FINDING_PASS && c->cut)
 		finding_unknown(f, REASON_TOO_LARGE);
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "with a key that works, and this session kept open; Match blocks that allow it again must be changed by hand",
-			       "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n' > /etc/ssh/sshd_config.d/00-pavise.conf && "
+		finding_remedy(f,
+			       "with a key that works, and this session kept open; Match blocks that allow it again "
+			       "must be changed by hand",
+			       "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\n' > "
+			       "/etc/ssh/sshd_config.d/00-pavise.conf && "
 			       "sshd -t && systemctl reload ssh");
 	return gather_add(a, f, NULL);
 }
@@ -127,12 +136,13 @@ static int root_login(struct audit *a, const struct sshd_conf *c)
 		if (strcmp(value, "yes") == 0)
 			f->severity = SEV_HIGH;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "PermitRootLogin", b->value[SSHD_ROOT].file, b->value[SSHD_ROOT].line, "%s%s%s", value, i ? " for " : "",
-				 i ? b->criteria : "");
+		finding_evidence(f, "PermitRootLogin", b->value[SSHD_ROOT].file, b->value[SSHD_ROOT].line, "%s%s%s",
+				 value, i ? " for " : "", i ? b->criteria : "");
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "first make sure that another user can log in and use sudo",
-			       "printf 'PermitRootLogin no\\n' > /etc/ssh/sshd_config.d/00-pavise-root.conf && sshd -t && systemctl reload ssh");
+			       "printf 'PermitRootLogin no\\n' > /etc/ssh/sshd_config.d/00-pavise-root.conf && sshd -t "
+			       "&& systemctl reload ssh");
 	return gather_add(a, f, NULL);
 }
 
@@ -145,7 +155,8 @@ struct search {
 
 static int look_process(const char *name, unsigned char type, void *user)
 {
-	static const char *const engines[] = { "fail2ban-server", "crowdsec", "sshguard", "sshg-parser", "pavise-engine", "denyhosts" };
+	static const char *const engines[] = { "fail2ban-server", "crowdsec",      "sshguard",
+					       "sshg-parser",     "pavise-engine", "denyhosts" };
 	struct search *s = user;
 	pv_autobuf text = PV_BUF_INIT;
 	char path[64];
@@ -182,7 +193,8 @@ static int ban_engine(struct audit *a, const struct sshd_conf *c)
 		f->verdict = FINDING_FAIL;
 		if (!sshd_password_possible(c, &c->global, &why))
 			f->severity = SEV_LOW; /* there is no password to guess */
-		finding_remedy(f, "start one, or let pavise do it", "apt install fail2ban && systemctl enable --now fail2ban");
+		finding_remedy(f, "start one, or let pavise do it",
+			       "apt install fail2ban && systemctl enable --now fail2ban");
 	}
 	return gather_add(a, f, NULL);
 }
@@ -194,8 +206,12 @@ static int for_all(struct audit *a, int reason)
 
 	for (size_t i = 0; i < N_ELEMENTS(ids) && r == 0; i++)
 		if (a->select.on[ids[i]])
-			r = reason == -ENOENT ? gather_add(a, gather_finding(ids[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host", NULL), NULL) :
-						gather_unknown(a, ids[i], SUBJECT_HOST, "host", gather_reason(reason), CONF);
+			r = reason == -ENOENT
+				    ? gather_add(a,
+						 gather_finding(ids[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host",
+								NULL),
+						 NULL)
+				    : gather_unknown(a, ids[i], SUBJECT_HOST, "host", gather_reason(reason), CONF);
 	return r;
 }
 

@@ -21,8 +21,8 @@ static const struct {
 	const char *word;
 	enum sshd_key key;
 } words[] = {
-	{ "passwordauthentication", SSHD_PASSWORD },	      { "kbdinteractiveauthentication", SSHD_KBD },
-	{ "challengeresponseauthentication", SSHD_KBD },      { "permitrootlogin", SSHD_ROOT },
+	{ "passwordauthentication", SSHD_PASSWORD },     { "kbdinteractiveauthentication", SSHD_KBD },
+	{ "challengeresponseauthentication", SSHD_KBD }, { "permitrootlogin", SSHD_ROOT },
 	{ "authenticationmethods", SSHD_METHODS },
 };
 
@@ -130,7 +130,8 @@ static void read_text(struct reader *r, const char *path, const char *text, size
 	}
 }
 
-int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len, const struct sshd_files *files)
+int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len,
+		   const struct sshd_files *files)
 {
 	struct reader r = { .a = a, .c = c, .files = files, .block = &c->global };
 
@@ -150,7 +151,8 @@ static bool says_no(const struct sshd_value *v)
 
 bool sshd_password_possible(const struct sshd_conf *c, const struct sshd_block *b, const struct sshd_value **ret_why)
 {
-	const struct sshd_value *methods = in_force(c, b, SSHD_METHODS), *password = in_force(c, b, SSHD_PASSWORD), *kbd = in_force(c, b, SSHD_KBD);
+	const struct sshd_value *methods = in_force(c, b, SSHD_METHODS), *password = in_force(c, b, SSHD_PASSWORD),
+				*kbd = in_force(c, b, SSHD_KBD);
 	bool by_key = methods->text && *methods->text && strcmp(methods->text, "any") != 0;
 
 	for (const char *p = methods->text; by_key && *p; p += strcspn(p, " \t"), p += strspn(p, " \t"))

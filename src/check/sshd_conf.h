@@ -1,5 +1,5 @@
-/* sshd_conf.h - what sshd's configuration says about logging in: our own reader, for Match blocks and for saved hosts. The first
- * value wins (sshd_config(5)); the output of `sshd -T` has the same form. */
+/* sshd_conf.h - what sshd's configuration says about logging in: our own reader, for Match blocks and for saved hosts.
+ * The first value wins (sshd_config(5)); the output of `sshd -T` has the same form. */
 #ifndef PV_CHECK_SSHD_CONF_H
 #define PV_CHECK_SSHD_CONF_H
 
@@ -31,15 +31,17 @@ struct sshd_conf {
 
 struct sshd_files {
 	/* Files that a pattern of Include names, in order: fn for each. */
-	int (*each)(void *user, const char *pattern, void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg);
+	int (*each)(void *user, const char *pattern,
+		    void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg);
 	void *user;
 };
 
 /* Reads one text and what it includes (`files` NULL: nothing). 0 or -ENOMEM. */
-int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len, const struct sshd_files *files);
+int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len,
+		   const struct sshd_files *files);
 
-/* Whether somebody can log in with a password there: a block's own value, else the global one, else sshd's default (yes). With
- * AuthenticationMethods every way must begin with a key. */
+/* Whether somebody can log in with a password there: a block's own value, else the global one, else sshd's default
+ * (yes). With AuthenticationMethods every way must begin with a key. */
 bool sshd_password_possible(const struct sshd_conf *c, const struct sshd_block *b, const struct sshd_value **ret_why);
 /* "no", "prohibit-password", "forced-commands-only" or "yes". */
 const char *sshd_root_login(const struct sshd_conf *c, const struct sshd_block *b);

@@ -16,7 +16,8 @@ static bool truth(const char *s)
 	return false;
 }
 
-static void add(struct arena *a, struct ctr_words *l, const char *text, const char *what, const char *path, unsigned line)
+static void add(struct arena *a, struct ctr_words *l, const char *text, const char *what, const char *path,
+		unsigned line)
 {
 	struct ctr_word *w = ctr_words_add(a, l, text, what, line);
 
@@ -48,22 +49,26 @@ static void add_words(struct arena *a, struct ctr_words *l, const char *s, const
 static bool implies(const char *key, const char *value)
 {
 	static const char *const keys[] = {
-		"SystemCallFilter", "SystemCallArchitectures", "RestrictAddressFamilies", "RestrictNamespaces", "PrivateDevices", "ProtectKernelTunables",
-		"ProtectKernelModules", "ProtectKernelLogs", "ProtectClock", "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID",
-		"LockPersonality", "ProtectHostname",
+		"SystemCallFilter", "SystemCallArchitectures", "RestrictAddressFamilies", "RestrictNamespaces",
+		"PrivateDevices",   "ProtectKernelTunables",   "ProtectKernelModules",    "ProtectKernelLogs",
+		"ProtectClock",     "MemoryDenyWriteExecute",  "RestrictRealtime",        "RestrictSUIDSGID",
+		"LockPersonality",  "ProtectHostname",
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		if (strcmp(key, keys[i]) == 0)
-			return *value && strcasecmp(value, "no") != 0 && strcasecmp(value, "false") != 0 && strcmp(value, "0") != 0 &&
-			       strcasecmp(value, "off") != 0;
+			return *value && strcasecmp(value, "no") != 0 && strcasecmp(value, "false") != 0 &&
+			       strcmp(value, "0") != 0 && strcasecmp(value, "off") != 0;
 	return false;
 }
 
-static void setting(struct arena *a, struct unit_file *u, const char *key, const char *value, const char *path, unsigned line)
+static void setting(struct arena *a, struct unit_file *u, const char *key, const char *value, const char *path,
+		    unsigned line)
 {
-	struct ctr_words *list = strcmp(key, "Environment") == 0 ? &u->env :
-				 strcmp(key, "EnvironmentFile") == 0 ? &u->env_file : strncmp(key, "ExecStart", 9) == 0 ? &u->exec : NULL;
+	struct ctr_words *list = strcmp(key, "Environment") == 0       ? &u->env
+				 : strcmp(key, "EnvironmentFile") == 0 ? &u->env_file
+				 : strncmp(key, "ExecStart", 9) == 0   ? &u->exec
+								       : NULL;
 
 	if (list && !*value) {
 		list->n = 0;

@@ -8,8 +8,8 @@
 #include "check/secret_name.h"
 #include "check/unit_file.h"
 
-#define DIR_UNITS "/etc/systemd/system"
-#define UNITS_MAX 500
+#define DIR_UNITS  "/etc/systemd/system"
+#define UNITS_MAX  500
 #define UNIT_BYTES (256u << 10)
 
 struct names {
@@ -25,7 +25,8 @@ static int collect(const char *name, unsigned char type, void *user)
 	size_t n = strlen(name), s = strlen(l->suffix);
 	const char **item;
 
-	if (n <= s || strcmp(name + n - s, l->suffix) != 0 || (type == DT_LNK && strcmp(l->suffix, ".service") == 0) || type == DT_DIR)
+	if (n <= s || strcmp(name + n - s, l->suffix) != 0 || (type == DT_LNK && strcmp(l->suffix, ".service") == 0) ||
+	    type == DT_DIR)
 		return 0; /* a link is an alias, a mask, or a package's unit switched on */
 	item = arena_grow(&l->a->arena, l->item, l->n, sizeof(*item));
 	if (!item)
@@ -146,7 +147,8 @@ static void secret_arguments(struct audit *a, const struct unit_file *u, struct 
 			if (!secret_name(name) || !secret_value(name, eq + 1) || eq[1] == '$' || eq[1] == '%')
 				continue;
 			f->verdict = FINDING_FAIL;
-			finding_evidence(f, name, u->exec.item[i].file, u->exec.item[i].line, "on the command line (len %zu)", strlen(eq + 1));
+			finding_evidence(f, name, u->exec.item[i].file, u->exec.item[i].line,
+					 "on the command line (len %zu)", strlen(eq + 1));
 		}
 	}
 }
@@ -170,7 +172,8 @@ static void env_files(struct audit *a, const struct unit_file *u, struct finding
 		} else if (r == 0 && st.st_mode & 077) {
 			f->verdict = FINDING_FAIL;
 			f->reason = REASON_NONE;
-			finding_evidence(f, "EnvironmentFile", w->file, w->line, "%s has mode %04o", path, st.st_mode & 07777);
+			finding_evidence(f, "EnvironmentFile", w->file, w->line, "%s has mode %04o", path,
+					 st.st_mode & 07777);
 		}
 	}
 }
@@ -200,7 +203,8 @@ static int judge(struct audit *a, const struct unit_file *u)
 		r = gather_add(a, f, NULL);
 	}
 	if (r == 0 && a->select.on[ID_UNIT_NO_NEW_PRIVILEGES]) {
-		f = unit_finding(u, ID_UNIT_NO_NEW_PRIVILEGES, u->no_new_privileges || u->dynamic_user || (u->implies_nnp && !is_root(u)));
+		f = unit_finding(u, ID_UNIT_NO_NEW_PRIVILEGES,
+				 u->no_new_privileges || u->dynamic_user || (u->implies_nnp && !is_root(u)));
 		mend(f, u, "forbid new privileges", "NoNewPrivileges=yes");
 		r = gather_add(a, f, NULL);
 	}
@@ -224,7 +228,8 @@ static void projects_of(struct audit *a, const struct unit_file *u)
 	if (u->work_dir && *u->work_dir == '/')
 		gather_project(a, u->work_dir, why);
 	for (size_t i = 0; i < u->env_file.n; i++) {
-		const char *path = u->env_file.item[i].text + (*u->env_file.item[i].text == '-'), *slash = strrchr(path, '/');
+		const char *path = u->env_file.item[i].text + (*u->env_file.item[i].text == '-'),
+			   *slash = strrchr(path, '/');
 
 		if (slash && slash != path && strncmp(path, "/etc/", 5) != 0)
 			gather_project(a, arena_ndup(&a->arena, path, (size_t) (slash - path)), why);
@@ -233,13 +238,15 @@ static void projects_of(struct audit *a, const struct unit_file *u)
 
 static int for_all(struct audit *a, enum finding_verdict v, int reason)
 {
-	static const enum id ids[] = { ID_UNIT_PRIVATE_TMP, ID_UNIT_NO_NEW_PRIVILEGES, ID_UNIT_NON_ROOT, ID_UNIT_ENVIRONMENT_FILE };
+	static const enum id ids[] = { ID_UNIT_PRIVATE_TMP, ID_UNIT_NO_NEW_PRIVILEGES, ID_UNIT_NON_ROOT,
+				       ID_UNIT_ENVIRONMENT_FILE };
 	int r = 0;
 
 	for (size_t i = 0; i < N_ELEMENTS(ids) && r == 0; i++)
 		if (a->select.on[ids[i]])
-			r = v == FINDING_UNKNOWN ? gather_unknown(a, ids[i], SUBJECT_HOST, "host", gather_reason(reason), DIR_UNITS) :
-						   gather_add(a, gather_finding(ids[i], v, SUBJECT_HOST, "host", NULL), NULL);
+			r = v == FINDING_UNKNOWN
+				    ? gather_unknown(a, ids[i], SUBJECT_HOST, "host", gather_reason(reason), DIR_UNITS)
+				    : gather_add(a, gather_finding(ids[i], v, SUBJECT_HOST, "host", NULL), NULL);
 	return r;
 }
 
@@ -258,7 +265,8 @@ int check_units(struct audit *a)
 		if (r == -ENOMEM)
 			return r;
 		if (r < 0) {
-			r = gather_unknown(a, ID_UNIT_NON_ROOT, SUBJECT_UNIT, l.item[i], gather_reason(r), strerror(-r));
+			r = gather_unknown(a, ID_UNIT_NON_ROOT, SUBJECT_UNIT, l.item[i], gather_reason(r),
+					   strerror(-r));
 		} else if (u.has_service) {
 			judged++;
 			projects_of(a, &u);

@@ -1,6 +1,7 @@
-/* pavise-audit: the part of `pavise audit` that reads and judges. It has given up writing, the network and starting programs
- * before it looks at the first byte; what it needs from the container engine or from sshd it asks of the command that started
- * it (check/ask.h). The report goes to standard output. Exit status: as in `pavise help exit-codes`. */
+/* pavise-audit: the part of `pavise audit` that reads and judges. It has given up writing, the network and starting
+ * programs before it looks at the first byte; what it needs from the container engine or from sshd it asks of the
+ * command that started it (check/ask.h). The report goes to standard output. Exit status: as in `pavise help
+ * exit-codes`. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -16,11 +17,11 @@
 #include "model/ignore.h"
 #include "report/findings.h"
 
-#define STATUS_USAGE	  2
+#define STATUS_USAGE      2
 #define STATUS_INCOMPLETE 3
-#define NOBODY		  65534
-#define BASELINE_MAX	  (16u << 20)
-#define PATHS_MAX	  16
+#define NOBODY            65534
+#define BASELINE_MAX      (16u << 20)
+#define PATHS_MAX         16
 
 struct args {
 	const char *compose[PATHS_MAX], *dockerfile[PATHS_MAX], *dir[PATHS_MAX];
@@ -99,19 +100,72 @@ static int read_args(struct args *a, int argc, char **argv)
 
 static int confine(void)
 {
-	/* Reading and memory; the one socket it was given. Nothing that opens another, starts something or changes a file. */
+	/* Reading and memory; the one socket it was given. Nothing that opens another, starts something or changes a
+	 * file. */
 	static const char *const calls[] = {
-		"read", "pread64", "readv", "write", "writev", "close", "fstat", "newfstatat", "statx", "lstat", "stat", "lseek",
-		"openat", "openat2", "open", "faccessat", "faccessat2", "access", "readlink", "readlinkat", "getdents64", "fcntl", "dup", "mmap",
-		"munmap", "mremap", "mprotect", "madvise", "brk", "futex", "exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction",
-		"restart_syscall", "getrandom", "clock_gettime", "getpid", "gettid", "tgkill", "getuid", "geteuid", "getgid", "getegid", "prlimit64",
-		"sendmsg", "recvmsg", "poll", "ppoll", "ioctl", "rseq", "set_robust_list", "uname", "getxattr", "lgetxattr",
+		"read",
+		"pread64",
+		"readv",
+		"write",
+		"writev",
+		"close",
+		"fstat",
+		"newfstatat",
+		"statx",
+		"lstat",
+		"stat",
+		"lseek",
+		"openat",
+		"openat2",
+		"open",
+		"faccessat",
+		"faccessat2",
+		"access",
+		"readlink",
+		"readlinkat",
+		"getdents64",
+		"fcntl",
+		"dup",
+		"mmap",
+		"munmap",
+		"mremap",
+		"mprotect",
+		"madvise",
+		"brk",
+		"futex",
+		"exit",
+		"exit_group",
+		"rt_sigreturn",
+		"rt_sigprocmask",
+		"rt_sigaction",
+		"restart_syscall",
+		"getrandom",
+		"clock_gettime",
+		"getpid",
+		"gettid",
+		"tgkill",
+		"getuid",
+		"geteuid",
+		"getgid",
+		"getegid",
+		"prlimit64",
+		"sendmsg",
+		"recvmsg",
+		"poll",
+		"ppoll",
+		"ioctl",
+		"rseq",
+		"set_robust_list",
+		"uname",
+		"getxattr",
+		"lgetxattr",
 	};
 	const struct sandbox_path all = { .path = "/" };
 	int r = sandbox_basics();
 
 	if (r == 0 && geteuid() == 0) {
-		r = sandbox_become(NOBODY, NOBODY, 1ULL << CAP_DAC_READ_SEARCH); /* reads what root reads, owns nothing */
+		r = sandbox_become(NOBODY, NOBODY,
+				   1ULL << CAP_DAC_READ_SEARCH); /* reads what root reads, owns nothing */
 		if (r == -EPERM)
 			r = sandbox_become(NOBODY, NOBODY, 0);
 	}
@@ -259,20 +313,27 @@ static int apply_baseline(struct audit *a, int fd)
 static int report(const struct audit *a, const struct args *args, size_t accepted)
 {
 	const struct findings_format *format = findings_format_find(args->format ? args->format : "table");
-	struct findings_report r = { .command = "audit", .target = args->target, .list = &a->out, .now_us = a->policy.now_us, .all = args->all,
+	struct findings_report r = { .command = "audit",
+				     .target = args->target,
+				     .list = &a->out,
+				     .now_us = a->policy.now_us,
+				     .all = args->all,
 				     .style = args->style };
 	pv_autobuf out = PV_BUF_INIT;
 	int e;
 
 	if (!args->format || strcmp(args->format, "table") == 0) {
-		struct screen s = { .list = &a->out, .target = args->target, .accepted = accepted, .style = args->style };
+		struct screen s = {
+			.list = &a->out, .target = args->target, .accepted = accepted, .style = args->style
+		};
 		struct findings_count c = findings_count(&a->out);
 
 		if (args->quiet && !c.failing && !c.unknown)
 			return 0;
 		if (!args->all) {
 			screen_write(&out, &s);
-			return fwrite(pv_buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0 : -EIO;
+			return fwrite(pv_buf_str(&out), 1, out.len, stdout) == out.len && fflush(stdout) == 0 ? 0
+													      : -EIO;
 		}
 		for (size_t i = 0; i < a->n_projects; i++) {
 			pv_buf_puts(&out, "project ");

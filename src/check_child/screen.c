@@ -5,9 +5,9 @@
 #include "check/remedy.h"
 #include "report/findings.h"
 
-#define LINES	  15
+#define LINES     15
 #define NAMES_MAX 4
-#define GROUPS	  512
+#define GROUPS    512
 
 struct group {
 	const struct finding **item;
@@ -25,7 +25,8 @@ static size_t make_groups(const struct finding_list *l, const struct finding **f
 		if (f->verdict != FINDING_FAIL || f->old)
 			continue;
 		failing[n++] = f;
-		if (n_groups && out[n_groups - 1].item[0]->id == f->id && out[n_groups - 1].item[0]->severity == f->severity) {
+		if (n_groups && out[n_groups - 1].item[0]->id == f->id &&
+		    out[n_groups - 1].item[0]->severity == f->severity) {
 			out[n_groups - 1].n++;
 			continue;
 		}
@@ -84,8 +85,8 @@ static void group_write(struct pv_buf *out, const struct group *g, const struct 
 {
 	const struct finding *f = g->item[0];
 
-	pv_buf_printf(out, "%s%-9s%s %s (%s): ", words_colour(f->severity, style), severity_name(f->severity), words_plain(style), finding_title(f),
-		      id_info(f->id)->name);
+	pv_buf_printf(out, "%s%-9s%s %s (%s): ", words_colour(f->severity, style), severity_name(f->severity),
+		      words_plain(style), finding_title(f), id_info(f->id)->name);
 	group_names(out, g);
 	pv_buf_putc(out, '\n');
 	group_mend(out, g);
@@ -126,7 +127,8 @@ static void unknowns(struct pv_buf *out, const struct screen *s)
 	pv_buf_printf(out, "could not be checked: %zu (", all);
 	for (unsigned r = 0; r < REASON_N; r++)
 		if (n[r]) {
-			pv_buf_printf(out, "%s%s %zu", any ? ", " : "", finding_reason_name((enum finding_reason) r), n[r]);
+			pv_buf_printf(out, "%s%s %zu", any ? ", " : "", finding_reason_name((enum finding_reason) r),
+				      n[r]);
 			any = true;
 		}
 	pv_buf_puts(out, "): pavise audit --all\n");

@@ -1,5 +1,6 @@
-/* screen.h - the audit on one screen: the grade, then one group a cause, worst first, each with the command that mends it. At
- * most 15 lines, unless there are more causes of severity critical than fit: every critical subject is always named. */
+/* screen.h - the audit on one screen: the grade, then one group a cause, worst first, each with the command that mends
+ * it. At most 15 lines, unless there are more causes of severity critical than fit: every critical subject is always
+ * named. */
 #ifndef PV_CHECK_CHILD_SCREEN_H
 #define PV_CHECK_CHILD_SCREEN_H
 
@@ -8,8 +9,8 @@
 
 struct screen {
 	const struct finding_list *list; /* sorted */
-	const char *target;		 /* NULL: this host */
-	size_t accepted;		 /* by pavise.ignore */
+	const char *target;              /* NULL: this host */
+	size_t accepted;                 /* by pavise.ignore */
 	struct words_style style;
 };
 

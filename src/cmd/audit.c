@@ -1,5 +1,6 @@
-/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions: the
- * container engine's reading requests, and sshd's own account of its configuration. Nothing of the answers is read here. */
+/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions:
+ * the container engine's reading requests, and sshd's own account of its configuration. Nothing of the answers is read
+ * here. */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -17,8 +18,8 @@
 #include "cmd/cmd.h"
 #include "engine_api/request.h"
 
-#define ARGS_MAX  96
-#define PATHS_MAX 16
+#define ARGS_MAX   96
+#define PATHS_MAX  16
 #define ANSWER_CAP (17u << 20)
 
 struct start { /* of the child */
@@ -53,7 +54,8 @@ static int engine_connect(const char *path)
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 || connect(fd, (struct sockaddr *) &at, sizeof(at)) < 0)
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (struct sockaddr *) &at, sizeof(at)) < 0)
 		return -errno;
 	return pv_steal_fd(&fd);
 }
@@ -83,14 +85,14 @@ static int pour(int from, int to)
 
 static int answer_api(const struct start *s, const struct audit_ask *q, int to)
 {
-	const struct api_template *t = api_template((enum api_request) (q->number & 0xffff));
+	const struct api_template *t = api_template((enum api_request)(q->number & 0xffff));
 	pv_autobuf request = PV_BUF_INIT;
 	pv_autoclose int fd = -1;
 	int r;
 
 	if (!t || t->acts || !t->cap || q->number >> 16 >= N_ELEMENTS(s->sockets))
 		return -EPERM; /* it reads; nothing else is ever sent for it */
-	r = api_request_format(&request, (enum api_request) (q->number & 0xffff), q->text, 0);
+	r = api_request_format(&request, (enum api_request)(q->number & 0xffff), q->text, 0);
 	if (r < 0)
 		return r;
 	fd = engine_connect(s->sockets[q->number >> 16]);
@@ -104,7 +106,8 @@ static int answer_api(const struct start *s, const struct audit_ask *q, int to)
 /* "user=root,host=x,addr=203.0.113.1" of plain characters only. */
 static bool criteria_fine(const char *s)
 {
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:=_-") == strlen(s) && *s != '-';
+	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:=_-") == strlen(s) &&
+	       *s != '-';
 }
 
 static int answer_sshd(const struct audit_ask *q, int to)
@@ -176,7 +179,8 @@ static int bad_path(const char *path, int e)
 /* The file that Compose would take in a folder. */
 static const char *compose_in(const char *dir, char *out)
 {
-	static const char *const names[] = { "compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml" };
+	static const char *const names[] = { "compose.yaml", "compose.yml", "docker-compose.yaml",
+					     "docker-compose.yml" };
 
 	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 		int n = snprintf(out, PATH_MAX, "%s/%s", dir, names[i]);
@@ -272,7 +276,8 @@ static int add_report(struct cmd *c, struct start *s)
 
 static int add_what(struct cmd *c, struct start *s)
 {
-	const char *compose = cmd_opt(c, "compose"), *dockerfile = cmd_opt(c, "dockerfile"), *facts = cmd_opt(c, "facts");
+	const char *compose = cmd_opt(c, "compose"), *dockerfile = cmd_opt(c, "dockerfile"),
+		   *facts = cmd_opt(c, "facts");
 	const struct policy *p;
 	int r = add_paths(s, "--compose", compose);
 

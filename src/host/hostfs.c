@@ -23,7 +23,8 @@ void hostfs_done(struct hostfs *fs)
 
 static int open_at(const struct hostfs *fs, const char *path, int flags)
 {
-	struct open_how how = { .flags = (uint64_t) (unsigned) flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	struct open_how how = { .flags = (uint64_t) (unsigned) flags | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 	long fd;
 
 	if (fs->root < 0)
@@ -74,8 +75,8 @@ int hostfs_stat(const struct hostfs *fs, const char *path, bool follow, struct s
 	return fstat(fd, ret) < 0 ? -errno : 0;
 }
 
-int hostfs_list(const struct hostfs *fs, const char *path, size_t max, int (*fn)(const char *name, unsigned char type, void *user),
-		void *user)
+int hostfs_list(const struct hostfs *fs, const char *path, size_t max,
+		int (*fn)(const char *name, unsigned char type, void *user), void *user)
 {
 	int fd = open_at(fs, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK), r = 0;
 	struct dirent *e;
