@@ -58,6 +58,7 @@ add() {
 	say "${dry:+(rehearsal) }what is done:"
 	users
 	step install -d -m 755 "$prefix" "$prefix/lib" /etc/pavise /etc/pavise/conf.d /var/lib/pavise "$links/bin" "$links/share/man/man8" "$links/share/bash-completion/completions"
+	step install -d -m 700 -o pavise -g pavise /var/lib/pavise/engine
 	for p in "$tmp"/lib/pavise*; do
 		step install -m 755 "$p" "$prefix/lib/${p##*/}.new"
 		step mv -f "$prefix/lib/${p##*/}.new" "$prefix/lib/${p##*/}"
