@@ -172,4 +172,17 @@ def test_units(tap):
             tap.ok(n, "the session's connect is told", g.notices()[-3:])
 
 
-main(test_net, test_flood, test_units)
+def test_network_removed(tap):
+    """Addresses are internal as long as a network of Docker's has them."""
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        with Guard(d) as g:
+            tap.eq(c.net("connect 198.51.100.7 3333"), ["EPERM"], "outside: refused")
+            n = d.api("POST", "/networks/create", {"Name": "odd", "Driver": "bridge",
+                                                   "IPAM": {"Config": [{"Subnet": "198.51.100.0/24"}]}})["Id"]
+            tap.ok(wait_for(lambda: c.net("udp 198.51.100.7 3333") != ["EPERM"], 5), "a network of Docker's: let through", g.log(4))
+            d.api("DELETE", f"/networks/{n}")
+            tap.ok(wait_for(lambda: c.net("connect 198.51.100.7 3333") == ["EPERM"], 5), "removed: refused again", g.log(4))
+
+
+main(test_net, test_flood, test_units, test_network_removed)

@@ -62,6 +62,19 @@ def test_off_dead(tap):
             tap.ok(blocked(c), "started again: blocked")
 
 
+def test_off_past(tap):
+    """Root switches in the kernel, past an engine that does not answer: the engine learns it, and does not kill either."""
+    with Dockerd() as d:
+        with Guard(d) as g:
+            broker = os.path.join(os.path.dirname(PAVISE), "pavise-broker")
+            until = time.clock_gettime_ns(time.CLOCK_MONOTONIC) + 60 * 10**9
+            sh(broker, "off", until, "--bpf-dir", g.bpf_dir)
+            tap.ok(wait_for(lambda: g.status()["off"], 5), "the engine knows", g.log(5))
+            tap.ok(g.wait_notice("guard.off"), "and tells", g.notices()[-3:])
+            g.cmd("on")
+            tap.ok(not g.status()["off"], "on again")
+
+
 def test_exceptions(tap):
     with Dockerd() as d:
         conf = {"sample": "500ms", "cpu": {"limit": "10%", "for": "4s"}}
@@ -127,4 +140,4 @@ def test_observe(tap):
             busy.remove()
 
 
-main(test_off, test_off_dead, test_exceptions, test_reload, test_observe)
+main(test_off, test_off_dead, test_off_past, test_exceptions, test_reload, test_observe)

@@ -42,6 +42,9 @@ def test_swarm(tap):
                 g.cmd("undo", str(row))
                 spec = d.api("GET", f"/services/{miner}")["Spec"]
                 tap.eq(spec["Mode"]["Replicated"].get("Replicas", 0), 1, "undo scales it back")
+                tap.ok(wait_for(lambda: tasks(d, miner), 20), "its new task runs")
+                time.sleep(2)
+                tap.eq(g.notices("run.respawn"), [], "and is not taken for a miner that came back")
         d.api("POST", "/swarm/leave?force=1")
 
 

@@ -160,13 +160,16 @@ static void test_runs(void **state)
 		struct world world;
 		const char *log;
 		int result;
-		bool forced, undo;
+		bool forced, undo, acted;
 	} cases[] = {
-		{ "the API does it", { 0, 0, 1200000, false }, "RK", 0, false, true },
-		{ "the API says yes and lies", { 0, 0, UINT64_MAX, true }, "RKC", 0, true, true },
-		{ "the API is broken", { -EREMOTEIO, 0, UINT64_MAX, true }, "RKC", 0, true, false },
-		{ "nothing helps", { 0, 0, UINT64_MAX, false }, "RKC", -EBUSY, true, true },
-		{ "over the limit", { -EDQUOT, -EDQUOT, UINT64_MAX, false }, "R", -EDQUOT, false, false },
+		{ "the API does it", { 0, 0, 1200000, false }, "RK", 0, false, true, true },
+		{ "the API says yes and lies", { 0, 0, UINT64_MAX, true }, "RKC", 0, true, true, true },
+		{ "the API is broken", { -EREMOTEIO, 0, UINT64_MAX, true }, "RKC", 0, true, false, true },
+		{ "nothing helps", { 0, 0, UINT64_MAX, false }, "RKC", -EBUSY, true, true, true },
+		{ "over the limit", { -EDQUOT, -EDQUOT, UINT64_MAX, false }, "R", -EDQUOT, false, false, false },
+		{ "the API's answer is late", { -EPIPE, 0, 1200000, false }, "RK", 0, false, false, true },
+		{ "it had ended", { -EALREADY, 0, 1200000, false }, "RK", 0, false, false, false },
+		{ "it is gone", { -ESRCH, 0, 1200000, false }, "RK", 0, false, false, false },
 	};
 	struct workload w = container("always");
 	struct act_plan p = plan_for(&w, ACTION_KILL, true);
@@ -183,7 +186,33 @@ static void test_runs(void **state)
 		CHECK(run.result == cases[i].result, "%s: %d", cases[i].what, run.result);
 		CHECK(run.forced == cases[i].forced, "%s", cases[i].what);
 		CHECK(run.restart_changed == cases[i].undo, "%s", cases[i].what);
+		CHECK(run.acted == cases[i].acted, "%s", cases[i].what);
 		CHECK(took <= 2 * ACT_EMPTY_WAIT_US + 2 * ACT_LOOK_EVERY_US, "%s took too long", cases[i].what);
+	}
+}
+
+/* A service that is scaled to nothing and asked about again has no replicas any more: what undo needs is the first answer. */
+static void test_again(void **state)
+{
+	struct workload w = container("no");
+	struct broker_req req;
+	struct act_plan p;
+	struct act_run run;
+	uint64_t until;
+
+	(void) state;
+	(void) text_copy(info.service_id, sizeof(info.service_id), "abcdefghijklmnopqrstuvwxy");
+	p = plan_for(&w, ACTION_KILL, true);
+	act_run_start(&run, &p);
+	for (uint64_t replicas = 3; replicas <= 3; replicas -= 3) {
+		assert_int_equal(act_run_next(&run, 0, 0, 1, &req, &until), ACT_WANT_REQUEST);
+		assert_int_equal(req.op, BROKER_SWARM_SCALE);
+		assert_int_equal(act_run_next(&run, 0, replicas, 2, &req, &until), ACT_WANT_REQUEST);
+		assert_int_equal(act_run_next(&run, -EDQUOT, 0, 3, &req, &until), ACT_WANT_NOTHING);
+		assert_int_equal(run.result, -EDQUOT);
+		assert_true(run.scaled);
+		assert_int_equal(run.scaled_from, 3);
+		act_run_again(&run, &p);
 	}
 }
 
@@ -217,7 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plans), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions),
-		cmocka_unit_test(test_runs),  cmocka_unit_test(test_undo_requests),
+		cmocka_unit_test(test_runs),  cmocka_unit_test(test_again),	 cmocka_unit_test(test_undo_requests),
 	};
 
 	return cmocka_run_group_tests_name("act", tests, NULL, NULL);
