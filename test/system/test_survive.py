@@ -108,4 +108,34 @@ def test_dockerd(tap):
             tap.ok(wait_for(lambda: "second" not in names(), 10), "one that went is forgotten", names())
 
 
-main(test_kill, test_often, test_link, test_dockerd)
+def test_disk_full(tap):
+    """A disk without room: the block holds, status says so, and the notice comes when there is room again."""
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="web")
+        g = Guard(d)
+        os.makedirs(g.state_dir)
+        sh("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "pvtest", g.state_dir)
+        try:
+            with g:
+                filler = f"{g.state_dir}/filler"
+                with open(filler, "wb", buffering=0) as f:
+                    try:
+                        while f.write(bytes(4096)):
+                            pass
+                    except OSError:
+                        pass
+                n = 0
+                while n < 60 and not any(x["signal"] == "history" for x in g.status()["degraded"]):
+                    # the log of the database may have some room left: a new subject is a new notice
+                    c.net(f"dns udp {DNS4} 53 pool{n}.mine.org")
+                    n += 1
+                tap.ok(any(x["signal"] == "history" for x in g.status()["degraded"]), "no room: status says so", g.log(5))
+                before = len(g.notices())
+                os.unlink(filler)
+                tap.ok(wait_for(lambda: len(g.notices()) > before, 10), "room again: what waited is stored", g.log(5))
+                tap.eq([x for x in g.status()["degraded"] if x["signal"] == "history"], [], "and status is content")
+        finally:
+            sh("umount", "-l", g.state_dir, check=False)
+
+
+main(test_kill, test_often, test_link, test_dockerd, test_disk_full)
