@@ -51,8 +51,9 @@ def added():
 def build():
     """The package of this tree, one with a higher version, and the tarball; (old, new, tarball, installer)."""
     shutil.rmtree(BUILT, ignore_errors=True)
-    deb = sh("tools/deb", BUILT, cwd=REPO).strip().splitlines()[-1]
-    tarball, installer = sh("tools/tarball", BUILT, cwd=REPO, env={**os.environ, "PAVISE_SKIP_BUILD": "1"}).strip().splitlines()[-2:]
+    env = {"SOURCE_DATE_EPOCH": "1800000000", **os.environ}
+    deb = sh("tools/deb", BUILT, cwd=REPO, env=env).strip().splitlines()[-1]
+    tarball, installer = sh("tools/tarball", BUILT, cwd=REPO, env={**env, "PAVISE_SKIP_BUILD": "1"}).strip().splitlines()[-2:]
     tree = f"{BUILT}/next"
     sh("dpkg-deb", "-R", deb, tree)
     with open(f"{tree}/DEBIAN/control") as f:
