@@ -138,4 +138,19 @@ def test_disk_full(tap):
             sh("umount", "-l", g.state_dir, check=False)
 
 
-main(test_kill, test_often, test_link, test_dockerd, test_disk_full)
+def test_damaged(tap):
+    """A damaged history is set aside at the next start, and that is told."""
+    with Dockerd() as d:
+        with Guard(d) as g:
+            old = g.roles()["pavise-engine"]
+            for f in ("history.db", "history.db-wal"):
+                path = f"{g.state_dir}/engine/{f}"
+                with open(path, "r+b") as h:
+                    h.write(os.urandom(os.path.getsize(path)))
+            os.kill(old, signal.SIGKILL)
+            tap.ok(wait_for(lambda: g.roles().get("pavise-engine") not in (None, old) and g.answers(), 15), "it starts", g.log(8))
+            tap.ok(g.wait_notice("guard.lost", where=lambda n: "set aside" in n["detail"]["what"]), "told", g.notices())
+            tap.ok(os.path.exists(f"{g.state_dir}/engine/history.db.bad"), "and kept for whoever wants to look")
+
+
+main(test_kill, test_often, test_link, test_dockerd, test_disk_full, test_damaged)
