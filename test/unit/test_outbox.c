@@ -162,9 +162,15 @@ static void test_delivery(void **state)
 	assert_string_equal(t.row.unique + 32, "-1");
 	assert_int_equal(run_box(), 1); /* not handed over twice */
 	assert_int_equal(take(), 0);
+	assert_int_equal(outbox_last_success(t.box, t.row.key), 0);
 	answer(0, 0);
 	assert_int_equal(counts().waiting, 0);
 	assert_int_equal(run_box(), 0);
+	assert_int_equal(outbox_last_success(t.box, t.row.key), t.now);
+	t.box = outbox_free(t.box); /* the next engine knows it, too */
+	assert_int_equal(outbox_new(t.store, t.ours, &t.box), 0);
+	assert_int_equal(outbox_last_success(t.box, t.row.key), t.now);
+	assert_int_equal(outbox_last_success(t.box, t.row.key + 1), 0);
 }
 
 static void test_retry(void **state)
