@@ -1,4 +1,4 @@
-/* A compiled set as a file: head, rules (flat.c), near gates, far gates. A serialised database is code in all but name, so
+/* A compiled set as a file: head, rules (flat.c), near gates, far gates, both. A serialised database is code in all but name, so
  * a file that somebody else could have written is never given to libhs. */
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include "match/rules.h"
 
 #define CACHE_MAGIC   "pvmatch"
-#define CACHE_VERSION 1u
+#define CACHE_VERSION 2u
 #define CACHE_MAX     (256u << 20)
 #define NAME_SIZE     64
 #define OLD_SECONDS   (14 * 86400)
@@ -27,7 +27,7 @@ struct cache_head {
 };
 
 struct part_head {
-	uint64_t rules, near, far; /* sizes; near and far may be 0 */
+	uint64_t rules, near, far, all; /* sizes; all but the first may be 0 */
 };
 
 static int add_database(struct pv_buf *out, const hs_database_t *db, uint64_t *ret_size)
@@ -46,7 +46,7 @@ static int add_database(struct pv_buf *out, const hs_database_t *db, uint64_t *r
 	return 0;
 }
 
-int cache_pack(const struct rules *rs, const hs_database_t *near, const hs_database_t *far, struct pv_buf *out)
+int cache_pack(const struct rules *rs, const struct gates *gates, struct pv_buf *out)
 {
 	struct part_head parts = { 0 };
 	size_t before = out->len;
@@ -55,9 +55,11 @@ int cache_pack(const struct rules *rs, const hs_database_t *near, const hs_datab
 	pv_buf_add(out, &parts, sizeof(parts));
 	rules_write(rs, out);
 	parts.rules = out->len - before - sizeof(parts);
-	r = add_database(out, near, &parts.near);
+	r = add_database(out, gates->near, &parts.near);
 	if (r == 0)
-		r = add_database(out, far, &parts.far);
+		r = add_database(out, gates->far, &parts.far);
+	if (r == 0)
+		r = add_database(out, gates->all, &parts.all);
 	if (r < 0 || out->cut)
 		return -ENOMEM;
 	memcpy(out->data + before, &parts, sizeof(parts));
@@ -74,7 +76,7 @@ static int load_database(const char *bytes, uint64_t len, hs_database_t **ret)
 int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **ret)
 {
 	const char *at = (const char *) map + offset;
-	hs_database_t *near = NULL, *far = NULL;
+	struct gates gates = { NULL, NULL, NULL };
 	struct part_head parts;
 	struct rules *rs = NULL;
 	int r = -EBADMSG;
@@ -84,16 +86,19 @@ int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **re
 	memcpy(&parts, at, sizeof(parts));
 	at += sizeof(parts);
 	if (parts.rules > CACHE_MAX || parts.near > CACHE_MAX || parts.far > CACHE_MAX ||
-	    offset + sizeof(parts) + parts.rules + parts.near + parts.far != map_len)
+	    parts.all > CACHE_MAX ||
+	    offset + sizeof(parts) + parts.rules + parts.near + parts.far + parts.all != map_len)
 		goto bad;
 	r = rules_read(at, parts.rules, &rs);
 	if (r == 0)
-		r = load_database(at + parts.rules, parts.near, &near);
+		r = load_database(at + parts.rules, parts.near, &gates.near);
 	if (r == 0)
-		r = load_database(at + parts.rules + parts.near, parts.far, &far);
+		r = load_database(at + parts.rules + parts.near, parts.far, &gates.far);
+	if (r == 0)
+		r = load_database(at + parts.rules + parts.near + parts.far, parts.all, &gates.all);
 	if (r < 0)
 		goto bad;
-	r = match_set_make(rs, rs, near, far, ret); /* takes all three */
+	r = match_set_make(rs, rs, &gates, ret); /* takes all of them */
 	if (r < 0) {
 		(void) munmap(map, map_len);
 		return r;
@@ -103,8 +108,7 @@ int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **re
 	return 0;
 bad:
 	rules_free(rs);
-	(void) hs_free_database(near);
-	(void) hs_free_database(far);
+	gates_done(&gates);
 	(void) munmap(map, map_len);
 	return r;
 }

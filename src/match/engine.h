@@ -14,10 +14,16 @@ struct confirm {
 	int secret, address, user; /* numbers of the groups; 0 the whole match, -1 none */
 };
 
+/* Two of them, since what changed in a text is looked at as far around as its rules reach; a whole text is gone over once. */
+struct gates {
+	hs_database_t *near, *far; /* rules up to RULE_REACH_NEAR, and those that reach further; NULL: none */
+	hs_database_t *all;	   /* both; NULL where one of them is */
+};
+
 struct match_set {
 	const struct rules *rs;
 	struct rules *own;		 /* the same, when they came with the set */
-	hs_database_t *near, *far;	 /* rules up to RULE_REACH_NEAR, and those that reach further; NULL: none */
+	struct gates gates;
 	uint32_t reach_near, reach_far;
 	_Atomic(struct confirm *) *confirm; /* one for each rule */
 	void *map;			 /* the cache that `own` points into */
@@ -54,15 +60,15 @@ struct confirm *confirm_free(struct confirm *c);
 PV_AUTO(confirm)
 const struct confirm *confirm_of(const struct match_set *set, size_t index); /* NULL without memory */
 
-/* Compiles the gates of rules into *ret_near and *ret_far. */
-int gates_compile(const struct rules *rs, hs_database_t **ret_near, hs_database_t **ret_far, struct pv_buf *err);
-/* A set around what was compiled or loaded; takes the databases over, and `own` (may be NULL). */
-int match_set_make(const struct rules *rs, struct rules *own, hs_database_t *near, hs_database_t *far, struct match_set **ret);
+int gates_compile(const struct rules *rs, struct gates *ret, struct pv_buf *err);
+void gates_done(struct gates *g);
+/* A set around what was compiled or loaded; takes the gates over, and `own` (may be NULL). */
+int match_set_make(const struct rules *rs, struct rules *own, const struct gates *gates, struct match_set **ret);
 
 /* cache.c. `digest` is 32 bytes over all that decides what is compiled. */
 int cache_load(const char *dir, const unsigned char *digest, struct match_set **ret); /* -ENOENT: nothing that is good */
 int cache_store(const char *dir, const unsigned char *digest, const void *data, size_t len);
-int cache_pack(const struct rules *rs, const hs_database_t *near, const hs_database_t *far, struct pv_buf *out);
+int cache_pack(const struct rules *rs, const struct gates *gates, struct pv_buf *out);
 /* Takes the mapping over, also on failure. */
 int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **ret);
 

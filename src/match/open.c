@@ -196,7 +196,7 @@ static int confine(void)
 
 static int compile_texts(const struct texts *t, struct pv_buf *out, struct pv_buf *err)
 {
-	hs_database_t *near = NULL, *far = NULL;
+	struct gates gates = { NULL, NULL, NULL };
 	pv_auto(rules) rs = NULL;
 	int r = rules_new(&rs), worst = 0;
 
@@ -209,11 +209,10 @@ static int compile_texts(const struct texts *t, struct pv_buf *out, struct pv_bu
 	if (worst == 0)
 		worst = rules_try_examples(rs, err);
 	if (worst == 0)
-		worst = gates_compile(rs, &near, &far, err);
+		worst = gates_compile(rs, &gates, err);
 	if (worst == 0)
-		worst = cache_pack(rs, near, far, out);
-	(void) hs_free_database(near);
-	(void) hs_free_database(far);
+		worst = cache_pack(rs, &gates, out);
+	gates_done(&gates);
 	return worst;
 }
 

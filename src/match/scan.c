@@ -205,8 +205,10 @@ int match_scan(const struct match_set *set, struct match_scratch *s, const char 
 	int r;
 
 	s->scan++;
-	r = scan_part(&c, set->near, set->reach_near, 0, len);
-	return r ? r : scan_part(&c, set->far, set->reach_far, 0, len);
+	if (set->gates.all)
+		return scan_part(&c, set->gates.all, PV_MAX(set->reach_near, set->reach_far), 0, len);
+	r = scan_part(&c, set->gates.near, set->reach_near, 0, len);
+	return r ? r : scan_part(&c, set->gates.far, set->reach_far, 0, len);
 }
 
 /* The changed parts, each widened by reach, those that then touch as one. */
@@ -236,9 +238,9 @@ int match_scan_changed(const struct match_set *set, struct match_scratch *s, con
 	int r;
 
 	s->scan++;
-	r = scan_windows(&c, set->near, set->reach_near, changed, n, &scanned);
+	r = scan_windows(&c, set->gates.near, set->reach_near, changed, n, &scanned);
 	if (!r)
-		r = scan_windows(&c, set->far, set->reach_far, changed, n, &far);
+		r = scan_windows(&c, set->gates.far, set->reach_far, changed, n, &far);
 	if (ret_scanned)
 		*ret_scanned = PV_MAX(scanned, far);
 	return r;

@@ -16,8 +16,7 @@ struct match_set *match_set_free(struct match_set *set)
 	for (size_t i = 0; set->confirm && i < rules_count(set->rs); i++)
 		confirm_free(atomic_load(&set->confirm[i]));
 	free(set->confirm);
-	(void) hs_free_database(set->near);
-	(void) hs_free_database(set->far);
+	gates_done(&set->gates);
 	rules_free(set->own);
 	if (set->map)
 		(void) munmap(set->map, set->map_len);
@@ -25,22 +24,20 @@ struct match_set *match_set_free(struct match_set *set)
 	return NULL;
 }
 
-int match_set_make(const struct rules *rs, struct rules *own, hs_database_t *near, hs_database_t *far, struct match_set **ret)
+int match_set_make(const struct rules *rs, struct rules *own, const struct gates *gates, struct match_set **ret)
 {
 	struct match_set *set = calloc(1, sizeof(*set));
 	size_t n = rules_count(rs);
 
 	if (!set || !(set->confirm = calloc(n + 1, sizeof(*set->confirm)))) {
 		free(set);
-		(void) hs_free_database(near);
-		(void) hs_free_database(far);
+		gates_done(&(struct gates){ gates->near, gates->far, gates->all });
 		rules_free(own);
 		return -ENOMEM;
 	}
 	set->rs = rs;
 	set->own = own;
-	set->near = near;
-	set->far = far;
+	set->gates = *gates;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t reach = rules_get(rs, i)->reach;
 
@@ -55,15 +52,10 @@ int match_set_make(const struct rules *rs, struct rules *own, hs_database_t *nea
 
 int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
 {
-	hs_database_t *near = NULL, *far = NULL;
-	int r = gates_compile(rs, &near, &far, err);
+	struct gates gates;
+	int r = gates_compile(rs, &gates, err);
 
-	if (r < 0) {
-		(void) hs_free_database(near);
-		(void) hs_free_database(far);
-		return r;
-	}
-	return match_set_make(rs, NULL, near, far, ret);
+	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
 }
 
 const struct rules *match_set_rules(const struct match_set *set)
@@ -102,8 +94,9 @@ int match_scratch_new(const struct match_set *set, struct match_scratch **ret)
 	if (!s)
 		return -ENOMEM;
 	s->set = set;
-	if ((set->near && hs_alloc_scratch(set->near, &s->hs) != HS_SUCCESS) ||
-	    (set->far && hs_alloc_scratch(set->far, &s->hs) != HS_SUCCESS))
+	if ((set->gates.near && hs_alloc_scratch(set->gates.near, &s->hs) != HS_SUCCESS) ||
+	    (set->gates.far && hs_alloc_scratch(set->gates.far, &s->hs) != HS_SUCCESS) ||
+	    (set->gates.all && hs_alloc_scratch(set->gates.all, &s->hs) != HS_SUCCESS))
 		return -ENOMEM;
 	s->data = pcre2_match_data_create(16, NULL);
 	s->context = pcre2_match_context_create(NULL);
