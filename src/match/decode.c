@@ -1,8 +1,8 @@
 #include "match/decode.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
+#ifdef __x86_64__
+#include <immintrin.h>
 #endif
 
 #define WRAP_MIN 56 /* a line that goes on in the next one is at least this long; PEM has 64, MIME 76 */
@@ -174,7 +174,7 @@ static bool judge_run(const char *text, size_t start, size_t end, struct decode_
 /* Where in the 16 bytes at `p` the last one stands that is no run character, counted from 1; 0: there is none. */
 static inline unsigned last_other(const char *p)
 {
-#ifdef __SSE2__
+#ifdef __x86_64__
 	const __m128i c = _mm_loadu_si128((const __m128i *) p), lower = _mm_or_si128(c, _mm_set1_epi8(0x20));
 	const __m128i letter = _mm_sub_epi8(lower, _mm_set1_epi8('a')), digit = _mm_sub_epi8(c, _mm_set1_epi8('/'));
 	__m128i in = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
@@ -210,17 +210,75 @@ static bool may_be_encoded(const char *p)
 	return (capitals && small) || hex >= DECODE_MIN - 1; /* a letter may be glued to the front */
 }
 
+#ifdef __x86_64__
+/* One bit for each of 32 bytes: a run character. */
+__attribute__((target("avx2"))) static inline uint64_t in_run(const char *p)
+{
+	const __m256i c = _mm256_loadu_si256((const __m256i *) p), lower = _mm256_or_si256(c, _mm256_set1_epi8(0x20));
+	const __m256i letter = _mm256_sub_epi8(lower, _mm256_set1_epi8('a')), digit = _mm256_sub_epi8(c, _mm256_set1_epi8('/'));
+	__m256i in = _mm256_cmpeq_epi8(_mm256_min_epu8(letter, _mm256_set1_epi8(25)), letter);
+
+	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(_mm256_min_epu8(digit, _mm256_set1_epi8(10)), digit));
+	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('+')));
+	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('-')));
+	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('_')));
+	return (uint32_t) _mm256_movemask_epi8(in);
+}
+
+/* Goes on from `at` past blocks of 64 bytes in which no run of DECODE_MIN begins that lies in `len`. Blocks do not depend on
+ * each other, so the processor works on several at once; steps from word to word do. */
+__attribute__((target("avx2"))) static size_t skip_words(const char *text, size_t len, size_t at)
+{
+	for (; len - at >= 64 + 32; at += 64) {
+		uint64_t m = in_run(text + at) | in_run(text + at + 32) << 32, next = in_run(text + at + 64);
+		uint64_t two = m & (m >> 1 | next << 63), two_next = next & next >> 1;
+		uint64_t four = two & (two >> 2 | two_next << 62), four_next = two_next & two_next >> 2;
+		uint64_t eight = four & (four >> 4 | four_next << 60), eight_next = four_next & four_next >> 4;
+
+		/* Eight, eight and eight behind each other are 24. */
+		if (eight & (eight >> 8 | eight_next << 56) & (eight >> 16 | eight_next << 48))
+			break;
+	}
+	return at;
+}
+
+static bool has_avx2;
+
+__attribute__((constructor)) static void ask_processor(void)
+{
+	__builtin_cpu_init();
+	has_avx2 = __builtin_cpu_supports("avx2") != 0;
+}
+#endif
+
+static inline size_t skip(const char *text, size_t len, size_t at)
+{
+#ifdef __x86_64__
+	return has_avx2 ? skip_words(text, len, at) : at;
+#else
+	(void) text, (void) len;
+	return at;
+#endif
+}
+
 _Static_assert(DECODE_MIN == 24, "next_run() looks at 16 bytes and 16 that overlap them by 8");
 
 /* The next run of DECODE_MIN characters. The end of where it would be is looked at first, so that words are skipped in
  * one step. */
 static bool next_run(const char *text, size_t len, size_t limit, size_t *at, struct decode_cand *ret)
 {
-	size_t floor = *at;
+	size_t floor = *at, looked = floor;
 
 	while (floor < limit && len - floor >= DECODE_MIN) {
-		unsigned other = last_other(text + floor + 8);
+		unsigned other;
 
+		if (floor >= looked) { /* a block that holds a run is gone through in steps */
+			floor = skip(text, len, floor);
+			looked = floor + 64;
+			if (floor >= limit || len - floor < DECODE_MIN)
+				break;
+		}
+		other = last_other(text + floor + 8);
 		if (other) {
 			floor += 8 + other;
 			continue;
