@@ -225,11 +225,11 @@ __attribute__((target("avx2"))) static inline uint64_t in_run(const char *p)
 	return (uint32_t) _mm256_movemask_epi8(in);
 }
 
-/* Goes on from `at` past blocks of 64 bytes in which no run of DECODE_MIN begins that lies in `len`. Blocks do not depend on
+/* Goes on from `at` towards `limit` past blocks of 64 bytes in which no run of DECODE_MIN begins that lies in `len`. Blocks do not depend on
  * each other, so the processor works on several at once; steps from word to word do. */
-__attribute__((target("avx2"))) static size_t skip_words(const char *text, size_t len, size_t at)
+__attribute__((target("avx2"))) static size_t skip_words(const char *text, size_t len, size_t at, size_t limit)
 {
-	for (; len - at >= 64 + 32; at += 64) {
+	for (; at < limit && len - at >= 64 + 32; at += 64) {
 		uint64_t m = in_run(text + at) | in_run(text + at + 32) << 32, next = in_run(text + at + 64);
 		uint64_t two = m & (m >> 1 | next << 63), two_next = next & next >> 1;
 		uint64_t four = two & (two >> 2 | two_next << 62), four_next = two_next & two_next >> 2;
@@ -251,12 +251,12 @@ __attribute__((constructor)) static void ask_processor(void)
 }
 #endif
 
-static inline size_t skip(const char *text, size_t len, size_t at)
+static inline size_t skip(const char *text, size_t len, size_t at, size_t limit)
 {
 #ifdef __x86_64__
-	return has_avx2 ? skip_words(text, len, at) : at;
+	return has_avx2 ? skip_words(text, len, at, limit) : at;
 #else
-	(void) text, (void) len;
+	(void) text, (void) len, (void) limit;
 	return at;
 #endif
 }
@@ -273,7 +273,7 @@ static bool next_run(const char *text, size_t len, size_t limit, size_t *at, str
 		unsigned other;
 
 		if (floor >= looked) { /* a block that holds a run is gone through in steps */
-			floor = skip(text, len, floor);
+			floor = skip(text, len, floor, limit);
 			looked = floor + 64;
 			if (floor >= limit || len - floor < DECODE_MIN)
 				break;
