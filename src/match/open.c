@@ -180,7 +180,7 @@ static int confine(void)
 	const struct rlimit cpu = { CHILD_SECONDS, CHILD_SECONDS };
 	int r = sandbox_basics();
 
-	if (r == 0 && CHILD_MEMORY && setrlimit(RLIMIT_AS, &(struct rlimit) { CHILD_MEMORY, CHILD_MEMORY }) < 0)
+	if (r == 0 && CHILD_MEMORY != 0 && setrlimit(RLIMIT_AS, &(struct rlimit) { CHILD_MEMORY, CHILD_MEMORY }) < 0)
 		r = -errno;
 	if (r == 0 && setrlimit(RLIMIT_CPU, &cpu) < 0)
 		r = -errno;
