@@ -71,6 +71,7 @@ int parse_duration(const char *s, uint64_t *ret_us)
 		{ "m", 60000000 },
 		{ "h", 3600000000 },
 		{ "d", 86400000000 },
+		{ "y", 365 * 86400000000 },
 	};
 
 	return parse_with_unit(s, units, N_ELEMENTS(units), ret_us);

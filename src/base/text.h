@@ -7,7 +7,7 @@
 
 int parse_u64(const char *s, uint64_t *ret);		 /* decimal digits only */
 int parse_u32(const char *s, uint32_t *ret);
-int parse_duration(const char *s, uint64_t *ret_us);	 /* 90s 10m 6h 7d, also 500ms; one unit */
+int parse_duration(const char *s, uint64_t *ret_us);	 /* 90s 10m 6h 7d 1y (365 days), also 500ms; one unit */
 int parse_bytes(const char *s, uint64_t *ret);		 /* 450MB = 450*10^6, 450MiB, 4096 */
 int parse_permyriad(const char *s, uint32_t *ret);	 /* 80% = 8000; two decimals at most */
 int parse_bool(const char *s, bool *ret);		 /* yes no true false */

@@ -27,7 +27,7 @@ static void set_default(struct policy *p, const struct conf_item *item)
 	pv_autobuf why = PV_BUF_INIT;
 	const char *s = item->fallback;
 
-	if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS)
+	if (conf_is_map_list(item))
 		return;
 	if (!conf_is_list(item)) {
 		if (conf_set_scalar(p, item, s, &why) < 0)
@@ -90,6 +90,10 @@ int conf_finish(struct policy *p, struct pv_buf *err)
 	if (p->cpu.hold_us < 5 * p->sample_us) {
 		pv_buf_puts(err, "configuration: cpu.for is shorter than five times `sample`; make it longer, or sample "
 				 "more often\n");
+		r = -EINVAL;
+	}
+	if (p->ban.max_us < p->login.ban_us) {
+		pv_buf_puts(err, "configuration: ban.max is shorter than login.ban; right would be at least the same\n");
 		r = -EINVAL;
 	}
 	allow_built_in(p);

@@ -18,6 +18,11 @@ enum conf_type {
 	CONF_PORTS,
 	CONF_PREFIXES,
 	CONF_NAMES,
+	CONF_SERVICES,
+	CONF_WEBPATHS,
+	CONF_BOOL,
+	CONF_RATE,
+	CONF_FILES,
 	CONF_CHANNELS,
 	CONF_EXCEPTIONS
 };
@@ -31,7 +36,7 @@ struct conf_item {
 	const char *help;
 };
 
-#define CONF_MAX_ITEMS 48
+#define CONF_MAX_ITEMS 64
 extern const struct conf_item conf_items[]; /* ends with a NULL key */
 
 /* Where each key in force was set; zeroed: nowhere, the default holds. */

@@ -23,7 +23,7 @@ struct reader {
 
 /* Keys that the product knows, but this version has no use for: a file written for a later one loads. */
 static const char *const reserved[] = {
-	"projects", "backups", "proxies", "never_ban", "policy", "exec", "login", "logs", "ban", "db", "schedule",
+	"projects", "backups", "policy", "exec", "db", "schedule",
 	"evidence", "secrets", "panel", "fleet", "alert", "dns.encrypted", "notify.first_wait", "notify.remind_every",
 	"notify.fallback", "notify.heartbeat",
 };
@@ -195,7 +195,7 @@ static int set_except_signal(void *entry, const char *text, struct pv_buf *why)
 	if (strcmp(text, "all") != 0 && signal_parse(text, &s) < 0) {
 		pv_buf_puts(why, "signal `");
 		pv_buf_safe(why, text, 48);
-		pv_buf_puts(why, "` is not known; right would be cpu, memory, pids, net, dns or all");
+		pv_buf_puts(why, "` is not known; right would be cpu, memory, pids, net, dns, login or all");
 		return -EINVAL;
 	}
 	e->signal = (uint8_t) s;
@@ -257,6 +257,26 @@ static int set_channel_severity(void *entry, const char *text, struct pv_buf *wh
 	c->min_severity = (uint8_t) s;
 	return 0;
 }
+
+static int set_log_path(void *entry, const char *text, struct pv_buf *why)
+{
+	struct policy_log *l = entry;
+
+	return conf_set_path(l->path, text, why);
+}
+
+static int set_log_service(void *entry, const char *text, struct pv_buf *why)
+{
+	struct policy_log *l = entry;
+
+	return conf_set_service(l->service, text, why);
+}
+
+static const struct field log_fields[] = {
+	{ "path", set_log_path, true },
+	{ "service", set_log_service, false },
+	{ NULL, NULL, false },
+};
 
 static const struct field except_fields[] = {
 	{ "name", set_except_name, true },
@@ -370,10 +390,34 @@ static void read_channel(struct reader *r, const struct conf_item *item, const s
 	p->channels[p->n_channels++] = c;
 }
 
+/* A word is a path; a map may name the service, too. */
+static void read_log(struct reader *r, const struct conf_item *item, const struct yaml_node *n)
+{
+	struct policy *p = r->policy;
+	struct policy_log l = { .path = "" };
+	pv_autobuf why = PV_BUF_INIT;
+
+	if (n->kind == YAML_SCALAR && !n->null) {
+		if (set_log_path(&l, n->text, &why) < 0) {
+			error_text(r, n, item->key, pv_buf_str(&why));
+			return;
+		}
+	} else if (!read_fields(r, item, n, log_fields, &l)) {
+		return;
+	}
+	if (p->logs.n_files == POLICY_LOGS) {
+		error_text(r, n, item->key, "is one entry too many; at most 64 (a path may hold `*`)");
+		return;
+	}
+	p->logs.files[p->logs.n_files++] = l;
+}
+
 static void read_maps(struct reader *r, const struct conf_item *item, const struct yaml_node *value)
 {
 	if (item->type == CONF_CHANNELS)
 		r->policy->n_channels = 0;
+	if (item->type == CONF_FILES)
+		r->policy->logs.n_files = 0;
 	if (value->kind == YAML_SCALAR && value->null)
 		return;
 	if (value->kind != YAML_LIST) {
@@ -383,6 +427,8 @@ static void read_maps(struct reader *r, const struct conf_item *item, const stru
 	for (size_t i = 0; i < value->n && r->n_errors <= ERRORS_MAX; i++) {
 		if (item->type == CONF_CHANNELS)
 			read_channel(r, item, value->child[i]);
+		else if (item->type == CONF_FILES)
+			read_log(r, item, value->child[i]);
 		else
 			read_exception(r, item, value->child[i]);
 	}
@@ -395,7 +441,7 @@ static void read_item(struct reader *r, const struct conf_item *item, const stru
 	set_origin(r, item, value);
 	if (conf_is_list(item))
 		read_words(r, item, value);
-	else if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS)
+	else if (conf_is_map_list(item))
 		read_maps(r, item, value);
 	else if (value->kind != YAML_SCALAR || value->null)
 		error_type(r, value, item->key, item);

@@ -61,18 +61,29 @@ static void show_exception(struct pv_buf *out, const struct policy_exception *e,
 	pv_buf_printf(out, ":%u", e->line);
 }
 
+static void show_log(struct pv_buf *out, const struct policy_log *l)
+{
+	pv_buf_puts(out, "    - {path: ");
+	pv_buf_json_str(out, l->path);
+	if (l->service[0])
+		pv_buf_printf(out, ", service: %s", l->service);
+	pv_buf_putc(out, '}');
+}
+
 static void show_maps(struct pv_buf *out, const struct policy *p, const struct conf_item *item, const char *name,
 		      const struct conf_origins *o)
 {
-	uint32_t n = item->type == CONF_CHANNELS ? p->n_channels : p->n_exceptions;
+	uint32_t n = item->type == CONF_CHANNELS ? p->n_channels : item->type == CONF_FILES ? p->logs.n_files : p->n_exceptions;
 
 	pv_buf_printf(out, "%s%s:%s", strchr(item->key, '.') ? "  " : "", name, n ? "" : " []");
-	if (!n || item->type == CONF_CHANNELS)
+	if (!n || item->type != CONF_EXCEPTIONS)
 		origin(out, o, item);
 	pv_buf_putc(out, '\n');
 	for (uint32_t i = 0; i < n; i++) {
 		if (item->type == CONF_CHANNELS)
 			show_channel(out, &p->channels[i]);
+		else if (item->type == CONF_FILES)
+			show_log(out, &p->logs.files[i]);
 		else
 			show_exception(out, &p->exceptions[i], o != NULL);
 		pv_buf_putc(out, '\n');
@@ -86,7 +97,7 @@ void conf_show(struct pv_buf *out, const struct policy *p, const struct conf_ori
 	for (const struct conf_item *item = conf_items; item->key; item++) {
 		const char *name = section_line(out, item->key, section, "");
 
-		if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS) {
+		if (conf_is_map_list(item)) {
 			show_maps(out, p, item, name, o);
 			continue;
 		}
@@ -143,7 +154,7 @@ void conf_sample(struct pv_buf *out)
 		conf_expect(&help, item);
 		pv_buf_putc(&help, ')');
 		wrap(out, section[0] ? "#   # " : "# ", pv_buf_str(&help), 92);
-		if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS)
+		if (conf_is_map_list(item))
 			pv_buf_puts(&value, "[]");
 		else
 			conf_print(&value, &p, item);
@@ -197,7 +208,7 @@ void conf_man(struct pv_buf *out)
 		man_text(out, pv_buf_str(&text));
 		pv_buf_clear(&text);
 		pv_buf_puts(&text, "Default: ");
-		if (item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS)
+		if (conf_is_map_list(item))
 			pv_buf_puts(&text, "[]");
 		else
 			conf_print(&text, &p, item);

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -32,8 +33,8 @@ static void print_unit(struct pv_buf *out, uint64_t v, const char *const names[]
 
 static void print_duration(struct pv_buf *out, uint64_t us)
 {
-	static const char *const names[] = { "ms", "s", "m", "h", "d" };
-	static const uint64_t factors[] = { 1000, 1000000, 60000000, 3600000000, 86400000000 };
+	static const char *const names[] = { "ms", "s", "m", "h", "d", "y" };
+	static const uint64_t factors[] = { 1000, 1000000, 60000000, 3600000000, 86400000000, 365 * 86400000000 };
 
 	print_unit(out, us, names, factors, N_ELEMENTS(names));
 }
@@ -98,6 +99,21 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 		break;
 	case CONF_NAMES:
 		pv_buf_printf(out, "a list of at most %" PRIu64 " names such as \"pool.*\"", item->max);
+		break;
+	case CONF_SERVICES:
+		pv_buf_printf(out, "a list of at most %" PRIu64 " services such as grafana", item->max);
+		break;
+	case CONF_WEBPATHS:
+		pv_buf_printf(out, "a list of at most %" PRIu64 " paths such as /admin/login", item->max);
+		break;
+	case CONF_BOOL:
+		pv_buf_puts(out, "yes, no");
+		break;
+	case CONF_RATE:
+		pv_buf_printf(out, "a number from %" PRIu64 " to %" PRIu64 " and a time, such as 50/h", item->min, item->max);
+		break;
+	case CONF_FILES:
+		pv_buf_printf(out, "a list of at most %" PRIu64 " absolute paths or {path, service}", item->max);
 		break;
 	case CONF_CHANNELS:
 		pv_buf_puts(out, "a list of {url, secret_file, name, min_severity}");
@@ -185,9 +201,36 @@ static int set_number(void *out, const struct conf_item *item, const char *text,
 	return 0;
 }
 
+/* `50/h`: a number, then one unit of time. */
+static int set_rate(struct policy_rate *out, const struct conf_item *item, const char *text, struct pv_buf *why)
+{
+	const char *slash = strchr(text, '/');
+	char number[16], unit[8];
+	uint64_t n, us;
+
+	if (!slash || (size_t) (slash - text) >= sizeof(number) || strlen(slash + 1) > 4)
+		return unfit(why, text, item);
+	memcpy(number, text, (size_t) (slash - text));
+	number[slash - text] = '\0';
+	(void) snprintf(unit, sizeof(unit), "1%s", slash + 1);
+	if (parse_u64(number, &n) < 0 || n < item->min || n > item->max || parse_duration(unit, &us) < 0 || us < 1000000)
+		return unfit(why, text, item);
+	*out = (struct policy_rate){ .n = (uint32_t) n, .us = us };
+	return 0;
+}
+
 int conf_set_scalar(struct policy *p, const struct conf_item *item, const char *text, struct pv_buf *why)
 {
+	bool yes;
+
 	switch (item->type) {
+	case CONF_BOOL:
+		if (parse_bool(text, &yes) < 0)
+			return unfit(why, text, item);
+		*(uint8_t *) place(p, item) = yes;
+		return 0;
+	case CONF_RATE:
+		return set_rate(place(p, item), item, text, why);
 	case CONF_MODE:
 		if (strcmp(text, "enforce") != 0 && strcmp(text, "observe") != 0)
 			return unfit(why, text, item);
@@ -211,8 +254,11 @@ struct list {
 	uint32_t *n;
 	uint16_t *ports;
 	struct ip_prefix *prefixes;
-	char (*names)[128];
+	char *names;
+	size_t name_size; /* of each */
 };
+
+#define LIST_NAMES(a) .names = (a)[0], .name_size = sizeof((a)[0])
 
 static struct list list_of(struct policy *p, const struct conf_item *item)
 {
@@ -225,13 +271,27 @@ static struct list list_of(struct policy *p, const struct conf_item *item)
 	if (at == p->net.allow)
 		return (struct list){ .n = &p->net.n_allow, .prefixes = p->net.allow };
 	if (at == p->dns.names)
-		return (struct list){ .n = &p->dns.n_names, .names = p->dns.names };
-	return (struct list){ .n = &p->dns.n_allow, .names = p->dns.allow };
+		return (struct list){ .n = &p->dns.n_names, LIST_NAMES(p->dns.names) };
+	if (at == p->login.paths)
+		return (struct list){ .n = &p->login.n_paths, LIST_NAMES(p->login.paths) };
+	if (at == p->logs.ban)
+		return (struct list){ .n = &p->logs.n_ban, LIST_NAMES(p->logs.ban) };
+	if (at == p->proxies)
+		return (struct list){ .n = &p->n_proxies, .prefixes = p->proxies };
+	if (at == p->never_ban)
+		return (struct list){ .n = &p->n_never_ban, .prefixes = p->never_ban };
+	return (struct list){ .n = &p->dns.n_allow, LIST_NAMES(p->dns.allow) };
 }
 
 bool conf_is_list(const struct conf_item *item)
 {
-	return item->type == CONF_PORTS || item->type == CONF_PREFIXES || item->type == CONF_NAMES;
+	return item->type == CONF_PORTS || item->type == CONF_PREFIXES || item->type == CONF_NAMES || item->type == CONF_SERVICES ||
+	       item->type == CONF_WEBPATHS;
+}
+
+bool conf_is_map_list(const struct conf_item *item)
+{
+	return item->type == CONF_FILES || item->type == CONF_CHANNELS || item->type == CONF_EXCEPTIONS;
 }
 
 void conf_list_clear(struct policy *p, const struct conf_item *item)
@@ -310,11 +370,49 @@ static int too_many(struct pv_buf *why, const struct conf_item *item)
 	return -EINVAL;
 }
 
+int conf_set_service(char out[32], const char *text, struct pv_buf *why)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	if (n == 0 || n > 31 || text[n]) {
+		pv_buf_putc(why, '`');
+		pv_buf_safe(why, text, 48);
+		pv_buf_puts(why, "` is not a service; right would be the name of a rule file such as nginx or sshd");
+		return -EINVAL;
+	}
+	memset(out, 0, 32);
+	memcpy(out, text, n);
+	return 0;
+}
+
+static int set_web_path(char out[128], const char *text, struct pv_buf *why)
+{
+	bool good = text[0] == '/';
+
+	for (const char *s = text; *s; s++)
+		good = good && (unsigned char) *s > 0x20 && *s != 0x7f && *s != '?' && *s != '#' && *s != '"';
+	memset(out, 0, 128);
+	if (good && text_copy(out, 128, text))
+		return 0;
+	pv_buf_putc(why, '`');
+	pv_buf_safe(why, text, 48);
+	pv_buf_puts(why, "` is not the path of a page; right would be one such as /admin/login, at most 127 bytes");
+	return -EINVAL;
+}
+
+static void set_pattern(char out[128], const char *text)
+{
+	memset(out, 0, 128);
+	for (size_t i = 0; text[i] && !(text[i] == '.' && !text[i + 1]); i++)
+		out[i] = (char) tolower((unsigned char) text[i]);
+}
+
 int conf_list_add(struct policy *p, const struct conf_item *item, const char *text, struct pv_buf *why)
 {
 	struct list l = list_of(p, item);
 	struct ip_prefix prefix;
 	char *name;
+	int r = 0;
 
 	if (l.ports)
 		return add_port(&l, item, text, why);
@@ -326,13 +424,15 @@ int conf_list_add(struct policy *p, const struct conf_item *item, const char *te
 		l.prefixes[(*l.n)++] = prefix;
 		return 0;
 	}
-	if (conf_check_pattern(text, why) < 0)
-		return -EINVAL;
-	name = l.names[(*l.n)++];
-	memset(name, 0, sizeof(l.names[0]));
-	for (size_t i = 0; text[i] && !(text[i] == '.' && !text[i + 1]); i++)
-		name[i] = (char) tolower((unsigned char) text[i]);
-	return 0;
+	name = l.names + *l.n * l.name_size;
+	if (item->type == CONF_SERVICES)
+		r = conf_set_service(name, text, why);
+	else if (item->type == CONF_WEBPATHS)
+		r = set_web_path(name, text, why);
+	else if ((r = conf_check_pattern(text, why)) == 0)
+		set_pattern(name, text);
+	*l.n += r == 0;
+	return r;
 }
 
 static const char *const schemes_later[] = { "telegram://", "slack://", "discord://", "ntfy://", "smtp://", "smtps://", "exec:" };
@@ -393,10 +493,18 @@ static void print_words(struct pv_buf *out, struct policy *p, const struct conf_
 			ip_prefix_format(&text, &l.prefixes[i]);
 			pv_buf_json_str(out, pv_buf_str(&text)); /* quoted: an IPv6 address holds colons */
 		} else {
-			pv_buf_json_str(out, l.names[i]);
+			pv_buf_json_str(out, l.names + i * l.name_size);
 		}
 	}
 	pv_buf_putc(out, ']');
+}
+
+static void print_rate(struct pv_buf *out, const struct policy_rate *rate)
+{
+	pv_autobuf unit = PV_BUF_INIT;
+
+	print_duration(&unit, rate->us); /* "1h": the number is always 1 */
+	pv_buf_printf(out, "%u/%s", rate->n, pv_buf_str(&unit) + (unit.len > 1));
 }
 
 void conf_print(struct pv_buf *out, const struct policy *p, const struct conf_item *item)
@@ -433,11 +541,20 @@ void conf_print(struct pv_buf *out, const struct policy *p, const struct conf_it
 	case CONF_COUNT:
 		pv_buf_printf(out, "%u", small);
 		break;
+	case CONF_BOOL:
+		pv_buf_puts(out, *(const uint8_t *) at ? "yes" : "no");
+		break;
+	case CONF_RATE:
+		print_rate(out, (const struct policy_rate *) at);
+		break;
 	case CONF_PORTS:
 	case CONF_PREFIXES:
 	case CONF_NAMES:
+	case CONF_SERVICES:
+	case CONF_WEBPATHS:
 		print_words(out, (struct policy *) (uintptr_t) p, item);
 		break;
+	case CONF_FILES:
 	case CONF_CHANNELS:
 	case CONF_EXCEPTIONS:
 		break; /* lists of maps: conf_text.c */

@@ -16,6 +16,7 @@ static const struct {
 static const char *const actions[ACTION_N] = {
 	[ACTION_IGNORE] = "ignore", [ACTION_ALERT] = "alert", [ACTION_BLOCK] = "block",
 	[ACTION_KILL] = "kill",	    [ACTION_STOP] = "stop",   [ACTION_FREEZE] = "freeze",
+	[ACTION_BAN] = "ban",
 };
 
 #define BIT(a) (1u << ACTION_##a)
@@ -28,6 +29,7 @@ static const struct {
 	[SIGNAL_PIDS] = { "pids", BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE) },
 	[SIGNAL_NET] = { "net", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
 	[SIGNAL_DNS] = { "dns", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
+	[SIGNAL_LOGIN] = { "login", BIT(IGNORE) | BIT(ALERT) | BIT(BAN) },
 };
 
 const char *severity_name(enum severity s)

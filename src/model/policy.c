@@ -69,6 +69,32 @@ static bool network_ok(const struct policy *p)
 	return prefixes_ok(p->net.internal, p->net.n_internal) && prefixes_ok(p->net.allow, p->net.n_allow);
 }
 
+static bool texts_ok(const char *list, size_t size, uint32_t n, uint32_t max)
+{
+	if (n > max)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (!text_ok(list + i * size, size, false))
+			return false;
+	return true;
+}
+
+static bool logins_ok(const struct policy *p)
+{
+	if (!signal_takes(SIGNAL_LOGIN, (enum pv_action) p->login.action) || p->login.limit == 0 || p->login.weak_limit == 0 ||
+	    p->login.within_us == 0 || p->login.ban_us == 0 || p->ban.max_us < p->login.ban_us || p->ban.raw > 1 ||
+	    p->ban.prefix6 < 56 || p->ban.prefix6 > 128 || p->ban.budget.us == 0)
+		return false;
+	if (p->logs.journal > 1 || p->logs.containers > 1 || p->logs.n_files > POLICY_LOGS)
+		return false;
+	for (uint32_t i = 0; i < p->logs.n_files; i++)
+		if (!path_ok(p->logs.files[i].path, false) || !text_ok(p->logs.files[i].service, sizeof(p->logs.files[i].service), true))
+			return false;
+	return texts_ok(p->login.paths[0], sizeof(p->login.paths[0]), p->login.n_paths, POLICY_WEBPATHS) &&
+	       texts_ok(p->logs.ban[0], sizeof(p->logs.ban[0]), p->logs.n_ban, POLICY_SERVICES) &&
+	       prefixes_ok(p->proxies, p->n_proxies) && prefixes_ok(p->never_ban, p->n_never_ban);
+}
+
 static bool exceptions_ok(const struct policy *p)
 {
 	if (p->n_exceptions > POLICY_EXCEPTIONS)
@@ -105,7 +131,7 @@ int policy_check(const struct policy *p)
 	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) ||
 	    !path_ok(p->podman_socket, true))
 		return -EBADMSG;
-	return signals_ok(p) && network_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
+	return signals_ok(p) && network_ok(p) && logins_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
 }
 
 int policy_map(int fd, const struct policy **ret)
@@ -152,6 +178,8 @@ static enum pv_action configured(const struct policy *p, enum pv_signal signal)
 		return (enum pv_action) p->net.action;
 	case SIGNAL_DNS:
 		return (enum pv_action) p->dns.action;
+	case SIGNAL_LOGIN:
+		return (enum pv_action) p->login.action;
 	case SIGNAL_N:
 		break;
 	}

@@ -18,6 +18,9 @@
 #define POLICY_EXCEPTIONS 256
 #define POLICY_CHANNELS	  16
 #define POLICY_PATH	  256
+#define POLICY_LOGS	  64
+#define POLICY_SERVICES	  32
+#define POLICY_WEBPATHS	  32
 
 struct policy_exception {
 	char name[128];	   /* glob over the workload's name (shop/web, backup.service) */
@@ -34,6 +37,16 @@ struct policy_channel {
 	char name[64];		/* for messages and doctor; from the host of the URL if not given */
 	uint8_t min_severity;	/* enum severity */
 	uint8_t pad[7];
+};
+
+struct policy_log {
+	char path[POLICY_PATH]; /* a glob: * and ? within one folder's name or the file's */
+	char service[32];	/* name of a rule file; empty: judged by the shape of its lines, never banned */
+};
+
+struct policy_rate {
+	uint32_t n, pad; /* so many ... */
+	uint64_t us;	 /* ... in this time; not 0 */
 };
 
 struct policy {
@@ -78,6 +91,29 @@ struct policy {
 		char allow[POLICY_PATTERNS][128];
 		struct dns_table table; /* compiled from both */
 	} dns;
+
+	struct {
+		uint32_t limit, weak_limit; /* attempts */
+		uint64_t within_us, ban_us;
+		uint8_t action, pad[3];
+		uint32_t n_paths;
+		char paths[POLICY_WEBPATHS][128];
+	} login;
+	struct {
+		uint8_t journal, containers, pad[2];
+		uint32_t n_files, n_ban, pad2;
+		struct policy_log files[POLICY_LOGS];
+		char ban[POLICY_SERVICES][32]; /* services of documentation-only rules that may ban */
+	} logs;
+	struct {
+		uint8_t raw, pad[3];
+		uint32_t prefix6; /* 56 to 128 */
+		uint64_t max_us;
+		struct policy_rate budget; /* of each container's log */
+	} ban;
+	uint32_t n_proxies, n_never_ban;
+	struct ip_prefix proxies[POLICY_PREFIXES];
+	struct ip_prefix never_ban[POLICY_PREFIXES];
 
 	uint32_t n_exceptions, n_channels;
 	struct policy_exception exceptions[POLICY_EXCEPTIONS];

@@ -51,6 +51,18 @@ static void test_defaults(void **state)
 	assert_int_equal(p.dns.n_allow, 1);
 	CHECK_STR(p.dns.allow[0], "pool.ntp.org", "built in");
 	assert_int_equal(p.sample_us, 5000000);
+	assert_int_equal(p.login.limit, 5);
+	assert_int_equal(p.login.weak_limit, 30);
+	assert_int_equal(p.login.within_us, 600000000);
+	assert_int_equal(p.login.action, ACTION_BAN);
+	assert_int_equal(p.login.ban_us, 3600000000);
+	assert_int_equal(p.logs.journal, 1);
+	assert_int_equal(p.logs.containers, 1);
+	assert_int_equal(p.ban.raw, 0);
+	assert_int_equal(p.ban.max_us, 365 * 86400000000);
+	assert_int_equal(p.ban.prefix6, 64);
+	assert_int_equal(p.ban.budget.n, 50);
+	assert_int_equal(p.ban.budget.us, 3600000000);
 	assert_int_equal(policy_check(&p), 0);
 }
 
@@ -85,6 +97,20 @@ static const struct {
 	  "203.0.113.0/24\n" },
 	{ "dns: {names: [\"*\"]}",
 	  "c.yaml:1:15: dns.names: `*` would take every name; right would be one with at least one label, such as pool.*\n" },
+	{ "login: {action: kill}", "c.yaml:1:17: login.action: `kill` does not fit; right would be ignore, alert, ban\n" },
+	{ "login: {paths: [admin]}",
+	  "c.yaml:1:17: login.paths: `admin` is not the path of a page; right would be one such as /admin/login, at most 127 bytes\n" },
+	{ "logs: {journal: maybe}", "c.yaml:1:17: logs.journal: `maybe` does not fit; right would be yes, no\n" },
+	{ "logs: {ban: [Grafana]}",
+	  "c.yaml:1:14: logs.ban: `Grafana` is not a service; right would be the name of a rule file such as nginx or sshd\n" },
+	{ "logs: {files: [log]}", "c.yaml:1:16: logs.files: `log` is not an absolute path; right would be one that starts with /\n" },
+	{ "logs: {files: [{path: /a, servcie: nginx}]}",
+	  "c.yaml:1:27: logs.files: `servcie` is not known here; did you mean `service`?\n" },
+	{ "ban: {budget: 50}", "c.yaml:1:15: ban.budget: `50` does not fit; right would be a number from 0 to 100000 and a time, such as 50/h\n" },
+	{ "ban: {budget: 50/}", "c.yaml:1:15: ban.budget: `50/` does not fit; right would be a number from 0 to 100000 and a time, such as 50/h\n" },
+	{ "ban: {prefix6: 48}", "c.yaml:1:16: ban.prefix6: `48` does not fit; right would be a number from 56 to 128\n" },
+	{ "never_ban: 203.0.113.7",
+	  "c.yaml:1:12: never_ban: is a single value; right would be a list of at most 64 addresses or networks such as 203.0.113.0/24\n" },
 	{ "state_dir: var", "c.yaml:1:12: state_dir: `var` is not an absolute path; right would be one that starts with /\n" },
 	{ "state_dir: /a/../b", "c.yaml:1:12: state_dir: `/a/../b` holds `..` or `//`; right would be the plain path\n" },
 	{ "state_dir: no", "c.yaml:1:12: state_dir: `no` is not an absolute path; right would be one that starts with /\n" },
@@ -108,7 +134,7 @@ static const struct {
 	{ "exceptions: [{signal: cpu}]",
 	  "c.yaml:1:14: exceptions: lacks `name`; right would be a list of {name, signal, action}\n" },
 	{ "exceptions: [{name: a, signal: disk}]",
-	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns or all\n" },
+	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns, login or all\n" },
 	{ "exceptions: [{name: a, action: kill}]",
 	  "c.yaml:1:32: exceptions: action `kill` does not fit; right would be ignore or alert\n" },
 	{ "exceptions: [web]", "c.yaml:1:14: exceptions: is a single value; right would be a list of {name, signal, action}\n" },
@@ -239,6 +265,7 @@ static void test_cross_checks(void **state)
 		const char *text, *want;
 	} cases[] = {
 		{ "cpu: {for: 10s}\nsample: 3s", "shorter than five times" },
+		{ "login: {ban: 2h}\nban: {max: 1h}", "ban.max is shorter" },
 		{ "notify: {channels: [{url: \"journal:\"}, {url: \"journal:\"}]}", "two channels are named `journal`" },
 	};
 
@@ -310,7 +337,10 @@ static void test_round_trip(void **state)
 
 	(void) state;
 	assert_int_equal(read_text("cpu: {for: 61s, limit: 33.33%}\nmemory: {limit: 450MB}\nnet: {allow: [\"::1\", 10.0.0.0/8]}\n"
-				   "notify: {channels: [{url: \"syslog:\", name: \"a \\\"b\\\"\"}]}\nexceptions: [{name: 'x\\y', signal: dns}]\n",
+				   "notify: {channels: [{url: \"syslog:\", name: \"a \\\"b\\\"\"}]}\nexceptions: [{name: 'x\\y', signal: dns}]\n"
+				   "login: {paths: [/admin/login], weak_limit: 7, ban: 2d}\nban: {raw: yes, budget: 3/m, max: 3y}\n"
+				   "logs: {files: [/srv/a.log, {path: \"/srv/b/*.log\", service: nginx}], ban: [grafana], journal: no}\n"
+				   "proxies: [10.0.0.1]\nnever_ban: [\"2001:db8::/32\"]\n",
 				   &err, NULL), 0);
 	assert_int_equal(conf_finish(&p, &err), 0);
 	conf_show(&out, &p, NULL);
@@ -375,6 +405,7 @@ static void test_mutated(void **state)
 		"memory:\n  limit: 450MiB\n  action: alert\nnet: {ports: [3333, 4444], action: block, internal: [10.0.0.0/8], allow: []}\n"
 		"dns:\n  names: [\"pool.*\", \"*.mine.*\"]\n  allow: [pool.ntp.org]\n"
 		"notify: {channels: [{url: \"https://hooks.example.org/x\", min_severity: high}]}\n"
+		"login: {limit: 5, paths: [/login]}\nban: {budget: 50/h}\nlogs: {files: [{path: /a, service: b}], ban: [c]}\n"
 		"exceptions:\n  - {name: \"shop/*\", signal: cpu, action: ignore}\n";
 	static const char spice[] = "{}[]:,&*!|>'\"%#@`-?\n\t \0\xff\xc3\x80~/.0";
 	unsigned good = 0;

@@ -62,6 +62,23 @@ static void test_check(void **state)
 	BREAKS(p.n_channels = POLICY_CHANNELS + 1);
 	BREAKS((p.n_channels = 1, strcpy(p.channels[0].url, "journal:")));
 	BREAKS(p.sample_us = 0);
+	BREAKS(p.login.action = ACTION_KILL);
+	BREAKS(p.login.limit = 0);
+	BREAKS(p.login.within_us = 0);
+	BREAKS(p.login.n_paths = POLICY_WEBPATHS + 1);
+	BREAKS(p.login.n_paths = 1); /* empty */
+	BREAKS(p.logs.n_files = POLICY_LOGS + 1);
+	BREAKS(p.logs.n_files = 1);
+	BREAKS((p.logs.n_files = 1, strcpy(p.logs.files[0].path, "/a/../b")));
+	BREAKS(p.logs.journal = 2);
+	BREAKS(p.logs.n_ban = POLICY_SERVICES + 1);
+	BREAKS((p.logs.n_ban = 1, memset(p.logs.ban[0], 'a', sizeof(p.logs.ban[0]))));
+	BREAKS(p.ban.raw = 2);
+	BREAKS(p.ban.prefix6 = 55);
+	BREAKS(p.ban.max_us = p.login.ban_us - 1);
+	BREAKS(p.ban.budget.us = 0);
+	BREAKS(p.n_proxies = POLICY_PREFIXES + 1);
+	BREAKS((p.n_never_ban = 1, p.never_ban[0].len = 129));
 	p = good;
 	p.docker_socket[0] = '\0'; /* not used */
 	assert_int_equal(policy_check(&p), 0);
