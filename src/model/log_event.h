@@ -19,7 +19,7 @@ enum log_strength {
 };
 
 struct log_event {
-	enum pv_id id;		/* ID_LOGS_AUTH_FAILURE, ID_LOGS_MINER ... */
+	enum id id;		/* ID_LOGS_AUTH_FAILURE, ID_LOGS_MINER ... */
 	enum severity severity;
 	enum log_strength strength;
 	const char *service;	/* name of the rule file: "sshd"; lives as long as the rules */
