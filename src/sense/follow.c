@@ -1,0 +1,242 @@
+#include "sense/follow.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void follow_init(struct follow *f, tail_whole_fn whole, bool from_end)
+{
+	*f = (struct follow){ .whole = whole, .from_end = from_end };
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		f->files[i].tail.fd = f->files[i].wd = -1;
+}
+
+void follow_done(struct follow *f)
+{
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		tail_close(&f->files[i].tail);
+	f->n_lost = 0;
+}
+
+static bool is_open(const struct follow_file *file)
+{
+	return file->tail.fd >= 0;
+}
+
+static struct follow_file *file_of(struct follow *f, uint64_t dev, uint64_t ino)
+{
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (is_open(&f->files[i]) && f->files[i].tail.pos.dev == dev && f->files[i].tail.pos.ino == ino)
+			return &f->files[i];
+	return NULL;
+}
+
+bool follow_has(const struct follow *f, uint64_t dev, uint64_t ino)
+{
+	return file_of((struct follow *) (uintptr_t) f, dev, ino) != NULL;
+}
+
+static struct follow_file *oldest(struct follow *f)
+{
+	struct follow_file *found = NULL;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (is_open(&f->files[i]) && !f->files[i].present && (!found || f->files[i].order < found->order))
+			found = &f->files[i];
+	return found;
+}
+
+/* A free place; where there is none, the file that was rotated first gives way: three were since. */
+static struct follow_file *place(struct follow *f)
+{
+	struct follow_file *file;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (!is_open(&f->files[i]))
+			return &f->files[i];
+	file = oldest(f);
+	tail_close(&file->tail);
+	return file;
+}
+
+static void lose(struct follow *f, const struct tail_pos *pos)
+{
+	if (!pos->offset) /* nothing of it was read: it has no mark to be known by */
+		return;
+	if (f->n_lost == FOLLOW_LOST)
+		memmove(f->lost, f->lost + 1, --f->n_lost * sizeof(f->lost[0]));
+	f->lost[f->n_lost++] = *pos;
+}
+
+static void found(struct follow *f, size_t i)
+{
+	memmove(f->lost + i, f->lost + i + 1, (--f->n_lost - i) * sizeof(f->lost[0]));
+}
+
+void follow_give_up(struct follow *f)
+{
+	f->n_lost = 0;
+}
+
+/* Where reading begins in a file that the path means and that is not open yet. */
+static int begin(struct follow *f, struct tail *t)
+{
+	for (size_t i = 0; i < f->n_lost; i++)
+		if (f->lost[i].dev == t->pos.dev && f->lost[i].ino == t->pos.ino && tail_resume(t, &f->lost[i]) == 0) {
+			found(f, i);
+			return 0;
+		}
+	/* Not one that we know: written since (it begins at its start), unless it is the first that we see at all. */
+	return f->from_end && !f->restored && !f->orders ? tail_at_end(t) : 0;
+}
+
+int follow_present(struct follow *f, int fd, int wd, uint64_t now_us)
+{
+	struct follow_file *known, *file;
+	struct tail t;
+	int r = tail_open(&t, fd, f->whole);
+
+	if (r < 0) {
+		(void) pv_close(fd);
+		return r;
+	}
+	known = file_of(f, t.pos.dev, t.pos.ino);
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		f->files[i].present = &f->files[i] == known;
+	if (known) {
+		tail_close(&t);
+		known->wd = wd;
+		return 0;
+	}
+	r = begin(f, &t);
+	if (r < 0) {
+		tail_close(&t);
+		return r;
+	}
+	file = place(f);
+	*file = (struct follow_file){ .tail = t, .wd = wd, .grew_us = now_us, .order = ++f->orders, .present = true };
+	return 1;
+}
+
+int follow_beside(struct follow *f, int fd, int wd, bool copies, uint64_t now_us)
+{
+	struct follow_file *file;
+	struct tail t;
+
+	if (tail_open(&t, fd, f->whole) < 0 || follow_has(f, t.pos.dev, t.pos.ino)) {
+		(void) pv_close(fd);
+		return 0;
+	}
+	for (size_t i = 0; i < f->n_lost; i++) {
+		bool same = f->lost[i].dev == t.pos.dev && f->lost[i].ino == t.pos.ino;
+
+		/* The bytes decide, also for the same inode: its number may have been given to another file since. */
+		if ((!same && !copies) || tail_resume(&t, &f->lost[i]) < 0)
+			continue;
+		found(f, i);
+		file = place(f);
+		*file = (struct follow_file){ .tail = t, .wd = wd, .grew_us = now_us };
+		return 1;
+	}
+	tail_close(&t);
+	return 0;
+}
+
+int follow_turn(struct follow *f, char *buf, size_t room, tail_fn fn, void *arg, uint64_t now_us)
+{
+	struct tail_pos lost;
+	bool more = false;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++) {
+		struct follow_file *file = &f->files[i];
+		uint64_t before = file->tail.scanned;
+		int r;
+
+		if (!is_open(file))
+			continue;
+		r = tail_turn(&file->tail, buf, room, fn, arg, &lost);
+		if (r < 0)
+			return r;
+		if (r == TAIL_TRUNCATED)
+			lose(f, &lost);
+		if (file->tail.scanned != before)
+			file->grew_us = now_us;
+		more |= r != TAIL_IDLE;
+	}
+	return more;
+}
+
+static bool is_deleted(const struct follow_file *file)
+{
+	struct stat st;
+
+	return fstat(file->tail.fd, &st) < 0 || st.st_nlink == 0;
+}
+
+static bool newer_rotated(const struct follow *f, const struct follow_file *file)
+{
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (is_open(&f->files[i]) && !f->files[i].present && f->files[i].order > file->order)
+			return true;
+	return false;
+}
+
+void follow_tidy(struct follow *f, uint64_t now_us, void (*drop)(int wd, void *arg), void *arg)
+{
+	for (size_t i = 0; i < FOLLOW_FILES; i++) {
+		struct follow_file *file = &f->files[i];
+
+		if (!is_open(file) || file->present || now_us - file->grew_us < FOLLOW_QUIET_US)
+			continue;
+		if (!is_deleted(file) && !newer_rotated(f, file))
+			continue;
+		if (drop && file->wd >= 0)
+			drop(file->wd, arg);
+		tail_close(&file->tail);
+	}
+}
+
+static void save_one(struct pv_buf *out, const struct tail_pos *p)
+{
+	pv_buf_printf(out, "%s%" PRIx64 ":%" PRIx64 ":%" PRIx64 ":%" PRIx64 ":%x:%d", out->len ? " " : "", p->dev, p->ino, p->offset,
+		      p->hash, p->block, p->skipping);
+}
+
+/* Those that are still looked for belong to it, too: who is killed while it looks goes on looking. */
+void follow_save(const struct follow *f, struct pv_buf *out)
+{
+	struct tail_pos pos;
+
+	for (size_t i = 0; i < f->n_lost; i++)
+		save_one(out, &f->lost[i]);
+	for (size_t i = 0; i < FOLLOW_FILES; i++) {
+		if (!is_open(&f->files[i]))
+			continue;
+		tail_position(&f->files[i].tail, &pos);
+		save_one(out, &pos);
+	}
+}
+
+int follow_restore(struct follow *f, const char *text)
+{
+	struct tail_pos lost[FOLLOW_LOST + FOLLOW_FILES];
+	size_t n = 0;
+
+	while (*text) {
+		struct tail_pos p = { 0 };
+		int skipping, len = 0;
+
+		if (n == N_ELEMENTS(lost) ||
+		    sscanf(text, "%" SCNx64 ":%" SCNx64 ":%" SCNx64 ":%" SCNx64 ":%x:%d%n", &p.dev, &p.ino, &p.offset, &p.hash,
+			   &p.block, &skipping, &len) != 6 || (text[len] && text[len] != ' ') || p.block > TAIL_BLOCK)
+			return -EBADMSG;
+		p.skipping = skipping != 0;
+		lost[n++] = p;
+		text += len + (text[len] == ' ');
+	}
+	f->restored = true;
+	for (size_t i = 0; i < n; i++)
+		lose(f, &lost[i]);
+	return 0;
+}

@@ -1,0 +1,258 @@
+#include "sense/tail.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* FNV-1a, 64 bits: it tells a file that was written anew from one that only grew; nobody gains by forging it, since whoever writes
+ * the file decides what stands in it anyway. */
+static uint64_t hash_block(const uint8_t *p, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	return h;
+}
+
+size_t tail_whole_lines(const char *buf, size_t len)
+{
+	const char *end = len ? memrchr(buf, '\n', len) : NULL;
+
+	return end ? (size_t) (end - buf) + 1 : 0;
+}
+
+int tail_open(struct tail *t, int fd, tail_whole_fn whole)
+{
+	struct stat st;
+
+	*t = (struct tail){ .fd = fd, .whole = whole };
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	t->pos.dev = st.st_dev;
+	t->pos.ino = st.st_ino;
+	return 0;
+}
+
+void tail_close(struct tail *t)
+{
+	t->fd = pv_close(t->fd);
+}
+
+static ssize_t read_at(int fd, void *buf, size_t len, uint64_t offset)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = pread(fd, (char *) buf + at, len - at, (off_t) (offset + at));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		at += (size_t) n;
+	}
+	return (ssize_t) at;
+}
+
+/* The position moves to `offset`; `before` are the `len` bytes in front of it. */
+static void move_to(struct tail *t, uint64_t offset, const char *before, size_t len)
+{
+	size_t take = PV_MIN(len, (size_t) TAIL_BLOCK), keep = PV_MIN((size_t) t->pos.block, TAIL_BLOCK - take);
+
+	memmove(t->block, t->block + t->pos.block - keep, keep);
+	memcpy(t->block + keep, before + len - take, take);
+	t->pos.block = (uint32_t) (keep + take);
+	t->pos.offset = offset;
+	t->scanned = offset;
+}
+
+/* A position in the middle of the file, whose block is read from it. */
+static int jump_to(struct tail *t, uint64_t offset)
+{
+	uint32_t len = (uint32_t) PV_MIN(offset, (uint64_t) TAIL_BLOCK);
+	uint8_t block[TAIL_BLOCK];
+	ssize_t n = read_at(t->fd, block, len, offset - len);
+
+	if (n < 0)
+		return (int) n;
+	if (n != (ssize_t) len)
+		return -ESTALE;
+	memcpy(t->block, block, len);
+	t->pos.block = len;
+	t->pos.offset = t->scanned = offset;
+	return 0;
+}
+
+int tail_at_end(struct tail *t)
+{
+	struct stat st;
+	char *text;
+	uint64_t size, from;
+	ssize_t n;
+	size_t whole;
+	int r;
+
+	if (fstat(t->fd, &st) < 0)
+		return -errno;
+	size = (uint64_t) st.st_size;
+	if (t->whole != tail_whole_lines) { /* where its frames begin is known from the start only */
+		t->start = size;
+		return 0;
+	}
+	text = malloc(TAIL_LINE);
+	if (!text)
+		return -ENOMEM;
+	from = size > TAIL_LINE ? size - TAIL_LINE : 0;
+	n = read_at(t->fd, text, (size_t) (size - from), from);
+	whole = n > 0 ? tail_whole_lines(text, (size_t) n) : 0;
+	free(text);
+	if (n < 0)
+		return (int) n;
+	r = jump_to(t, whole || !from ? from + whole : size);
+	t->pos.skipping = r == 0 && !whole && from;
+	return r;
+}
+
+int tail_resume(struct tail *t, const struct tail_pos *pos)
+{
+	uint8_t block[TAIL_BLOCK];
+
+	if (pos->block > TAIL_BLOCK || pos->block > pos->offset)
+		return -ESTALE;
+	if (read_at(t->fd, block, pos->block, pos->offset - pos->block) != (ssize_t) pos->block ||
+	    hash_block(block, pos->block) != pos->hash)
+		return -ESTALE;
+	memcpy(t->block, block, pos->block);
+	t->pos.block = pos->block;
+	t->pos.offset = t->scanned = pos->offset;
+	t->pos.skipping = pos->skipping;
+	return 0;
+}
+
+void tail_position(const struct tail *t, struct tail_pos *ret)
+{
+	*ret = t->pos;
+	ret->hash = hash_block(t->block, t->pos.block);
+}
+
+/* Written anew: from its start. */
+static int truncated(struct tail *t, struct tail_pos *ret_lost)
+{
+	tail_position(t, ret_lost);
+	t->pos.offset = t->scanned = t->start = 0;
+	t->pos.block = 0;
+	t->pos.skipping = false;
+	return TAIL_TRUNCATED;
+}
+
+/* Passes over a record that is too long: to its end, if that is here. Only lines can be found again so; a file of frames whose frames
+ * are none is at its end for us. */
+static size_t skip(struct tail *t, const char *data, size_t len)
+{
+	const char *end = memchr(data, '\n', len);
+
+	if (!t->pos.skipping)
+		t->long_records++;
+	t->pos.skipping = !end;
+	return end ? (size_t) (end - data) + 1 : len;
+}
+
+static int give(struct tail *t, const char *data, size_t len, tail_fn fn, void *arg)
+{
+	int r = t->pos.offset < t->start ? 0 : fn(data, len, arg);
+
+	if (r >= 0)
+		move_to(t, t->pos.offset + len, data, len);
+	return r;
+}
+
+static int take(struct tail *t, const char *data, size_t len, bool full, tail_fn fn, void *arg)
+{
+	size_t at = 0, whole;
+	int r;
+
+	if (t->pos.skipping) {
+		at = skip(t, data, len);
+		move_to(t, t->pos.offset + at, data, at);
+		if (t->pos.skipping)
+			return full ? TAIL_MORE : TAIL_IDLE;
+	}
+	whole = t->whole(data + at, len - at);
+	if (whole == SIZE_MAX) {
+		t->bad++;
+		move_to(t, t->pos.offset + (len - at), data + at, len - at);
+		return full ? TAIL_MORE : TAIL_IDLE;
+	}
+	if (whole) {
+		r = give(t, data + at, whole, fn, arg);
+		if (r < 0)
+			return r;
+		at += whole;
+	}
+	if (len - at >= TAIL_LINE) { /* no end within reach */
+		at += whole = skip(t, data + at, len - at);
+		move_to(t, t->pos.offset + whole, data + at - whole, whole);
+	}
+	t->scanned = t->pos.offset + (len - at);
+	return full ? TAIL_MORE : TAIL_IDLE;
+}
+
+/* What came since the last look at an unfinished record: its end may be in it. 1: yes, read the whole; 0: no. Else as tail_turn(). */
+static int look_for_end(struct tail *t, char *buf, size_t room)
+{
+	ssize_t n = read_at(t->fd, buf, PV_MIN(room, (size_t) TAIL_LINE), t->scanned);
+
+	if (n < 0)
+		return (int) n;
+	if (n == 0 || memchr(buf, '\n', (size_t) n) || t->scanned + (uint64_t) n - t->pos.offset >= TAIL_LINE)
+		return 1; /* 0 bytes: perhaps it is shorter by now */
+	t->scanned += (uint64_t) n;
+	return 0;
+}
+
+int tail_turn(struct tail *t, char *buf, size_t room, tail_fn fn, void *arg, struct tail_pos *ret_lost)
+{
+	const size_t block = t->pos.block;
+	ssize_t n;
+
+	room = PV_MIN(room, (size_t) TAIL_BUFFER);
+	if (t->scanned > t->pos.offset && t->whole == tail_whole_lines) {
+		int r = look_for_end(t, buf, room);
+
+		if (r <= 0)
+			return r;
+	}
+	n = read_at(t->fd, buf, room, t->pos.offset - block);
+	if (n < 0)
+		return (int) n;
+	if ((size_t) n < block || memcmp(buf, t->block, block) != 0)
+		return truncated(t, ret_lost);
+	if ((uint64_t) n - block + t->pos.offset < t->scanned) { /* the unfinished record is shorter than it was */
+		if (!t->pos.offset)
+			return truncated(t, ret_lost);
+		t->scanned = t->pos.offset;
+	}
+	if ((size_t) n == block)
+		return TAIL_IDLE;
+	return take(t, buf + block, (size_t) n - block, (size_t) n == room, fn, arg);
+}
+
+uint64_t tail_shed(struct tail *t, uint64_t most, uint64_t keep)
+{
+	struct stat st;
+	uint64_t size, passed;
+
+	if (t->whole != tail_whole_lines || fstat(t->fd, &st) < 0)
+		return 0;
+	size = (uint64_t) st.st_size;
+	if (size < t->pos.offset || size - t->pos.offset <= most)
+		return 0;
+	passed = size - keep - t->pos.offset;
+	if (jump_to(t, size - keep) < 0)
+		return 0;
+	t->pos.skipping = true; /* in the middle of a line */
+	t->shed_bytes += passed;
+	return passed;
+}

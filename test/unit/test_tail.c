@@ -1,0 +1,535 @@
+/* Real files in a folder of the test's own, written and rotated as log writers and logrotate do it; each line must be given exactly once,
+ * also when the reader is killed at any step (nothing is left of it but the positions that it stored). */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "sense/follow.h"
+
+#define LINES 40
+#define SEC   ((uint64_t) 1000000)
+
+struct world {
+	char dir[64], path[96];
+	struct follow f;
+	char *buf;
+	unsigned seen[LINES];
+	size_t records, bytes, longest;
+	uint64_t now_us;
+	int writer; /* -1: closed */
+	bool mortal; /* killed and started again before each look */
+	int fail;    /* what the sink answers next */
+	struct pv_buf stored;
+};
+
+static struct world *world_new(bool from_end)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	(void) strcpy(w->dir, "/tmp/pv-tail-XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	(void) snprintf(w->path, sizeof(w->path), "%s/app.log", w->dir);
+	w->buf = malloc(TAIL_BUFFER);
+	assert_non_null(w->buf);
+	w->writer = -1;
+	w->now_us = 1000 * SEC;
+	follow_init(&w->f, tail_whole_lines, from_end);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	DIR *d = opendir(w->dir);
+	struct dirent *e;
+
+	while ((e = readdir(d)))
+		(void) unlinkat(dirfd(d), e->d_name, 0);
+	(void) closedir(d);
+	(void) rmdir(w->dir);
+	(void) pv_close(w->writer);
+	follow_done(&w->f);
+	pv_buf_done(&w->stored);
+	free(w->buf);
+	free(w);
+}
+
+static void open_writer(struct world *w)
+{
+	(void) pv_close(w->writer);
+	w->writer = open(w->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	assert_true(w->writer >= 0);
+}
+
+static void put(struct world *w, const char *text)
+{
+	if (w->writer < 0)
+		open_writer(w);
+	assert_int_equal(write(w->writer, text, strlen(text)), (ssize_t) strlen(text));
+}
+
+static void lines(struct world *w, unsigned from, unsigned to)
+{
+	for (unsigned i = from; i < to; i++) {
+		char text[160];
+
+		(void) snprintf(text, sizeof(text), "Nov 28 15:00:%02u host sshd[%u]: Failed password for root from 192.0.2.%u port 4242 ssh2\n",
+				i, 1000 + i, i);
+		put(w, text);
+	}
+}
+
+static int sink(const char *buf, size_t len, void *arg)
+{
+	struct world *w = arg;
+	const char *end;
+
+	if (w->fail) {
+		int r = w->fail;
+
+		w->fail = 0;
+		return r;
+	}
+	assert_true(len && buf[len - 1] == '\n');
+	w->bytes += len;
+	for (; len; len -= (size_t) (end - buf) + 1, buf = end + 1) {
+		const char *at;
+		unsigned n;
+
+		end = memchr(buf, '\n', len);
+		w->records++;
+		w->longest = PV_MAX(w->longest, (size_t) (end - buf));
+		at = memmem(buf, (size_t) (end - buf), "from 192.0.2.", 13);
+		if (at && sscanf(at, "from 192.0.2.%u port", &n) == 1 && n < LINES)
+			w->seen[n]++;
+	}
+	return 0;
+}
+
+static int newest_first(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*b)->d_name, (*a)->d_name);
+}
+
+/* What the broker hands over: files whose name begins as the log's. */
+static void beside(struct world *w)
+{
+	for (int copies = 0; copies < 2 && follow_looks(&w->f); copies++) {
+		struct dirent **list;
+		int n = scandir(w->dir, &list, NULL, newest_first);
+
+		for (int i = 0; i < n; i++) {
+			char path[400];
+
+			(void) snprintf(path, sizeof(path), "%s/%s", w->dir, list[i]->d_name);
+			if (strncmp(list[i]->d_name, "app", 3) == 0 && strcmp(path, w->path) != 0)
+				(void) follow_beside(&w->f, open(path, O_RDONLY | O_CLOEXEC), -1, copies, w->now_us);
+			free(list[i]);
+		}
+		free(list);
+	}
+	follow_give_up(&w->f);
+}
+
+static void kill_reader(struct world *w)
+{
+	follow_done(&w->f);
+	follow_init(&w->f, tail_whole_lines, true);
+	assert_int_equal(follow_restore(&w->f, pv_buf_str(&w->stored)), 0);
+}
+
+static void look(struct world *w)
+{
+	int fd, r;
+
+	if (w->mortal)
+		kill_reader(w);
+	fd = open(w->path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		assert_true(follow_present(&w->f, fd, -1, w->now_us) >= 0);
+	do {
+		if (follow_looks(&w->f))
+			beside(w);
+		r = follow_turn(&w->f, w->buf, TAIL_BUFFER, sink, w, w->now_us);
+		assert_true(r >= 0 || r == -EIO);
+		if (r < 0)
+			return;
+		/* what was counted and the positions are one transaction of the store */
+		pv_buf_clear(&w->stored);
+		follow_save(&w->f, &w->stored);
+	} while (r > 0 || follow_looks(&w->f));
+	follow_tidy(&w->f, w->now_us, NULL, NULL);
+}
+
+static void rotate(struct world *w, const char *to)
+{
+	char path[128];
+
+	(void) snprintf(path, sizeof(path), "%s/%s", w->dir, to);
+	assert_int_equal(rename(w->path, path), 0);
+}
+
+static void copy_truncate(struct world *w, const char *to, bool look_between)
+{
+	char path[128], *text = malloc(1u << 20);
+	int in = open(w->path, O_RDWR | O_CLOEXEC), out;
+	ssize_t n;
+
+	(void) snprintf(path, sizeof(path), "%s/%s", w->dir, to);
+	out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	n = read(in, text, 1u << 20);
+	assert_int_equal(write(out, text, (size_t) n), n);
+	if (look_between)
+		look(w);
+	assert_int_equal(ftruncate(in, 0), 0);
+	(void) close(in);
+	(void) close(out);
+	free(text);
+}
+
+static void plain(struct world *w)
+{
+	for (unsigned i = 0; i < LINES; i += 10) {
+		lines(w, i, i + 10);
+		look(w);
+	}
+}
+
+static void renamed(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	lines(w, 10, 20); /* not read when it is renamed */
+	rotate(w, "app.log.1");
+	open_writer(w);
+	lines(w, 20, 40);
+	look(w);
+}
+
+static void keeps_old(struct world *w)
+{
+	int fd;
+
+	lines(w, 0, 10);
+	look(w);
+	rotate(w, "app.log.1");
+	fd = open(w->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	lines(w, 10, 20); /* still into the renamed one */
+	look(w);
+	w->now_us += 3600 * SEC;
+	look(w);
+	lines(w, 20, 30);
+	look(w);
+	(void) close(w->writer);
+	w->writer = fd;
+	lines(w, 30, 40);
+	look(w);
+}
+
+static void copied(struct world *w)
+{
+	lines(w, 0, 20);
+	look(w);
+	copy_truncate(w, "app.log.1", true);
+	lines(w, 20, 40);
+	look(w);
+}
+
+static void copied_unread(struct world *w)
+{
+	lines(w, 0, 5);
+	look(w);
+	lines(w, 5, 20); /* only the copy has these */
+	copy_truncate(w, "app.log-20261128", false);
+	lines(w, 20, 40);
+	look(w);
+}
+
+static void truncated_grown(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	assert_int_equal(truncate(w->path, 0), 0);
+	lines(w, 10, 40); /* larger than before when it is looked at again */
+	look(w);
+}
+
+static void truncated_same_size(struct world *w)
+{
+	lines(w, 10, 30);
+	look(w);
+	assert_int_equal(truncate(w->path, 0), 0);
+	lines(w, 0, 0);
+	lines(w, 30, 40);
+	put(w, "Nov 28 15:00:00 host sshd[1000]: Failed password for root from 192.0.2.0 port 4242 ssh2\n");
+	lines(w, 1, 10);
+	look(w);
+}
+
+static void halves(struct world *w)
+{
+	put(w, "Nov 28 15:00:00 host sshd[1000]: Failed password for root fr");
+	look(w);
+	put(w, "om 192.0.2.0 por");
+	look(w);
+	look(w);
+	put(w, "t 4242 ssh2\nNov 28 15:00:01 host sshd[1001]: Failed pass");
+	look(w);
+	put(w, "word for root from 192.0.2.1 port 4242 ssh2\n");
+	look(w);
+	lines(w, 2, LINES);
+	look(w);
+}
+
+static void deleted(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	if (!w->mortal) /* else nobody can read them any more: the file is gone with its last reader */
+		lines(w, 10, 20);
+	assert_int_equal(unlink(w->path), 0);
+	look(w);
+	w->now_us += 3 * SEC;
+	look(w);
+	open_writer(w);
+	lines(w, w->mortal ? 10 : 20, LINES);
+	look(w);
+}
+
+static void rotated_twice(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	lines(w, 10, 15);
+	rotate(w, "app.log.1");
+	open_writer(w);
+	lines(w, 15, 20);
+	{
+		char from[128], to[128];
+
+		(void) snprintf(from, sizeof(from), "%s/app.log.1", w->dir);
+		(void) snprintf(to, sizeof(to), "%s/app.log.2", w->dir);
+		look(w);
+		assert_int_equal(rename(from, to), 0);
+	}
+	lines(w, 20, 25);
+	rotate(w, "app.log.1");
+	open_writer(w);
+	lines(w, 25, LINES);
+	look(w);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct world *w);
+} scenarios[] = {
+	{ "plain append", plain },	       { "renamed and made anew", renamed },
+	{ "the writer keeps the old file", keeps_old }, { "copied and truncated", copied },
+	{ "copied and truncated, unread", copied_unread }, { "truncated and grown", truncated_grown },
+	{ "truncated to the same size", truncated_same_size }, { "lines in halves", halves },
+	{ "deleted and made anew", deleted },  { "rotated twice", rotated_twice },
+};
+
+static void run_scenarios(bool mortal)
+{
+	for (size_t i = 0; i < N_ELEMENTS(scenarios); i++) {
+		struct world *w = world_new(true);
+
+		look(w); /* it was there before the log */
+		pv_buf_clear(&w->stored);
+		follow_save(&w->f, &w->stored);
+		open_writer(w);
+		look(w);
+		w->mortal = mortal;
+		scenarios[i].run(w);
+		look(w);
+		for (unsigned n = 0; n < LINES; n++)
+			CHECK(w->seen[n] == 1, "%s%s: line %u was given %u times", scenarios[i].name, mortal ? ", killed at each step" : "", n,
+			      w->seen[n]);
+		world_free(w);
+	}
+}
+
+static void test_rotation(void **state)
+{
+	(void) state;
+	run_scenarios(false);
+}
+
+static void test_rotation_killed(void **state)
+{
+	(void) state;
+	run_scenarios(true);
+}
+
+/* What stood there before the first look is not read, but for the line that is not finished. */
+static void test_from_end(void **state)
+{
+	struct world *w = world_new(true);
+
+	(void) state;
+	lines(w, 0, 20);
+	put(w, "Nov 28 15:00:20 host sshd[1020]: Failed password for root from 192.0.");
+	look(w);
+	assert_int_equal(w->records, 0);
+	put(w, "2.20 port 4242 ssh2\n");
+	lines(w, 21, 25);
+	look(w);
+	for (unsigned n = 0; n < 25; n++)
+		CHECK(w->seen[n] == (n >= 20), "line %u", n);
+	world_free(w);
+}
+
+/* 100 MB without an end: passed over and counted once, also by somebody who was killed in the middle; the next line is whole. */
+static void test_endless_line(void **state)
+{
+	struct world *w = world_new(false);
+	char *piece = malloc(1u << 20);
+	uint64_t counted = 0;
+
+	(void) state;
+	memset(piece, 'x', (1u << 20) - 1);
+	piece[(1u << 20) - 1] = '\0';
+	lines(w, 0, 1);
+	for (unsigned i = 0; i < 100; i++) {
+		put(w, piece);
+		if (i % 10 == 0) {
+			look(w);
+			counted += w->f.files[0].tail.long_records;
+			w->f.files[0].tail.long_records = 0;
+		}
+		if (i == 50)
+			kill_reader(w);
+	}
+	put(w, " from 192.0.2.39 port 4242\n"); /* its end alone is no line */
+	lines(w, 1, 10);
+	look(w);
+	assert_int_equal(counted, 1);
+	assert_int_equal(w->records, 10);
+	assert_int_equal(w->seen[39], 0);
+	for (unsigned n = 0; n < 10; n++)
+		CHECK(w->seen[n] == 1, "line %u", n);
+	free(piece);
+	world_free(w);
+}
+
+/* The limit, byte by byte around it. */
+static void test_line_limit(void **state)
+{
+	(void) state;
+	for (size_t len = TAIL_LINE - 3; len < TAIL_LINE + 3; len++) {
+		struct world *w = world_new(false);
+		char *text = malloc(len + 2);
+
+		memset(text, 'x', len);
+		memcpy(text + len, "\n", 2);
+		lines(w, 0, 1);
+		put(w, text);
+		lines(w, 1, 2);
+		look(w);
+		assert_int_equal(w->seen[0] + w->seen[1], 2);
+		w->stored.len = 0;
+		/* in two parts, with a look between them */
+		text[len] = '\0';
+		put(w, text);
+		look(w);
+		put(w, "\n");
+		lines(w, 2, 3);
+		look(w);
+		CHECK(w->seen[2] == 1, "after a line of %zu bytes", len);
+		CHECK((w->records == 5) == (len < TAIL_LINE), "a line of %zu bytes: %zu records", len, w->records);
+		free(text);
+		world_free(w);
+	}
+}
+
+/* A sink that cannot take it now gets it again. */
+static void test_sink_fails(void **state)
+{
+	struct world *w = world_new(false);
+
+	(void) state;
+	lines(w, 0, 10);
+	w->fail = -EIO;
+	look(w);
+	assert_int_equal(w->records, 0);
+	look(w);
+	assert_int_equal(w->records, 10);
+	world_free(w);
+}
+
+static void test_shed(void **state)
+{
+	struct world *w = world_new(false);
+	uint64_t passed;
+
+	(void) state;
+	look(w);
+	lines(w, 0, 1);
+	look(w);
+	for (unsigned i = 0; i < 10000; i++)
+		put(w, "an ordinary line of about fifty bytes, or somewhat less\n");
+	lines(w, 1, 10);
+	assert_int_equal(tail_shed(&w->f.files[0].tail, 1u << 20, 1u << 16), 0);
+	passed = tail_shed(&w->f.files[0].tail, 1u << 18, 1u << 16);
+	assert_true(passed > (1u << 18) && passed == w->f.files[0].tail.shed_bytes);
+	look(w);
+	for (unsigned n = 0; n < 10; n++)
+		CHECK(w->seen[n] == 1, "line %u", n);
+	assert_true(w->bytes < (1u << 16) + 200);
+	world_free(w);
+}
+
+/* Old files are let go when they are over; what is in use is kept. */
+static void test_tidy(void **state)
+{
+	struct world *w = world_new(false);
+	size_t open_files = 0;
+
+	(void) state;
+	for (unsigned i = 0; i < 12; i++) {
+		char name[32];
+
+		lines(w, i, i + 1);
+		look(w);
+		(void) snprintf(name, sizeof(name), "app.log.%u", i);
+		rotate(w, name);
+		open_writer(w);
+		look(w);
+		w->now_us += 40 * SEC;
+		look(w);
+	}
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		open_files += w->f.files[i].tail.fd >= 0;
+	assert_int_equal(open_files, 2);
+	for (unsigned n = 0; n < 12; n++)
+		CHECK(w->seen[n] == 1, "line %u", n);
+	world_free(w);
+}
+
+static void test_restore_bad(void **state)
+{
+	static const char *const bad[] = { "x", "1:2:3:4:5", "1:2:3:4:500:0", "1:2:3:4:5:0x", "1:2:3:4:5:0,1:2:3:4:5:0" };
+	struct follow f;
+
+	(void) state;
+	follow_init(&f, tail_whole_lines, true);
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		CHECK(follow_restore(&f, bad[i]) == -EBADMSG && !f.n_lost, "`%s`", bad[i]);
+	assert_int_equal(follow_restore(&f, ""), 0);
+	assert_true(f.restored);
+	follow_done(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rotation),   cmocka_unit_test(test_rotation_killed), cmocka_unit_test(test_from_end),
+		cmocka_unit_test(test_endless_line), cmocka_unit_test(test_line_limit),	   cmocka_unit_test(test_sink_fails),
+		cmocka_unit_test(test_shed),	   cmocka_unit_test(test_tidy),		   cmocka_unit_test(test_restore_bad),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
