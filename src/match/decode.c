@@ -1,16 +1,14 @@
 #include "match/decode.h"
 
 #include <string.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
+
+#include "match/runs.h"
 
 #define WRAP_MIN 56 /* a line that goes on in the next one is at least this long; PEM has 64, MIME 76 */
 #define PROBE	 12 /* decoded bytes that must be readable at first sight */
 
 /* Value of a base64 character in either alphabet, 255 for what is none. */
 static uint8_t six[256];
-static bool run_char[256]; /* base64 or hex, padding excluded */
 static bool url_char[256]; /* what a URL or form value is made of */
 
 __attribute__((constructor)) static void fill_tables(void)
@@ -23,7 +21,6 @@ __attribute__((constructor)) static void fill_tables(void)
 	six['-'] = 62;
 	six['_'] = 63;
 	for (unsigned c = 0; c < 256; c++) {
-		run_char[c] = six[c] < 64;
 		url_char[c] = c > ' ' && c < 127 && !strchr("\"'`<>\\{}|^", (int) c);
 	}
 }
@@ -66,7 +63,7 @@ static size_t next_line(const char *text, size_t len, size_t line, size_t at)
 	}
 	for (size_t end = PV_MIN(len, to + 32); to < end && (text[to] == ' ' || text[to] == '\t'); to++)
 		;
-	return to < len && run_char[(uint8_t) text[to]] ? to : at;
+	return to < len && run_has(text[to]) ? to : at;
 }
 
 /* Steps through the characters of a run; `at` is the one looked at, and stays at the end. */
@@ -81,7 +78,7 @@ static bool walk_next(struct walk *w)
 		return false;
 	if (++w->at >= w->end)
 		return false;
-	if (!run_char[(uint8_t) w->text[w->at]]) {
+	if (!run_has(w->text[w->at])) {
 		size_t to = next_line(w->text, w->end, w->line, w->at);
 
 		if (to == w->at) {
@@ -93,15 +90,14 @@ static bool walk_next(struct walk *w)
 	return true;
 }
 
-static size_t run_end(const char *text, size_t len, size_t start)
+static size_t wrapped_end(const char *text, size_t len, size_t start)
 {
 	size_t at = start, line = start, limit = len - start > DECODE_MAX ? start + DECODE_MAX : len;
 
 	for (;;) {
 		size_t to;
 
-		while (at < limit && run_char[(uint8_t) text[at]])
-			at++;
+		at = run_end(text, limit, at);
 		to = next_line(text, limit, line, at);
 		if (to == at)
 			return at;
@@ -129,16 +125,51 @@ static bool quad(const char *p, unsigned char *out)
 static bool base64_readable(const char *p)
 {
 	for (int i = 0; i < PROBE / 3; i++) {
-		const uint8_t *q = (const uint8_t *) p + 4 * i;
 		unsigned char b[3];
 
-		/* The first bit of each byte is 0 in ASCII: that alone turns most of them down. */
-		if (six[q[0]] & 0x20 || six[q[1]] & 0x08 || six[q[2]] & 0x02)
-			return false;
 		if (!quad(p + 4 * i, b) || !readable(b[0]) || !readable(b[1]) || !readable(b[2]))
 			return false;
 	}
 	return true;
+}
+
+struct places { /* one bit each, from the least */
+	uint64_t low, high;
+};
+
+static struct places move_down(struct places v, unsigned n)
+{
+	return (struct places) { v.low >> n | v.high << (64 - n), v.high >> n };
+}
+
+static struct places both(struct places a, struct places b)
+{
+	return (struct places) { a.low & b.low, a.high & b.high };
+}
+
+/* One bit for each of the first 64 places of a run at which PROBE bytes below 128 may begin: the first bit of each decoded byte
+ * is one certain bit of the first, second and third character of four. That alone turns nearly all down. */
+static uint64_t ascii_places(const char *p, size_t n)
+{
+	struct places bit[3] = { { 0, 0 }, { 0, 0 }, { 0, 0 } }, three, all;
+
+	for (size_t i = 0; i < n && i < 80; i++) {
+		uint64_t v = ~(uint64_t) six[(uint8_t) p[i]], to = i % 64;
+		uint64_t first = (v >> 5 & 1) << to, second = (v >> 3 & 1) << to, third = (v >> 1 & 1) << to;
+
+		if (i < 64) {
+			bit[0].low |= first;
+			bit[1].low |= second;
+			bit[2].low |= third;
+		} else {
+			bit[0].high |= first;
+			bit[1].high |= second;
+			bit[2].high |= third;
+		}
+	}
+	three = both(bit[0], both(move_down(bit[1], 1), move_down(bit[2], 2)));
+	all = both(both(three, move_down(three, 4)), both(move_down(three, 8), move_down(three, 12)));
+	return all.low;
 }
 
 static bool hex_readable(const char *p)
@@ -163,35 +194,15 @@ static bool judge_run(const char *text, size_t start, size_t end, struct decode_
 				*ret = (struct decode_cand) { DECODE_HEX, { start + skip, n - skip } };
 				return true;
 			}
-	for (size_t at = 0; at < 64 && at + 16 <= n; at++)
-		if (base64_readable(text + start + at)) {
+	for (uint64_t places = ascii_places(text + start, n); places; places &= places - 1) {
+		size_t at = (size_t) __builtin_ctzll(places);
+
+		if (at + 16 <= n && base64_readable(text + start + at)) {
 			*ret = (struct decode_cand) { DECODE_BASE64, { start + at, n - at } };
 			return true;
 		}
+	}
 	return false;
-}
-
-/* Where in the 16 bytes at `p` the last one stands that is no run character, counted from 1; 0: there is none. */
-static inline unsigned last_other(const char *p)
-{
-#ifdef __x86_64__
-	const __m128i c = _mm_loadu_si128((const __m128i *) p), lower = _mm_or_si128(c, _mm_set1_epi8(0x20));
-	const __m128i letter = _mm_sub_epi8(lower, _mm_set1_epi8('a')), digit = _mm_sub_epi8(c, _mm_set1_epi8('/'));
-	__m128i in = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
-
-	in = _mm_or_si128(in, _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(10)), digit)); /* and the / before 0 */
-	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('+')));
-	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('-')));
-	in = _mm_or_si128(in, _mm_cmpeq_epi8(c, _mm_set1_epi8('_')));
-	unsigned other = ~(unsigned) _mm_movemask_epi8(in) & 0xffff;
-
-	return other ? 32 - (unsigned) __builtin_clz(other) : 0;
-#else
-	for (unsigned i = 16; i > 0; i--)
-		if (!run_char[(uint8_t) p[i - 1]])
-			return i;
-	return 0;
-#endif
 }
 
 /* Readable bytes in base64 make small letters and capitals in any 24 characters (once in 2,000 they do not); else it is
@@ -200,99 +211,27 @@ static bool may_be_encoded(const char *p)
 {
 	unsigned capitals = 0, small = 0, hex = 0;
 
-	for (unsigned i = 0; i < DECODE_MIN; i++) {
+	for (unsigned i = 0; i < RUN_MIN; i++) {
 		uint8_t c = (uint8_t) p[i], lower = c | 0x20;
 
 		capitals += (uint8_t) (c - 'A') < 26;
 		small += (uint8_t) (c - 'a') < 26;
 		hex += (uint8_t) (c - '0') < 10 || (uint8_t) (lower - 'a') < 6;
 	}
-	return (capitals && small) || hex >= DECODE_MIN - 1; /* a letter may be glued to the front */
+	return (capitals && small) || hex >= RUN_MIN - 1; /* a letter may be glued to the front */
 }
 
-#ifdef __x86_64__
-/* One bit for each of 32 bytes: a run character. */
-__attribute__((target("avx2"))) static inline uint64_t in_run(const char *p)
-{
-	const __m256i c = _mm256_loadu_si256((const __m256i *) p), lower = _mm256_or_si256(c, _mm256_set1_epi8(0x20));
-	const __m256i letter = _mm256_sub_epi8(lower, _mm256_set1_epi8('a')), digit = _mm256_sub_epi8(c, _mm256_set1_epi8('/'));
-	__m256i in = _mm256_cmpeq_epi8(_mm256_min_epu8(letter, _mm256_set1_epi8(25)), letter);
-
-	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(_mm256_min_epu8(digit, _mm256_set1_epi8(10)), digit));
-	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('+')));
-	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('-')));
-	in = _mm256_or_si256(in, _mm256_cmpeq_epi8(c, _mm256_set1_epi8('_')));
-	return (uint32_t) _mm256_movemask_epi8(in);
-}
-
-/* Goes on from `at` towards `limit` past blocks of 64 bytes in which no run of DECODE_MIN begins that lies in `len`. Blocks do not depend on
- * each other, so the processor works on several at once; steps from word to word do. */
-__attribute__((target("avx2"))) static size_t skip_words(const char *text, size_t len, size_t at, size_t limit)
-{
-	for (; at < limit && len - at >= 64 + 32; at += 64) {
-		uint64_t m = in_run(text + at) | in_run(text + at + 32) << 32, next = in_run(text + at + 64);
-		uint64_t two = m & (m >> 1 | next << 63), two_next = next & next >> 1;
-		uint64_t four = two & (two >> 2 | two_next << 62), four_next = two_next & two_next >> 2;
-		uint64_t eight = four & (four >> 4 | four_next << 60), eight_next = four_next & four_next >> 4;
-
-		/* Eight, eight and eight behind each other are 24. */
-		if (eight & (eight >> 8 | eight_next << 56) & (eight >> 16 | eight_next << 48))
-			break;
-	}
-	return at;
-}
-
-static bool has_avx2;
-
-__attribute__((constructor)) static void ask_processor(void)
-{
-	__builtin_cpu_init();
-	has_avx2 = __builtin_cpu_supports("avx2") != 0;
-}
-#endif
-
-static inline size_t skip(const char *text, size_t len, size_t at, size_t limit)
-{
-#ifdef __x86_64__
-	return has_avx2 ? skip_words(text, len, at, limit) : at;
-#else
-	(void) text, (void) len, (void) limit;
-	return at;
-#endif
-}
-
-_Static_assert(DECODE_MIN == 24, "next_run() looks at 16 bytes and 16 that overlap them by 8");
-
-/* The next run of DECODE_MIN characters. The end of where it would be is looked at first, so that words are skipped in
- * one step. */
+/* The next run that may be something encoded. */
 static bool next_run(const char *text, size_t len, size_t limit, size_t *at, struct decode_cand *ret)
 {
-	size_t floor = *at, looked = floor;
+	size_t floor = *at;
 
-	while (floor < limit && len - floor >= DECODE_MIN) {
-		unsigned other;
-
-		if (floor >= looked) { /* a block that holds a run is gone through in steps */
-			floor = skip(text, len, floor, limit);
-			looked = floor + 64;
-			if (floor >= limit || len - floor < DECODE_MIN)
-				break;
-		}
-		other = last_other(text + floor + 8);
-		if (other) {
-			floor += 8 + other;
-			continue;
-		}
-		other = last_other(text + floor);
-		if (other) {
-			floor += other;
-			continue;
-		}
+	while ((floor = run_next(text, len, floor, limit)) < limit) {
 		if (!may_be_encoded(text + floor)) {
 			floor += 8;
 			continue;
 		}
-		*at = run_end(text, len, floor);
+		*at = wrapped_end(text, len, floor);
 		if (judge_run(text, floor, *at, ret))
 			return true;
 		floor = PV_MAX(*at, floor + 1);
@@ -347,14 +286,14 @@ size_t decode_start(const char *text, size_t at)
 	size_t floor = at > DECODE_MAX ? at - DECODE_MAX : 0, start = at;
 
 	for (;;) {
-		while (start > floor && (run_char[(uint8_t) text[start - 1]] || url_char[(uint8_t) text[start - 1]]))
+		while (start > floor && (run_has(text[start - 1]) || url_char[(uint8_t) text[start - 1]]))
 			start--;
 		/* Over a line break only from one full line of a wrapped run to another. */
 		at = start;
 		while (at > floor && strchr(" \t\r\n", text[at - 1]) && text[at - 1])
 			at--;
-		if (at == start || at < floor + WRAP_MIN || !run_char[(uint8_t) text[at - WRAP_MIN]] ||
-		    !run_char[(uint8_t) text[at - 1]])
+		if (at == start || at < floor + WRAP_MIN || !run_has(text[at - WRAP_MIN]) ||
+		    !run_has(text[at - 1]))
 			return start;
 		start = at;
 	}
@@ -424,7 +363,7 @@ static void decode_url(const char *text, const struct decode_cand *c, struct pv_
 
 void decode_run(const char *text, const struct decode_cand *c, struct pv_buf *out)
 {
-	if (!c->outer.len || !(c->how == DECODE_URL || run_char[(uint8_t) text[c->outer.start]]))
+	if (!c->outer.len || !(c->how == DECODE_URL || run_has(text[c->outer.start])))
 		return;
 	if (c->how == DECODE_BASE64)
 		decode_base64(text, c, out);

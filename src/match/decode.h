@@ -8,7 +8,6 @@
 
 enum decode_how { DECODE_BASE64, DECODE_HEX, DECODE_URL };
 
-#define DECODE_MIN 24	       /* shorter runs hold no credential worth the time */
 #define DECODE_MAX (16u << 20) /* one candidate; the rest of a longer one is left out */
 
 struct decode_cand {

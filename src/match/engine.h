@@ -20,10 +20,19 @@ struct gates {
 	hs_database_t *all;	   /* both; NULL where one of them is */
 };
 
+struct run_gate {
+	const char *before; /* rule.h, `run` */
+	size_t len;
+	size_t rule;
+};
+
 struct match_set {
 	const struct rules *rs;
 	struct rules *own;		 /* the same, when they came with the set */
 	struct gates gates;
+	struct run_gate *run;
+	size_t n_runs;
+	bool run_after[256]; /* the last bytes of their words */
 	uint32_t reach_near, reach_far;
 	_Atomic(struct confirm *) *confirm; /* one for each rule */
 	void *map;			 /* the cache that `own` points into */

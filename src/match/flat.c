@@ -89,8 +89,8 @@ static void put_rule(struct pv_buf *out, const struct rule *r)
 					r->json_key, r->address, r->user };
 	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->doubt_low, r->caseless,
 				     r->reach, r->lead, r->check, r->random, r->from, r->when.has_uid, r->when.uid };
-	const struct rule_words *words[] = { &r->reference, &r->literal, &r->context, &r->unless, &r->when.program, &r->when.unit,
-					     &r->when.image };
+	const struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program,
+					     &r->when.unit, &r->when.image };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)
 		put_str(out, strings[i]);
@@ -104,8 +104,8 @@ static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 {
 	const char **strings[] = { &r->id, &r->family, &r->origin, &r->title, &r->opens, &r->remedy, &r->prefix, &r->match, &r->gate,
 				   &r->json_key, &r->address, &r->user };
-	struct rule_words *words[] = { &r->reference, &r->literal, &r->context, &r->unless, &r->when.program, &r->when.unit,
-				       &r->when.image };
+	struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program,
+				       &r->when.unit, &r->when.image };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)
 		*strings[i] = get_str(in);

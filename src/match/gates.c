@@ -51,7 +51,7 @@ static int compile_some(const struct rules *rs, unsigned which, hs_database_t **
 	for (size_t i = 0; i < rules_count(rs); i++) {
 		const struct rule *rule = rules_get(rs, i);
 
-		if (which & (rule->reach > RULE_REACH_NEAR ? FAR : NEAR))
+		if (!rule->run.n && (which & (rule->reach > RULE_REACH_NEAR ? FAR : NEAR)))
 			add(g, rule, i);
 	}
 	return compile(rs, g, ret, err);

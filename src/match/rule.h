@@ -48,6 +48,7 @@ struct rule {
 	const char *match;	/* PCRE2; the credential is the group named `secret`, or the whole match */
 	struct rule_words literal; /* every match contains one of them */
 	const char *gate;	/* what libhs looks for: a pattern that every match contains, or the same as match */
+	struct rule_words run;	/* instead of a gate: what stands before a run of RUN_MIN (runs.h) in every match; ? is any byte */
 	bool caseless;		/* of the gate */
 	uint32_t reach;		/* no match is longer, look-around and context included */
 	uint32_t lead;		/* a match begins at most this far before the end of what the gate finds */

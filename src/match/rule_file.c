@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "match/rules.h"
+#include "match/runs.h"
 #include "model/conf_yaml.h"
 #include "model/suggest.h"
 
@@ -237,6 +238,17 @@ static void read_gate(struct load *l, const struct yaml_node *n)
 			      l->literal.word[i]);
 }
 
+static void read_run(struct load *l, const struct yaml_node *n)
+{
+	l->rule->run = keep_words(l, n, "run", 16);
+	for (size_t i = 0; i < l->rule->run.n; i++) {
+		const char *word = l->rule->run.word[i];
+
+		if (word[strlen(word) - 1] == '?' || run_has(word[strlen(word) - 1]))
+			wrong(l, n, "`%s` may stand in a run itself; its last character is no letter, no digit, none of + / _ - ?", word);
+	}
+}
+
 static void read_doubt(struct load *l, const struct yaml_node *n)
 {
 	static const char *const words[] = { "drop", "low" };
@@ -375,7 +387,7 @@ static const struct key rule_keys[] = {
 	{ "literal", read_literal, false },
 	{ "after", read_after, false },
 	{ "match", read_match, true },
-	{ "gate", read_gate, false },
+	{ "gate", read_gate, false },		{ "run", read_run, false },
 	{ "nocase", read_nocase, false },
 	{ "prefix", read_prefix, false },
 	{ "password", read_password, false },
@@ -570,6 +582,8 @@ static void make_gate(struct load *l)
 	pv_autobuf re = PV_BUF_INIT;
 	const char *s;
 
+	if (l->rule->run.n)
+		return; /* read by match_scan() itself */
 	if (strcmp(l->gate, "literal") != 0) {
 		l->rule->gate = strcmp(l->gate, "match") == 0 ? l->rule->match : l->gate;
 		return;
@@ -595,6 +609,8 @@ static void finish_rule(struct load *l, const struct yaml_node *n)
 		wrong(l, n, "a rule for a secret says how it is revoked: add `remedy`");
 	if (!r->reach)
 		r->reach = RULE_REACH_NEAR;
+	if (r->run.n && r->reach > RULE_REACH_NEAR)
+		wrong(l, n, "a rule with `run` reaches at most %d bytes", RULE_REACH_NEAR);
 	if (l->match) {
 		(void) snprintf(where, sizeof(where), "%.90s:%u:%u", l->name, l->match->line, l->match->column);
 		s = rules_strn(l->rs, where, strlen(where));

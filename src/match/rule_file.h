@@ -24,6 +24,8 @@
  * becomes of a placeholder or of what is not random enough; `drop` unless said), `gate: match|literal|PATTERN` (what the
  * first pass looks for; `match` unless said; every match must contain a match of the gate), `nocase: yes` (literals in any
  * case); for logs `from`, `address`, `user`, `when`.
+ * `run: [WORDS]` in place of a gate, for a rule whose every match holds 24 characters or more of A-Za-z0-9+/_- directly behind one
+ * of the words (? is any byte): such runs are found without libhs, where a literal of two characters would open at every turn.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
  * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.

@@ -6,6 +6,7 @@
 #include "match/checksum.h"
 #include "match/engine.h"
 #include "match/random.h"
+#include "match/runs.h"
 
 #define SLICE	  (1u << 30) /* libhs counts in 32 bits */
 #define GLOB_MAX  512	     /* of a credential, for `unless` */
@@ -150,16 +151,15 @@ static void count_waste(struct scan *c, struct rule_state *st, uint32_t reach)
 	c->s->gave_up += !before && gives_up(c, st);
 }
 
-static int on_gate(unsigned id, unsigned long long unused, unsigned long long to, unsigned flags, void *user)
+/* Something that every match contains ends at `last`. */
+static int open_gate(struct scan *c, size_t id, size_t last)
 {
-	struct scan *c = user;
 	struct rule_state *st = &c->s->state[id];
 	const struct confirm *cf = confirm_of(c->set, id);
 	const struct rule *rule = rules_get(c->set->rs, id);
-	size_t last = c->base + (size_t) to, from = last > rule->lead ? last - rule->lead : 0;
+	size_t from = last > rule->lead ? last - rule->lead : 0;
 	bool any = false;
 
-	(void) unused, (void) flags;
 	if (!cf) {
 		c->result = -ENOMEM;
 		return 1;
@@ -178,6 +178,44 @@ static int on_gate(unsigned id, unsigned long long unused, unsigned long long to
 	if (!any)
 		count_waste(c, st, rule->reach);
 	return c->result != 0;
+}
+
+static int on_gate(unsigned id, unsigned long long unused, unsigned long long to, unsigned flags, void *user)
+{
+	struct scan *c = user;
+
+	(void) unused, (void) flags;
+	return open_gate(c, id, c->base + (size_t) to);
+}
+
+static bool stands_before(const struct run_gate *g, const char *text, size_t at)
+{
+	if (at < g->len)
+		return false;
+	for (size_t i = 0; i < g->len; i++)
+		if (g->before[i] != '?' && g->before[i] != text[at - g->len + i])
+			return false;
+	return true;
+}
+
+/* Rules whose gate is a run of characters, for the runs that begin in [from, to). */
+static int scan_runs(struct scan *c, size_t from, size_t to)
+{
+	const struct match_set *set = c->set;
+
+	if (!set->n_runs)
+		return 0;
+	while ((from = run_next(c->text, c->len, from, to)) < to) {
+		size_t start = from;
+
+		from = run_end(c->text, c->len, start + RUN_MIN);
+		if (!start || !set->run_after[(unsigned char) c->text[start - 1]])
+			continue;
+		for (size_t i = 0; i < set->n_runs; i++)
+			if (stands_before(&set->run[i], c->text, start) && open_gate(c, set->run[i].rule, start + RUN_MIN))
+				return c->result;
+	}
+	return 0;
 }
 
 static int scan_part(struct scan *c, const hs_database_t *db, uint32_t reach, size_t from, size_t to)
@@ -205,6 +243,9 @@ int match_scan(const struct match_set *set, struct match_scratch *s, const char 
 	int r;
 
 	s->scan++;
+	r = scan_runs(&c, 0, len);
+	if (r)
+		return r;
 	if (set->gates.all)
 		return scan_part(&c, set->gates.all, PV_MAX(set->reach_near, set->reach_far), 0, len);
 	r = scan_part(&c, set->gates.near, set->reach_near, 0, len);
@@ -212,17 +253,19 @@ int match_scan(const struct match_set *set, struct match_scratch *s, const char 
 }
 
 /* The changed parts, each widened by reach, those that then touch as one. */
-static int scan_windows(struct scan *c, const hs_database_t *db, uint32_t reach, const struct rule_span *changed, size_t n,
-			size_t *scanned)
+static int scan_windows(struct scan *c, const hs_database_t *db, uint32_t reach, bool runs, const struct rule_span *changed,
+			size_t n, size_t *scanned)
 {
-	for (size_t i = 0; db && i < n;) {
+	for (size_t i = 0; (db || runs) && i < n;) {
 		size_t from = changed[i].start > reach ? changed[i].start - reach : 0, to;
 		int r;
 
 		do
 			to = PV_MIN(c->len, changed[i].start + changed[i].len + reach);
 		while (++i < n && changed[i].start <= to + reach);
-		r = scan_part(c, db, reach, from, to);
+		r = runs ? scan_runs(c, from, to) : 0;
+		if (r == 0)
+			r = scan_part(c, db, reach, from, to);
 		if (r)
 			return r;
 		*scanned += to > from ? to - from : 0;
@@ -238,9 +281,9 @@ int match_scan_changed(const struct match_set *set, struct match_scratch *s, con
 	int r;
 
 	s->scan++;
-	r = scan_windows(&c, set->gates.near, set->reach_near, changed, n, &scanned);
+	r = scan_windows(&c, set->gates.near, set->reach_near, set->n_runs, changed, n, &scanned);
 	if (!r)
-		r = scan_windows(&c, set->gates.far, set->reach_far, changed, n, &far);
+		r = scan_windows(&c, set->gates.far, set->reach_far, false, changed, n, &far);
 	if (ret_scanned)
 		*ret_scanned = PV_MAX(scanned, far);
 	return r;

@@ -16,6 +16,7 @@ struct match_set *match_set_free(struct match_set *set)
 	for (size_t i = 0; set->confirm && i < rules_count(set->rs); i++)
 		confirm_free(atomic_load(&set->confirm[i]));
 	free(set->confirm);
+	free(set->run);
 	gates_done(&set->gates);
 	rules_free(set->own);
 	if (set->map)
@@ -24,13 +25,35 @@ struct match_set *match_set_free(struct match_set *set)
 	return NULL;
 }
 
+/* What is looked for before a run of characters, of all rules. */
+static int make_runs(struct match_set *set)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rules_count(set->rs); i++)
+		n += rules_get(set->rs, i)->run.n;
+	set->run = calloc(n + 1, sizeof(*set->run));
+	if (!set->run)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules_count(set->rs); i++) {
+		const struct rule_words *w = &rules_get(set->rs, i)->run;
+
+		for (size_t k = 0; k < w->n; k++) {
+			const char *word = w->word[k];
+
+			set->run[set->n_runs++] = (struct run_gate){ word, strlen(word), i };
+			set->run_after[(unsigned char) word[strlen(word) - 1]] = true;
+		}
+	}
+	return 0;
+}
+
 int match_set_make(const struct rules *rs, struct rules *own, const struct gates *gates, struct match_set **ret)
 {
 	struct match_set *set = calloc(1, sizeof(*set));
 	size_t n = rules_count(rs);
 
-	if (!set || !(set->confirm = calloc(n + 1, sizeof(*set->confirm)))) {
-		free(set);
+	if (!set) {
 		gates_done(&(struct gates){ gates->near, gates->far, gates->all });
 		rules_free(own);
 		return -ENOMEM;
@@ -38,6 +61,11 @@ int match_set_make(const struct rules *rs, struct rules *own, const struct gates
 	set->rs = rs;
 	set->own = own;
 	set->gates = *gates;
+	set->confirm = calloc(n + 1, sizeof(*set->confirm));
+	if (!set->confirm || make_runs(set) < 0) {
+		match_set_free(set);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++) {
 		uint32_t reach = rules_get(rs, i)->reach;
 

@@ -1,4 +1,5 @@
 /* Pattern sets: spans, windows, the cache, own values, decoders, check sums, randomness. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "match/decode.h"
 #include "match/random.h"
 #include "match/rule_file.h"
+#include "match/runs.h"
 #include "match/set.h"
 #include "match/values.h"
 
@@ -257,6 +259,53 @@ static void own_values(void **state)
 
 /* --- decoding --- */
 
+static size_t naive_run(const char *text, size_t len, size_t at, size_t limit)
+{
+	for (; at < limit && len - at >= RUN_MIN; at++) {
+		size_t n = 0;
+
+		while (n < RUN_MIN && run_has(text[at + n]))
+			n++;
+		if (n == RUN_MIN)
+			return at;
+	}
+	return limit;
+}
+
+/* Found in blocks as they are one by one, wherever a run and the search begin. */
+static void runs(void **state)
+{
+	static const char others[] = " .:=\"'\n\t\200\300@[`{,*";
+	unsigned seed = 7, found = 0;
+	char text[400];
+
+	(void) state;
+	for (int c = 0; c < 256; c++)
+		CHECK(run_has((char) c) == (c && (isalnum(c) || strchr("+/-_", c))), "%d", c);
+	for (int k = 0; k < 3000; k++) {
+		size_t len = (unsigned) rand_r(&seed) % sizeof(text), i = 0;
+
+		while (i < len) {
+			size_t n = (unsigned) rand_r(&seed) % 40;
+
+			for (; n && i < len; n--)
+				text[i++] = "aZ0+/-_m"[(unsigned) rand_r(&seed) % 8];
+			if (i < len)
+				text[i++] = others[(unsigned) rand_r(&seed) % (sizeof(others) - 1)];
+		}
+		for (size_t at = 0; at < len; at += 1 + (unsigned) rand_r(&seed) % 9) {
+			size_t limit = at + (unsigned) rand_r(&seed) % (len - at + 1), got = run_next(text, len, at, limit), end = at;
+
+			while (end < len && run_has(text[end]))
+				end++;
+			CHECK(run_end(text, len, at) == end, "end at %zu of %zu", at, len);
+			CHECK(PV_MIN(got, limit) == naive_run(text, len, at, limit), "%zu..%zu of %zu: %zu", at, limit, len, got);
+			found += got < limit;
+		}
+	}
+	CHECK(found > 1000, "only %u", found);
+}
+
 static void encoded(void **state)
 {
 	static const struct {
@@ -454,7 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spans),      cmocka_unit_test(ends_when_told), cmocka_unit_test(windows_miss_nothing),
 		cmocka_unit_test(made_up_is_low), cmocka_unit_test(randomness), cmocka_unit_test(own_values), cmocka_unit_test(hostile),
-		cmocka_unit_test(encoded),    cmocka_unit_test(wrapped),	cmocka_unit_test(cache),
+		cmocka_unit_test(runs),	      cmocka_unit_test(encoded),    cmocka_unit_test(wrapped),	cmocka_unit_test(cache),
 		cmocka_unit_test_teardown(cache_ends, remove_dir),
 	};
 

@@ -43,6 +43,13 @@ static const struct {
 	{ "check", HEAD RULE "    check: lun\n    examples: {yes: ['«to+k_abcdefgh»']}\n", "did you mean `luhn`" },
 	{ "short literal", HEAD "  - id: t.a\n    severity: low\n    literal: [a]\n    gate: literal\n    match: 'abc'\n    remedy: r\n"
 			    "    examples: {yes: ['«abc»']}\n", "f.yaml:10:11: the literal `a` would be found everywhere" },
+	{ "run in a run", HEAD RULE "    run: [tok_]\n    examples: {yes: ['«to+k_abcdefgh»']}\n", "f.yaml:12:10: `tok_` may stand in a run itself" },
+	{ "run that reaches far", HEAD RULE "    reach: 1000\n    run: [k.]\n    examples: {yes: ['«to+k_abcdefgh»']}\n",
+	  "a rule with `run` reaches at most 512" },
+	{ "run not in match", HEAD "  - id: t.a\n    severity: low\n    literal: [k.]\n    run: [k.]\n    match: 'k\\.[a-z]{23}'\n    remedy: r\n"
+			       "    examples: {yes: ['«k.+abcdefghijklmnopqrstuvw»']}\n", "t.a: the rule does not find this example" },
+	{ "run", HEAD "  - id: t.a\n    severity: low\n    literal: [k.]\n    run: ['?.']\n    match: 'k\\.[a-z]{24}'\n    remedy: r\n"
+		  "    examples: {yes: ['«k.+abcdefghijklmnopqrstuvwx»', 'x «k.+abcdefghijklmnopqrstuvwx» y']}\n", "" },
 	{ "short word", HEAD "  - id: t.a\n    severity: low\n    after: [ab]\n    match: 'abc'\n    remedy: r\n"
 			 "    examples: {yes: ['ab = «abc»']}\n", "`ab` is too short" },
 	/* found by trying */
