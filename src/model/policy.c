@@ -85,7 +85,7 @@ static bool logins_ok(const struct policy *p)
 	    p->login.within_us == 0 || p->login.ban_us == 0 || p->ban.max_us < p->login.ban_us || p->ban.raw > 1 ||
 	    p->ban.prefix6 < 56 || p->ban.prefix6 > 128 || p->ban.budget.us == 0)
 		return false;
-	if (p->logs.journal > 1 || p->logs.containers > 1 || p->logs.n_files > POLICY_LOGS)
+	if (p->logs.journal > 1 || p->logs.containers > 1 || p->logs.n_files > POLICY_LOGS || !path_ok(p->logs.syslog, true))
 		return false;
 	for (uint32_t i = 0; i < p->logs.n_files; i++)
 		if (!path_ok(p->logs.files[i].path, false) || !text_ok(p->logs.files[i].service, sizeof(p->logs.files[i].service), true))
@@ -128,7 +128,7 @@ int policy_check(const struct policy *p)
 	if (p->magic != POLICY_MAGIC || p->version != POLICY_VERSION || p->size != sizeof(*p) || p->observe > 1)
 		return -EBADMSG;
 	if (!path_ok(p->state_dir, false) || !path_ok(p->run_dir, false) || !path_ok(p->bpf_dir, false) ||
-	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) ||
+	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) || !path_ok(p->docker_root, false) ||
 	    !path_ok(p->podman_socket, true))
 		return -EBADMSG;
 	return signals_ok(p) && network_ok(p) && logins_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;

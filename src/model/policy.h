@@ -60,6 +60,7 @@ struct policy {
 	char bpf_dir[POLICY_PATH];	 /* default /sys/fs/bpf/pavise */
 	char cgroup_root[POLICY_PATH];	 /* default /sys/fs/cgroup; the v2 folder is found below it on hybrid */
 	char docker_socket[POLICY_PATH];
+	char docker_root[POLICY_PATH];	 /* default /var/lib/docker */
 	char podman_socket[POLICY_PATH]; /* default /run/podman/podman.sock */
 
 	struct {
@@ -102,6 +103,7 @@ struct policy {
 	struct {
 		uint8_t journal, containers, pad[2];
 		uint32_t n_files, n_ban, pad2;
+		char syslog[POLICY_PATH]; /* empty: no socket is made */
 		struct policy_log files[POLICY_LOGS];
 		char ban[POLICY_SERVICES][32]; /* services of documentation-only rules that may ban */
 	} logs;

@@ -71,6 +71,8 @@ static void test_check(void **state)
 	BREAKS(p.logs.n_files = 1);
 	BREAKS((p.logs.n_files = 1, strcpy(p.logs.files[0].path, "/a/../b")));
 	BREAKS(p.logs.journal = 2);
+	BREAKS(strcpy(p.logs.syslog, "log"));
+	BREAKS(p.docker_root[0] = '\0');
 	BREAKS(p.logs.n_ban = POLICY_SERVICES + 1);
 	BREAKS((p.logs.n_ban = 1, memset(p.logs.ban[0], 'a', sizeof(p.logs.ban[0]))));
 	BREAKS(p.ban.raw = 2);
