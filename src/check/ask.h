@@ -1,5 +1,5 @@
 /* ask.h - what the audit's reader, which may not connect or start anything, asks of the command that started it:
- * answers of the container engine and the configuration of sshd, both fixed requests. One datagram a question over a
+ * answers of the container engine, the configuration of sshd, the rules of the firewall, who holds a socket: fixed requests. One datagram a question over a
  * SOCK_SEQPACKET pair; the answer carries a descriptor with the raw text behind it. Pure layout, shared by both sides.
  */
 #ifndef PV_CHECK_ASK_H
@@ -7,14 +7,27 @@
 
 #include "base/buf.h"
 
-enum audit_op { AUDIT_API = 1, AUDIT_SSHD = 2 };
+enum audit_op { AUDIT_API = 1, AUDIT_SSHD = 2, AUDIT_FIREWALL = 3, AUDIT_OWNERS = 4 };
+
+/* Whose account of the firewall AUDIT_FIREWALL wants: fixed command lines, which only list. */
+enum firewall_source {
+	FIREWALL_IPTABLES,
+	FIREWALL_IP6TABLES,
+	FIREWALL_LEGACY, /* -ENOENT where no table of the old kind is in use */
+	FIREWALL_LEGACY6,
+	FIREWALL_NFT,
+	FIREWALL_NFT_TERSE, /* without the elements of sets */
+	FIREWALL_SOURCES
+};
 
 #define AUDIT_TEXT 160
 
 struct audit_ask {
 	uint32_t op;
 	uint32_t number; /* AUDIT_API: enum api_request, a reading one; engine in the upper half: 0 Docker, 1 Podman */
-	char text[AUDIT_TEXT]; /* AUDIT_API: the id; AUDIT_SSHD: what -C takes, or "" */
+			 /* AUDIT_FIREWALL: enum firewall_source */
+	char text[AUDIT_TEXT]; /* AUDIT_API: the id; AUDIT_SSHD: what -C takes, or ""; AUDIT_OWNERS: inodes of sockets with
+				  blanks between; the answer has a line for each found: inode, process id, its name */
 };
 
 struct audit_reply {

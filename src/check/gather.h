@@ -36,7 +36,8 @@ void gather_project(struct audit *a, const char *dir, const char *why);
 int check_projects(struct audit *a); /* file.*, git.dumps-sessions, backup.* */
 int check_units(struct audit *a);    /* unit.* */
 int check_sshd(struct audit *a);     /* ssh.* */
-int check_machine(struct audit *a);  /* host.*, upd.*, fw.listening */
+int check_machine(struct audit *a);  /* host.*, upd.*, mon.* */
+int check_firewall(struct audit *a); /* fw.*, host.panel-exposed, host.swarm-ports: after check_sshd() */
 
 /* A finding about the host, or about something on it: the caller fills the rest and calls gather_add(). */
 struct finding *gather_finding(enum id id, enum finding_verdict v, enum subject_kind kind, const char *name,

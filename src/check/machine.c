@@ -1,4 +1,4 @@
-/* host.*, fw.listening, upd.*, tls.acme-perm: what procfs and a few files say about the machine itself. */
+/* host.*, upd.*, mon.*, tls.acme-perm: what procfs and a few files say about the machine itself. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -111,15 +111,7 @@ static int docker_tcp(struct audit *a, const struct proc_net *net)
 	return gather_add(a, f, NULL);
 }
 
-/* --- ports --- */
-
-static bool ssh_port(const struct check_policy *p, unsigned port)
-{
-	for (size_t i = 0; i < p->n_ssh_ports; i++)
-		if (p->ssh_ports[i] == port)
-			return true;
-	return false;
-}
+/* --- addresses --- */
 
 static void addr_text(char *out, size_t size, const struct ip_addr *addr)
 {
@@ -127,204 +119,6 @@ static void addr_text(char *out, size_t size, const struct ip_addr *addr)
 
 	ip_format(&text, addr);
 	(void) text_copy(out, size, pv_buf_str(&text));
-}
-
-static int listening(struct audit *a, const struct proc_net *net)
-{
-	struct finding *f = host_finding(ID_FW_LISTENING);
-
-	if (!f)
-		return -ENOMEM;
-	for (size_t i = 0; i < net->n; i++) {
-		const struct proc_socket *s = &net->item[i];
-		char addr[64];
-
-		if (!s->listens || s->udp || proc_net_inner(&s->addr) || check_port_allowed(&a->policy, s->port) ||
-		    ssh_port(&a->policy, s->port))
-			continue;
-		addr_text(addr, sizeof(addr), &s->addr);
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "listens", NULL, 0, "%s port %u", addr, s->port);
-	}
-	if (net->error < 0 && f->verdict == FINDING_PASS)
-		finding_unknown(f, gather_reason(net->error));
-	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "bind it to 127.0.0.1, stop it, or add the port to policy.ports", "ss -tlnp");
-	return gather_add(a, f, NULL);
-}
-
-/* Panels, by the image that runs. */
-static const struct {
-	const char *image, *name;
-	unsigned port;
-} panels[] = {
-	{ "dokploy/dokploy", "Dokploy", 3000 },       { "coollabsio/coolify", "Coolify", 8080 },
-	{ "coollabsio/coolify", "Coolify", 8000 },    { "portainer/portainer", "Portainer", 9000 },
-	{ "portainer/portainer", "Portainer", 9443 }, { "traefik", "Traefik's dashboard", 8080 },
-};
-
-static bool image_is(const char *image, const char *want)
-{
-	const char *at = image ? strstr(image, want) : NULL;
-	size_t n = strlen(want);
-
-	return at && (at == image || at[-1] == '/') && (at[n] == '\0' || strchr(":@-", at[n]));
-}
-
-static void panel_of(const struct ctr *c, struct finding *f, bool *any)
-{
-	for (size_t i = 0; i < N_ELEMENTS(panels); i++) {
-		if (!image_is(c->image.text, panels[i].image))
-			continue;
-		*any = true;
-		if (c->gap[CTR_PORTS].reason && f->verdict == FINDING_PASS)
-			finding_unknown(f, c->gap[CTR_PORTS].reason);
-		for (size_t k = 0; k < c->n_ports; k++) {
-			const struct ctr_port *p = &c->port[k];
-
-			if (p->container != panels[i].port || strncmp(p->address, "127.", 4) == 0 ||
-			    strcmp(p->address, "::1") == 0)
-				continue;
-			f->verdict = FINDING_FAIL;
-			finding_evidence(f, panels[i].name, NULL, 0, "%s publishes port %u on every address", c->name,
-					 p->first);
-			if (!f->command && c->kind == SUBJECT_SERVICE && c->engine_name) {
-				pv_autobuf cmd = PV_BUF_INIT;
-
-				pv_buf_printf(&cmd, "docker service update --publish-rm published=%u,target=%u ",
-					      p->first, p->container);
-				remedy_word(&cmd, c->engine_name);
-				finding_remedy(f, "then reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER",
-					       pv_buf_str(&cmd));
-			}
-		}
-		if (strcmp(c->net.text ? c->net.text : "", "host") == 0) {
-			f->verdict = FINDING_FAIL;
-			finding_evidence(f, panels[i].name, NULL, 0, "%s uses the host's network", c->name);
-		}
-	}
-}
-
-static int panel(struct audit *a)
-{
-	struct finding *f = host_finding(ID_HOST_PANEL_EXPOSED);
-	bool any = false;
-
-	if (!f)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->containers.n; i++)
-		panel_of(a->containers.item[i], f, &any);
-	if (!any)
-		f->verdict = FINDING_NOT_APPLICABLE;
-	if (f->verdict == FINDING_FAIL && !f->remedy)
-		finding_remedy(f,
-			       "publish it on 127.0.0.1 only, and reach it through a tunnel: ssh -L "
-			       "3000:127.0.0.1:3000 SERVER",
-			       NULL);
-	return gather_add(a, f, NULL);
-}
-
-/* --- Swarm --- */
-
-enum wall { WALL_NONE, WALL_DENIES, WALL_UNKNOWN };
-
-/* What ufw's own files say; of other firewalls only that there is one. */
-static enum wall firewall(struct audit *a, struct pv_buf *rules)
-{
-	static const char *const others[] = { "/etc/nftables.conf", "/etc/firewalld", "/etc/iptables/rules.v4",
-					      "/etc/sysconfig/iptables" };
-	pv_autobuf conf = PV_BUF_INIT, defaults = PV_BUF_INIT;
-
-	if (hostfs_read(&a->fs, "/etc/ufw/ufw.conf", 65536, &conf) == 0 && strstr(pv_buf_str(&conf), "\nENABLED=yes")) {
-		(void) hostfs_read(&a->fs, "/etc/default/ufw", 65536, &defaults);
-		(void) hostfs_read(&a->fs, "/etc/ufw/user.rules", 1 << 20, rules);
-		return strstr(pv_buf_str(&defaults), "DEFAULT_INPUT_POLICY=\"ACCEPT\"") ? WALL_NONE : WALL_DENIES;
-	}
-	for (size_t i = 0; i < N_ELEMENTS(others); i++)
-		if (file_there(a, others[i]))
-			return WALL_UNKNOWN;
-	return WALL_NONE;
-}
-
-/* `### tuple ### allow tcp 2377 0.0.0.0/0 any 0.0.0.0/0 in` */
-static bool ufw_opens(const char *rules, unsigned port)
-{
-	char want[48];
-
-	for (unsigned k = 0; k < 3; k++) {
-		(void) snprintf(want, sizeof(want), "tuple ### allow %s %u 0.0.0.0/0 any 0.0.0.0/0",
-				k == 0   ? "any"
-				: k == 1 ? "tcp"
-					 : "udp",
-				port);
-		if (strstr(rules, want))
-			return true;
-	}
-	return false;
-}
-
-static int swarm_ports(struct audit *a)
-{
-	static const unsigned ports[] = { 2377, 7946, 4789 };
-	struct finding *f = host_finding(ID_HOST_SWARM_PORTS);
-	pv_autobuf rules = PV_BUF_INIT;
-	enum wall wall = firewall(a, &rules);
-
-	if (!f)
-		return -ENOMEM;
-	if (!a->policy.host_known && a->containers.n) {
-		finding_unknown(f, REASON_ABSENT);
-	} else if (!a->policy.swarm) {
-		f->verdict = FINDING_NOT_APPLICABLE;
-	} else if (wall == WALL_NONE) {
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "firewall", NULL, 0, "none is set up on this host");
-	} else if (wall == WALL_UNKNOWN) {
-		finding_unknown(f, REASON_UNSUPPORTED);
-		finding_evidence(f, "firewall", NULL, 0, "there is one whose rules are not read yet");
-	}
-	for (size_t i = 0; i < N_ELEMENTS(ports) && a->policy.swarm && wall == WALL_DENIES; i++)
-		if (ufw_opens(pv_buf_str(&rules), ports[i])) {
-			f->verdict = FINDING_FAIL;
-			finding_evidence(f, "ufw lets everybody in", "/etc/ufw/user.rules", 0, "%u", ports[i]);
-		}
-	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f,
-			       "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and "
-			       "4789/udp",
-			       "ufw default deny incoming && ufw allow OpenSSH && ufw allow from NODE to any port "
-			       "2377,7946 proto tcp && "
-			       "ufw allow from NODE to any port 7946,4789 proto udp && ufw enable");
-	return gather_add(a, f, NULL);
-}
-
-/* The host's own firewall, as it is set up to come back after a restart. One of the provider cannot be seen from here.
- */
-static int default_deny(struct audit *a)
-{
-	struct finding *f = host_finding(ID_FW_ACTIVE_DEFAULT_DENY);
-	pv_autobuf rules = PV_BUF_INIT;
-	enum wall wall = firewall(a, &rules);
-
-	if (!f)
-		return -ENOMEM;
-	if (!file_there(a, "/etc")) {
-		finding_unknown(f, REASON_ABSENT);
-	} else if (wall == WALL_UNKNOWN) {
-		finding_unknown(f, REASON_UNSUPPORTED);
-		finding_evidence(f, "firewall", NULL, 0, "there is one whose rules are not read yet");
-	} else if (wall == WALL_NONE) {
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "firewall", NULL, 0, "%s",
-				 file_there(a, "/etc/ufw/ufw.conf") ? "ufw is off, or lets everything in"
-								    : "none is set up on this host");
-		finding_remedy(f,
-			       "let in SSH and the web, and nothing else; published container ports go past it: bind "
-			       "them to 127.0.0.1",
-			       "apt install ufw && ufw default deny incoming && ufw allow OpenSSH && ufw allow "
-			       "80,443/tcp && ufw enable");
-	}
-	return gather_add(a, f, NULL);
 }
 
 /* --- who watches --- */
@@ -540,14 +334,6 @@ int check_machine(struct audit *a)
 	r = on[ID_HOST_DOCKER_SOCK_PERM] ? docker_sock(a) : 0;
 	if (r == 0 && on[ID_HOST_DOCKER_TCP])
 		r = docker_tcp(a, &net);
-	if (r == 0 && on[ID_FW_LISTENING])
-		r = listening(a, &net);
-	if (r == 0 && on[ID_HOST_PANEL_EXPOSED])
-		r = panel(a);
-	if (r == 0 && on[ID_HOST_SWARM_PORTS])
-		r = swarm_ports(a);
-	if (r == 0 && on[ID_FW_ACTIVE_DEFAULT_DENY])
-		r = default_deny(a);
 	if (r == 0 && on[ID_MON_TIMER_ACTIVE])
 		r = monitored(a);
 	if (r == 0 && on[ID_HOST_MINER_CONNECTION])

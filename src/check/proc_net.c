@@ -56,6 +56,22 @@ static const char *endpoint(const char *s, const char *end, struct ip_addr *addr
 	return s + n + 5;
 }
 
+/* The sixth word behind the state: queues, timer, retransmissions, user, timeout, inode. */
+static uint64_t inode_of(const char *s, const char *end)
+{
+	uint64_t inode = 0;
+
+	for (unsigned word = 0; word < 6; word++) {
+		while (s < end && *s != ' ')
+			s++;
+		while (s < end && *s == ' ')
+			s++;
+	}
+	for (; s < end && *s >= '0' && *s <= '9' && inode < UINT64_MAX / 16; s++)
+		inode = inode * 10 + (uint64_t) (*s - '0');
+	return inode;
+}
+
 static bool parse_line(const char *s, const char *end, struct proc_socket *out)
 {
 	const char *colon = memchr(s, ':', (size_t) (end - s));
@@ -67,6 +83,7 @@ static bool parse_line(const char *s, const char *end, struct proc_socket *out)
 		return false;
 	out->listens = out->udp ? state == 7 : state == 10; /* an unconnected datagram socket is TCP_CLOSE */
 	out->connected = !out->udp && (state == 1 || state == 2);
+	out->inode = inode_of(s + 1, end);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 struct proc_socket {
 	struct ip_addr addr, peer;
 	uint16_t port, peer_port;
+	uint64_t inode; /* 0: not known, or the kernel's own (VXLAN, WireGuard) */
 	bool udp, listens, connected; /* connected: established, or asking for it */
 };
 

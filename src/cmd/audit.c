@@ -1,26 +1,19 @@
-/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions:
- * the container engine's reading requests, and sshd's own account of its configuration. Nothing of the answers is read
- * here. */
+/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions
+ * (audit_serve.c). */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
-#include "base/fdpass.h"
-#include "check/ask.h"
+#include "cmd/audit_serve.h"
 #include "cmd/cmd.h"
-#include "engine_api/request.h"
 
-#define ARGS_MAX   96
-#define PATHS_MAX  16
-#define ANSWER_CAP (17u << 20)
+#define ARGS_MAX  96
+#define PATHS_MAX 16
 
 struct start { /* of the child */
 	const char *argv[ARGS_MAX];
@@ -39,128 +32,6 @@ static void add(struct start *s, const char *name, const char *value)
 	s->argv[s->n++] = name;
 	if (value)
 		s->argv[s->n++] = value;
-}
-
-/* --- its questions --- */
-
-static int engine_connect(const char *path)
-{
-	const struct timeval patience = { .tv_sec = 10 };
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	pv_autoclose int fd = -1;
-
-	if (!path || !*path || strlen(path) >= sizeof(at.sun_path))
-		return -ENOENT;
-	memcpy(at.sun_path, path, strlen(path) + 1);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
-	    connect(fd, (struct sockaddr *) &at, sizeof(at)) < 0)
-		return -errno;
-	return pv_steal_fd(&fd);
-}
-
-/* Everything behind `from` into a file in memory, as it comes. */
-static int pour(int from, int to)
-{
-	char chunk[65536];
-	size_t total = 0;
-
-	for (;;) {
-		ssize_t n = read(from, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (n == 0)
-			return lseek(to, 0, SEEK_SET) < 0 ? -errno : 0;
-		total += (size_t) n;
-		if (total > ANSWER_CAP)
-			return -EFBIG;
-		if (write(to, chunk, (size_t) n) != n)
-			return -ENOSPC;
-	}
-}
-
-static int answer_api(const struct start *s, const struct audit_ask *q, int to)
-{
-	const struct api_template *t = api_template((enum api_request)(q->number & 0xffff));
-	pv_autobuf request = PV_BUF_INIT;
-	pv_autoclose int fd = -1;
-	int r;
-
-	if (!t || t->acts || !t->cap || q->number >> 16 >= N_ELEMENTS(s->sockets))
-		return -EPERM; /* it reads; nothing else is ever sent for it */
-	r = api_request_format(&request, (enum api_request)(q->number & 0xffff), q->text, 0);
-	if (r < 0)
-		return r;
-	fd = engine_connect(s->sockets[q->number >> 16]);
-	if (fd < 0)
-		return fd;
-	if (send(fd, pv_buf_str(&request), request.len, MSG_NOSIGNAL) != (ssize_t) request.len)
-		return -EPIPE;
-	return pour(fd, to);
-}
-
-/* "user=root,host=x,addr=203.0.113.1" of plain characters only. */
-static bool criteria_fine(const char *s)
-{
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:=_-") == strlen(s) &&
-	       *s != '-';
-}
-
-static int answer_sshd(const struct audit_ask *q, int to)
-{
-	static const char *const places[] = { "/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd" };
-	const char *argv[6] = { NULL, "-T" };
-	pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT;
-	int r;
-
-	for (size_t i = 0; i < N_ELEMENTS(places) && !argv[0]; i++)
-		argv[0] = access(places[i], X_OK) == 0 ? places[i] : NULL;
-	if (!argv[0])
-		return -ENOENT;
-	if (geteuid() != 0)
-		return -EPERM; /* it wants to read the host keys */
-	if (*q->text) {
-		if (!criteria_fine(q->text))
-			return -EINVAL;
-		argv[2] = "-C";
-		argv[3] = q->text;
-	}
-	r = child_run(argv, &(struct child_io){ .fd3 = -1, .out = &out, .err = &err });
-	if (r != 0)
-		return r < 0 ? r : -ECHILD;
-	if (write(to, pv_buf_str(&out), out.len) != (ssize_t) out.len || lseek(to, 0, SEEK_SET) < 0)
-		return -ENOSPC;
-	return 0;
-}
-
-static void serve(const struct start *s, int sock)
-{
-	struct audit_ask q;
-	ssize_t n;
-
-	while ((n = fdpass_recv(sock, &q, sizeof(q), NULL, NULL)) != 0) {
-		pv_autoclose int fd = memfd_create("answer", MFD_CLOEXEC);
-		struct audit_reply reply = { .result = -EINVAL };
-
-		if (n == -EINTR)
-			continue;
-		if (n != sizeof(q)) /* not one of ours: it gets no answer any more */
-			return;
-		if (fd < 0)
-			reply.result = -errno;
-		else if (!memchr(q.text, '\0', sizeof(q.text)))
-			reply.result = -EINVAL;
-		else if (q.op == AUDIT_API)
-			reply.result = answer_api(s, &q, fd);
-		else if (q.op == AUDIT_SSHD)
-			reply.result = answer_sshd(&q, fd);
-		if (fdpass_send(sock, &reply, sizeof(reply), &fd, reply.result == 0 ? 1 : 0) < 0)
-			return;
-	}
 }
 
 /* --- what it is given --- */
@@ -329,7 +200,7 @@ static int run(struct start *s)
 		in_child(s, pair[1]);
 	(void) close(pair[1]);
 	if (pid > 0)
-		serve(s, pair[0]);
+		audit_serve(s->sockets, pair[0]);
 	(void) close(pair[0]); /* a child that still wants something ends now */
 	if (pid < 0)
 		return -EAGAIN;

@@ -72,7 +72,7 @@ static int make_pipe(struct pv_buf *to, int *ret_read, int *ret_write)
 
 	if (!to)
 		return 0;
-	to->cap = COLLECT_MAX;
+	to->cap = to->cap ? to->cap : COLLECT_MAX;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -errno;
 	/* Above what a child is given by number, so that dup2() to 3 never hits one of them. */

@@ -75,7 +75,7 @@ struct words_style cmd_style(const struct cmd *c);
 /* --- child.c: programs beside the command (build folder) or in /usr/lib/pavise --- */
 int child_path(const struct cmd *c, const char *name, char *out, size_t size); /* 0 or -ENOENT */
 /* Runs it and waits; no shell, standard input /dev/null. `fd3` (or -1) is passed as descriptor 3, the descriptors of
- * `keep` as they are. `out`, `err` (NULL: inherited) collect at most 1 MiB each. Returns the exit status (128 + signal),
+ * `keep` as they are. `out`, `err` (NULL: inherited) collect at most 1 MiB each, or their own cap. Returns the exit status (128 + signal),
  * or -errno. */
 struct child_io {
 	int fd3;

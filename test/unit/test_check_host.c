@@ -363,9 +363,9 @@ static const struct {
 #define NONE { "/engine/list.json", "[]", 0 }
 	{ ID_HOST_SWARM_PORTS, { NONE, INFO("inactive") }, NULL, N },
 	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active") }, NULL, F },
-	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "### tuple ### allow tcp 2377 0.0.0.0/0 any 0.0.0.0/0 in\n", 0 } }, NULL, F },
-	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n", 0 } }, NULL, P },
-	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "### tuple ### allow tcp 2377 0.0.0.0/0 any 10.0.0.2 in\n", 0 } }, NULL, P },
+	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 2377 -j ACCEPT\n", 0 } }, NULL, F },
+	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n", 0 } }, NULL, P },
+	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 2377 -s 10.0.0.2 -j ACCEPT\n", 0 } }, NULL, P },
 	{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), { "/etc/nftables.conf", "x", 0 } }, NULL, U },
 };
 
@@ -386,6 +386,7 @@ static int verdict_on(enum id id, bool with_project)
 	assert_int_equal(check_units(a), 0);
 	assert_int_equal(check_sshd(a), 0);
 	assert_int_equal(check_projects(a), 0);
+	assert_int_equal(check_firewall(a), 0);
 	assert_int_equal(check_machine(a), 0);
 	finding_list_sort(&a->out);
 	for (size_t i = 0; i < a->out.n && v < 0; i++)
