@@ -27,6 +27,7 @@ static void drop_peer(struct broker *b)
 {
 	b->peer_fd = pv_close(b->peer_fd);
 	relays_drop(b->relays);
+	log_files_done(&b->logs);
 	for (size_t i = 0; i < BROKER_JOBS; i++)
 		b->jobs[i].seq = 0;
 }
@@ -92,6 +93,7 @@ static void new_policy(struct broker *b, int fd)
 		r = kernel_policy(b->kernel, p);
 		policy_unmap(b->policy);
 		b->requests.policy = b->policy = p;
+		log_files_forget(&b->logs);
 	}
 	if (r < 0)
 		(void) log_error_errno(r, "cannot put the new policy in force");

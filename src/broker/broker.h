@@ -10,6 +10,7 @@
 
 #include "broker/cgroups.h"
 #include "broker/kernel.h"
+#include "broker/log_files.h"
 #include "broker/relay.h"
 #include "broker/requests.h"
 
@@ -26,6 +27,7 @@ struct broker {
 	struct cgroups cgroups;
 	struct requests requests;
 	struct relays *relays;
+	struct log_files logs;
 	uint64_t check_us, addresses_us; /* when due */
 	uint64_t degraded;		 /* as last told, or as found at start */
 	uint64_t off_told;		 /* off_until_ns in the news; root may have switched past the engine */

@@ -198,6 +198,64 @@ static int op_off(void *ctx, uint64_t until_ns)
 	return kernel_off(b->kernel, until_ns);
 }
 
+static int op_log_watch(void *ctx, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = log_files_watch(&b->logs, &ret->fds[0]);
+
+	ret->n_fds = r == 0;
+	return r;
+}
+
+static int op_log_list(void *ctx, uint32_t place, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = log_files_list(&b->logs, b->policy, place, &ret->fds[0], &ret->rep.value, &ret->rep.value2);
+
+	ret->n_fds = r == 0;
+	ret->give = true;
+	return r;
+}
+
+static int give_log(int r, const struct log_file *file, struct broker_answer *ret)
+{
+	if (r < 0)
+		return r;
+	ret->fds[0] = file->fd;
+	ret->n_fds = 1;
+	ret->give = true;
+	ret->rep.value = file->watch;
+	return 0;
+}
+
+static int op_log_open(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	struct log_file file;
+	int r = log_files_open(&b->logs, b->policy, place, position, number, which, &file);
+
+	return give_log(r, &file, ret);
+}
+
+static int op_log_container(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	struct log_file file;
+	int r = log_files_container(&b->logs, b->policy, id, (enum log_driver) driver, which, &file);
+
+	return give_log(r, &file, ret);
+}
+
+static int op_log_syslog(void *ctx, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = log_files_syslog(b->policy, &ret->fds[0]);
+
+	ret->n_fds = r == 0;
+	ret->give = true;
+	return r;
+}
+
 static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 {
 	struct broker *b = ctx;
@@ -215,4 +273,6 @@ const struct broker_ops broker_operations = {
 	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
 	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
 	.netname = op_netname, .internal = op_internal, .off = op_off, .state = op_state,
+	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
+	.log_syslog = op_log_syslog,
 };

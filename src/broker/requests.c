@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "bpf/event.h"
+#include "model/log_places.h"
 
 /* The fields a request may carry. What it may not must be zero: a request that says more than it means was not written
  * by our engine. */
@@ -249,6 +250,55 @@ static int handle_state(struct requests *r, const struct broker_req *req, const 
 	return 0;
 }
 
+static int handle_log_watch(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			    struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->log_watch(r->ctx, ret);
+}
+
+static bool is_place(const struct requests *r, uint32_t place)
+{
+	return place < log_places(r->policy) && (log_place(r->policy, place).kind != PLACE_JOURNAL || r->policy->logs.journal);
+}
+
+static int handle_log_list(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			   struct broker_answer *ret)
+{
+	(void) cg;
+	if (req->arg > UINT32_MAX || !is_place(r, (uint32_t) req->arg))
+		return -EINVAL;
+	return r->ops->log_list(r->ctx, (uint32_t) req->arg, ret);
+}
+
+static int handle_log_open(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			   struct broker_answer *ret)
+{
+	(void) cg;
+	if (!is_place(r, (uint32_t) req->arg))
+		return -EINVAL;
+	return r->ops->log_open(r->ctx, (uint32_t) req->arg, (uint32_t) (req->arg >> 32), (uint32_t) req->arg2,
+				(uint32_t) (req->arg2 >> 32), ret);
+}
+
+static int handle_log_container(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+				struct broker_answer *ret)
+{
+	(void) cg;
+	if (!r->policy->logs.containers || !api_id_valid(API_ID_CONTAINER, req->id) || req->arg >= LOG_DRIVERS || req->arg2 > UINT32_MAX)
+		return -EINVAL;
+	return r->ops->log_container(r->ctx, req->id, (uint32_t) req->arg, (uint32_t) req->arg2, ret);
+}
+
+static int handle_log_syslog(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			     struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->policy->logs.syslog[0] ? r->ops->log_syslog(r->ctx, ret) : -ENOENT;
+}
+
 static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_HELLO] = { "hello", 0, false, NULL, NULL, handle_hello },
 	[BROKER_API] = { "api", F_CGROUP | F_ARG | F_ARG2 | F_ID, false, check_api, api_counts, handle_api },
@@ -261,6 +311,11 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_INTERNAL] = { "internal network", F_ARG | F_ADDR | F_PREFIX, false, check_flag, NULL, handle_internal },
 	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
 	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
+	[BROKER_LOG_WATCH] = { "log watch", 0, false, NULL, NULL, handle_log_watch },
+	[BROKER_LOG_LIST] = { "log list", F_ARG, false, NULL, NULL, handle_log_list },
+	[BROKER_LOG_OPEN] = { "log", F_ARG | F_ARG2, false, NULL, NULL, handle_log_open },
+	[BROKER_LOG_CONTAINER] = { "container log", F_ARG | F_ARG2 | F_ID, false, NULL, NULL, handle_log_container },
+	[BROKER_LOG_SYSLOG] = { "syslog socket", 0, false, NULL, NULL, handle_log_syslog },
 };
 
 const char *requests_name(uint32_t op)

@@ -38,6 +38,11 @@ struct broker_ops {
 	int (*netname)(void *ctx, uint64_t cgroup, const char *name, bool add);
 	int (*internal)(void *ctx, const struct ip_prefix *net, bool add);
 	int (*off)(void *ctx, uint64_t until_ns);
+	int (*log_watch)(void *ctx, struct broker_answer *ret);
+	int (*log_list)(void *ctx, uint32_t place, struct broker_answer *ret);
+	int (*log_open)(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret);
+	int (*log_container)(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret);
+	int (*log_syslog)(void *ctx, struct broker_answer *ret);
 	void (*state)(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until);
 };
 

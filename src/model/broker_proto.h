@@ -42,6 +42,22 @@ enum broker_op { /* numbers are never reused */
 	BROKER_OFF = 10,
 	/* -> value: bits of BROKER_DEGRADED_*, value2: off_until_ns */
 	BROKER_STATE = 11,
+	/* -> one descriptor: inotify(7), not blocking. Watches on the files that are handed over from here on, and on the folders
+	 * in which such files may appear, are added by the broker (the engine may not read what it wants to be told of). */
+	BROKER_LOG_WATCH = 12,
+	/* arg: a place (model/log_places.h). -> one descriptor: memfd with the paths of the regular files there, sorted, each
+	 * with its NUL; value: number of this list; value2: how many more there are. Only the last list of a place is kept. */
+	BROKER_LOG_LIST = 13,
+	/* arg: place and, in the upper half, position in its list; arg2: number of the list and, in the upper half, which file:
+	 * 0 itself, n the nth newest file beside it whose name begins as its own (rotated ones). -> one descriptor, reading,
+	 * not blocking; value: its inotify watch (UINT64_MAX: none). Opened as broker/logs.h says. -ESTALE: another list is in
+	 * force; -ENOENT; -ELOOP a link in a folder that others can write; -EPERM not a regular file, or with several names. */
+	BROKER_LOG_OPEN = 14,
+	/* id: 64 hex digits of a container; arg: enum log_driver (model/log_places.h); arg2: which file, as above without the
+	 * shift. -> as BROKER_LOG_OPEN: a log below docker.root. */
+	BROKER_LOG_CONTAINER = 15,
+	/* -> one descriptor: the datagram socket logs.syslog, bound, not blocking, with SO_PASSCRED. -ENOENT: none is configured. */
+	BROKER_LOG_SYSLOG = 16,
 	BROKER_N_OPS
 };
 

@@ -133,6 +133,44 @@ static int fake_off(void *ctx, uint64_t until_ns)
 	return fake_reach(ctx, "off");
 }
 
+static int fake_log_watch(void *ctx, struct broker_answer *ret)
+{
+	(void) ret;
+	return fake_reach(ctx, "log watch");
+}
+
+static int fake_log_list(void *ctx, uint32_t place, struct broker_answer *ret)
+{
+	(void) ret;
+	((struct fake *) ctx)->flags = place;
+	return fake_reach(ctx, "log list");
+}
+
+static int fake_log_open(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret)
+{
+	(void) position;
+	(void) number;
+	(void) which;
+	(void) ret;
+	((struct fake *) ctx)->flags = place;
+	return fake_reach(ctx, "log");
+}
+
+static int fake_log_container(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret)
+{
+	(void) which;
+	(void) ret;
+	if (!api_id_valid(API_ID_CONTAINER, id) || driver > 1)
+		abort();
+	return fake_reach(ctx, "container log");
+}
+
+static int fake_log_syslog(void *ctx, struct broker_answer *ret)
+{
+	(void) ret;
+	return fake_reach(ctx, "syslog socket");
+}
+
 static void fake_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 {
 	*ret_degraded = 5;
@@ -144,6 +182,8 @@ static const struct broker_ops fake_ops = {
 	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
 	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
 	.netname = fake_netname, .internal = fake_internal, .off = fake_off, .state = fake_state,
+	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
+	.log_syslog = fake_log_syslog,
 };
 
 #endif
