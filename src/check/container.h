@@ -94,6 +94,8 @@ struct ctr {
 	enum subject_kind kind;
 	const char *name;              /* shop/web, as findings name it */
 	const char *engine_name;       /* what `docker` takes: container or service name; NULL: none */
+	const char *id;		       /* of a container, 64 hex digits; NULL: none */
+	unsigned engine;	       /* 0 Docker, 1 Podman */
 	const char *project, *service; /* of Compose; NULL: none */
 	const char *dir;               /* folder of the project; NULL: not known */
 	const char *path;              /* file it was read from; NULL: none */

@@ -234,6 +234,8 @@ static int one_container(struct audit *a, unsigned engine, struct services *seen
 		return r;
 	if (r < 0)
 		return lost(a, arena_ndup(&a->arena, id, 12), r, "the engine's answer about it");
+	c->id = arena_dup(&a->arena, id);
+	c->engine = engine;
 	keep(a, c);
 	return 0;
 }

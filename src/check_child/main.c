@@ -8,9 +8,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "check/ask.h"
+#include "check/fix.h"
 #include "check/gather.h"
 #include "check/read_compose.h"
 #include "check_child/screen.h"
@@ -29,7 +32,7 @@ struct args {
 	const char *facts, *format, *only, *skip, *target, *ignore;
 	enum severity fail_on;
 	int sock, baseline;
-	bool all, quiet;
+	bool all, quiet, plan;
 	struct words_style style;
 };
 
@@ -90,6 +93,8 @@ static int read_args(struct args *a, int argc, char **argv)
 			a->quiet = true;
 		else if (strcmp(argv[i], "--colour") == 0)
 			a->style.colour = true;
+		else if (strcmp(argv[i], "--plan") == 0)
+			a->plan = true;
 		else if (i + 1 >= argc || set_value(a, argv[i], argv[i + 1]) < 0)
 			return -EINVAL;
 		else
@@ -350,6 +355,15 @@ static int report(const struct audit *a, const struct args *args, size_t accepte
 	return e == 0 && fflush(stdout) != 0 ? -EIO : e;
 }
 
+/* --- what could be done about it: told to the command, which does it --- */
+
+static int emit(void *user, const struct audit_step *s)
+{
+	const struct args *args = user;
+
+	return fdpass_send(args->sock, s, sizeof(*s), NULL, 0);
+}
+
 static int run(struct audit *a, const struct args *args)
 {
 	size_t accepted = 0;
@@ -368,6 +382,8 @@ static int run(struct audit *a, const struct args *args)
 		return STATUS_INCOMPLETE;
 	}
 	finding_list_sort(&a->out);
+	if (args->plan)
+		return fix_plan(a, emit, (void *) (uintptr_t) args) < 0 ? STATUS_INCOMPLETE : 0;
 	if (report(a, args, accepted) < 0)
 		return STATUS_INCOMPLETE;
 	if (!a->out.n) {

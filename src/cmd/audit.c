@@ -1,5 +1,5 @@
-/* pavise audit: starts pavise-audit, which reads and judges without network or write access, and answers its questions
- * (audit_serve.c). */
+/* pavise audit: starts pavise-audit, which reads and judges without network or write access (audit_serve.c answers its
+ * questions), and with --fix carries out what it proposes (audit_fix.c). */
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -9,21 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "cmd/audit_serve.h"
-#include "cmd/cmd.h"
-
-#define ARGS_MAX  96
-#define PATHS_MAX 16
-
-struct start { /* of the child */
-	const char *argv[ARGS_MAX];
-	size_t n;
-	char program[PATH_MAX], width[12], sock[12], baseline[12], ignore[PATH_MAX];
-	char path[PATHS_MAX][PATH_MAX];
-	size_t n_paths;
-	int baseline_fd;
-	const char *sockets[2]; /* Docker's and Podman's; NULL: not asked */
-};
+#include "cmd/audit.h"
 
 static void add(struct start *s, const char *name, const char *value)
 {
@@ -149,7 +135,6 @@ static int add_what(struct cmd *c, struct start *s)
 {
 	const char *compose = cmd_opt(c, "compose"), *dockerfile = cmd_opt(c, "dockerfile"),
 		   *facts = cmd_opt(c, "facts");
-	const struct policy *p;
 	int r = add_paths(s, "--compose", compose);
 
 	if (r == 0)
@@ -165,9 +150,6 @@ static int add_what(struct cmd *c, struct start *s)
 		add(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
 		return 0;
 	}
-	p = load_policy_or_defaults(c);
-	s->sockets[0] = p->docker_socket;
-	s->sockets[1] = p->podman_socket;
 	return 0;
 }
 
@@ -200,7 +182,7 @@ static int run(struct start *s)
 		in_child(s, pair[1]);
 	(void) close(pair[1]);
 	if (pid > 0)
-		audit_serve(s->sockets, pair[0]);
+		audit_serve(s, pair[0]);
 	(void) close(pair[0]); /* a child that still wants something ends now */
 	if (pid < 0)
 		return -EAGAIN;
@@ -208,6 +190,57 @@ static int run(struct start *s)
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* --- which of its ways --- */
+
+static int look(struct cmd *c, struct start *s)
+{
+	int r;
+
+	if (child_path(c, "pavise-audit", s->program, sizeof(s->program)) < 0) {
+		cmd_fail("the program pavise-audit is missing: it belongs beside pavise or into /usr/lib/pavise", NULL);
+		return CMD_INCOMPLETE;
+	}
+	add(s, s->program, NULL);
+	if (s->step)
+		add(s, "--plan", NULL);
+	r = add_what(c, s);
+	if (r == 0)
+		r = add_report(c, s);
+	r = r < 0 ? CMD_USAGE : run(s);
+	if (r < 0 || r > 100) {
+		cmd_fail("the audit was ended before it was done", NULL);
+		return r == 130 ? r : CMD_INCOMPLETE;
+	}
+	return r;
+}
+
+static int fix(struct cmd *c, struct start *s)
+{
+	int r;
+
+	if (cmd_opt(c, "facts") || cmd_opt(c, "dockerfile") || cmd_opt(c, "format") || cmd_opt(c, "baseline")) {
+		cmd_fail("--fix mends this host: it goes with --only, --skip, --compose and folders", "pavise audit --help");
+		return CMD_USAGE;
+	}
+	s->step = calloc(AUDIT_STEPS, sizeof(*s->step));
+	if (!s->step)
+		return CMD_INCOMPLETE;
+	r = look(c, s);
+	return r != 0 ? r : audit_fix(c, s);
+}
+
+static int one_way(struct cmd *c, struct start *s)
+{
+	const struct policy *p = load_policy_or_defaults(c);
+
+	s->sockets[0] = p->docker_socket;
+	s->sockets[1] = p->podman_socket;
+	s->state_dir = p->state_dir;
+	if (cmd_opt(c, "undo"))
+		return audit_undo(c, s);
+	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);
 }
 
 int cmd_audit(struct cmd *c)
@@ -218,20 +251,9 @@ int cmd_audit(struct cmd *c)
 	if (!s)
 		return CMD_INCOMPLETE;
 	s->baseline_fd = -1;
-	if (child_path(c, "pavise-audit", s->program, sizeof(s->program)) < 0) {
-		cmd_fail("the program pavise-audit is missing: it belongs beside pavise or into /usr/lib/pavise", NULL);
-		free(s);
-		return CMD_INCOMPLETE;
-	}
-	add(s, s->program, NULL);
-	r = add_what(c, s);
-	if (r == 0)
-		r = add_report(c, s);
-	r = r < 0 ? CMD_USAGE : run(s);
+	s->quiet = c->quiet;
+	r = one_way(c, s);
+	free(s->step);
 	free(s);
-	if (r < 0 || r > 100) {
-		cmd_fail("the audit was ended before it was done", NULL);
-		return r == 130 ? r : CMD_INCOMPLETE;
-	}
 	return r;
 }

@@ -1,8 +1,6 @@
 /* The questions of pavise-audit (check/ask.h), answered by the command that started it: the container engine's reading
  * requests, sshd's own account of its configuration, the firewall's rules, who holds a socket. Nothing of the answers is
  * read here. */
-#include "cmd/audit_serve.h"
-
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +11,7 @@
 
 #include "base/fdpass.h"
 #include "check/ask.h"
-#include "cmd/cmd.h"
-#include "engine_api/request.h"
+#include "cmd/audit.h"
 
 #define ANSWER_CAP     (17u << 20)
 #define FIREWALL_BYTES (4u << 20)
@@ -59,24 +56,31 @@ static int pour(int from, int to)
 	}
 }
 
-static int answer_api(const char *const sockets[2], const struct audit_ask *q, int to)
+int audit_engine(const struct start *s, unsigned engine, enum api_request what, const char *id, uint32_t number, int to)
 {
-	const struct api_template *t = api_template((enum api_request)(q->number & 0xffff));
 	pv_autobuf request = PV_BUF_INIT;
 	pv_autoclose int fd = -1;
-	int r;
+	int r = api_request_format(&request, what, id, number);
 
-	if (!t || t->acts || !t->cap || q->number >> 16 >= 2)
-		return -EPERM; /* it reads; nothing else is ever sent for it */
-	r = api_request_format(&request, (enum api_request)(q->number & 0xffff), q->text, 0);
+	if (r == 0 && engine >= N_ELEMENTS(s->sockets))
+		r = -EINVAL;
 	if (r < 0)
 		return r;
-	fd = engine_connect(sockets[q->number >> 16]);
+	fd = engine_connect(s->sockets[engine]);
 	if (fd < 0)
 		return fd;
 	if (send(fd, pv_buf_str(&request), request.len, MSG_NOSIGNAL) != (ssize_t) request.len)
 		return -EPIPE;
 	return pour(fd, to);
+}
+
+static int answer_api(const struct start *s, const struct audit_ask *q, int to)
+{
+	const struct api_template *t = api_template((enum api_request)(q->number & 0xffff));
+
+	if (!t || t->acts || !t->cap)
+		return -EPERM; /* it reads; nothing else is ever sent for it */
+	return audit_engine(s, q->number >> 16, (enum api_request)(q->number & 0xffff), q->text, 0, to);
 }
 
 /* "user=root,host=x,addr=203.0.113.1" of plain characters only. */
@@ -255,13 +259,13 @@ static int answer_owners(const struct audit_ask *q, int to)
 	return 0;
 }
 
-static int answer(const char *const sockets[2], const struct audit_ask *q, int to)
+static int answer(const struct start *s, const struct audit_ask *q, int to)
 {
 	if (!memchr(q->text, '\0', sizeof(q->text)))
 		return -EINVAL;
 	switch (q->op) {
 	case AUDIT_API:
-		return answer_api(sockets, q, to);
+		return answer_api(s, q, to);
 	case AUDIT_SSHD:
 		return answer_sshd(q, to);
 	case AUDIT_FIREWALL:
@@ -272,20 +276,44 @@ static int answer(const char *const sockets[2], const struct audit_ask *q, int t
 	return -EINVAL;
 }
 
-void audit_serve(const char *const sockets[2], int sock)
+/* What cannot be one is left out: the reader may have been taken over by what it read. */
+static void take_step(struct start *s, const struct audit_step *step)
 {
-	struct audit_ask q;
+	const char *const texts[] = { step->dir, step->name, step->line, step->container, step->subject };
+	const size_t sizes[] = { sizeof(step->dir), sizeof(step->name), sizeof(step->line), sizeof(step->container),
+				 sizeof(step->subject) };
+
+	for (size_t i = 0; i < N_ELEMENTS(texts); i++)
+		if (!memchr(texts[i], '\0', sizes[i]))
+			return;
+	s->more_steps = s->more_steps || s->n_steps == AUDIT_STEPS;
+	if (!s->step || s->n_steps == AUDIT_STEPS || step->id >= ID_N || step->n_ports > STEP_PORTS)
+		return;
+	s->step[s->n_steps++] = *step;
+}
+
+void audit_serve(struct start *s, int sock)
+{
+	union {
+		struct audit_ask ask;
+		struct audit_step step;
+	} any;
 	ssize_t n;
 
-	while ((n = fdpass_recv(sock, &q, sizeof(q), NULL, NULL)) != 0) {
-		pv_autoclose int fd = memfd_create("answer", MFD_CLOEXEC);
+	while ((n = fdpass_recv(sock, &any, sizeof(any), NULL, NULL)) != 0) {
 		struct audit_reply reply = { .result = -EINVAL };
+		pv_autoclose int fd = -1;
 
 		if (n == -EINTR)
 			continue;
-		if (n != sizeof(q)) /* not one of ours: it gets no answer any more */
+		if (n == sizeof(any.step) && any.step.op == AUDIT_STEP) {
+			take_step(s, &any.step);
+			continue;
+		}
+		if (n != sizeof(any.ask)) /* not one of ours: it gets no answer any more */
 			return;
-		reply.result = fd < 0 ? -errno : answer(sockets, &q, fd);
+		fd = memfd_create("answer", MFD_CLOEXEC);
+		reply.result = fd < 0 ? -errno : answer(s, &any.ask, fd);
 		if (fdpass_send(sock, &reply, sizeof(reply), &fd, reply.result == 0 ? 1 : 0) < 0)
 			return;
 	}

@@ -9,7 +9,7 @@
 /* `filters` of API_EVENTS, percent-encoded: {"type":["container","network"]} */
 #define EVENTS_FILTER "%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
 
-/* What is sent. %I in `path` is the id, %N in `body` the number. A stop waits 5 s for the container before the engine
+/* What is sent. %I in `path` is the id, %N in `body` the number, %M the number times 2^20, %K times 10^6. A stop waits 5 s for the container before the engine
  * kills it, so its answer may take longer than the others'. */
 static const struct request_row {
 	struct api_template t;
@@ -23,6 +23,7 @@ static const struct request_row {
 	[API_NETWORKS] = { { "networks", API_ID_NONE, false, 8 * MIB, 10000 }, "GET", "/networks", NULL },
 	[API_EVENTS] = { { "events", API_ID_NONE, false, 0, 0 }, "GET", "/events?filters=" EVENTS_FILTER, NULL },
 	[API_SERVICE] = { { "service", API_ID_SERVICE, false, 4 * MIB, 10000 }, "GET", "/services/%I", NULL },
+	[API_CHANGES] = { { "changes", API_ID_CONTAINER, false, 16 * MIB, 20000 }, "GET", "/containers/%I/changes", NULL },
 	[API_RESTART_NO] = { { "restart policy no", API_ID_CONTAINER, true, 64 << 10, 10000 },
 		"POST", "/containers/%I/update", "{\"RestartPolicy\":{\"Name\":\"no\"}}" },
 	[API_RESTART_ALWAYS] = { { "restart policy always", API_ID_CONTAINER, true, 64 << 10, 10000 },
@@ -36,6 +37,12 @@ static const struct request_row {
 	[API_STOP] = { { "stop", API_ID_CONTAINER, true, 64 << 10, 30000 }, "POST", "/containers/%I/stop?t=5", NULL },
 	[API_PAUSE] = { { "pause", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/pause", NULL },
 	[API_UNPAUSE] = { { "unpause", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/unpause", NULL },
+	[API_LIMIT_PIDS] = { { "limit pids", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/update", "{\"PidsLimit\":%N}" },
+	[API_LIMIT_MEMORY] = { { "limit memory", API_ID_CONTAINER, true, 64 << 10, 10000 },
+		"POST", "/containers/%I/update", "{\"Memory\":%M,\"MemorySwap\":%M}" },
+	[API_LIMIT_SWAP] = { { "limit swap", API_ID_CONTAINER, true, 64 << 10, 10000 },
+		"POST", "/containers/%I/update", "{\"Memory\":%M,\"MemorySwap\":-1}" },
+	[API_LIMIT_CPU] = { { "limit cpu", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/update", "{\"NanoCpus\":%K}" },
 };
 
 const struct api_template *api_template(enum api_request r)
@@ -65,7 +72,7 @@ bool api_id_valid(enum api_id_kind kind, const char *id)
 	return false;
 }
 
-/* Appends `text`, the one %I or %N in it replaced; every other % is itself. */
+/* Appends `text`, each %I, %N, %M and %K in it replaced; every other % is itself. */
 static void expand(struct pv_buf *out, const char *text, const char *id, uint32_t number)
 {
 	for (const char *c = text; *c; c++) {
@@ -74,6 +81,9 @@ static void expand(struct pv_buf *out, const char *text, const char *id, uint32_
 			c++;
 		} else if (c[0] == '%' && c[1] == 'N') {
 			pv_buf_printf(out, "%u", number);
+			c++;
+		} else if (c[0] == '%' && (c[1] == 'M' || c[1] == 'K')) {
+			pv_buf_printf(out, "%llu", (unsigned long long) number * (c[1] == 'M' ? 1u << 20 : 1000000u));
 			c++;
 		} else {
 			pv_buf_putc(out, *c);

@@ -14,6 +14,7 @@ enum api_request {
 	API_NETWORKS,	/* GET /networks */
 	API_EVENTS,	/* GET /events, containers and networks only; endless */
 	API_SERVICE,	/* GET /services/{id} */
+	API_CHANGES,	/* GET /containers/{id}/changes: what differs from its image */
 	API_RESTART_NO, /* POST /containers/{id}/update, restart policy no */
 	API_RESTART_ALWAYS,
 	API_RESTART_UNLESS_STOPPED,
@@ -22,6 +23,11 @@ enum api_request {
 	API_STOP,	/* POST /containers/{id}/stop?t=5 */
 	API_PAUSE,
 	API_UNPAUSE,
+	/* Limits of a running container; only the command of a person sends them, the broker refuses them. */
+	API_LIMIT_PIDS,	  /* number; 0: none */
+	API_LIMIT_MEMORY, /* MiB of memory, and no swap beside it */
+	API_LIMIT_SWAP,	  /* MiB of memory, swap without end: how a limit of memory is taken back (an engine knows no "none") */
+	API_LIMIT_CPU,	  /* thousandths of a core */
 	API_N_REQUESTS
 };
 

@@ -1,0 +1,39 @@
+/* audit.h - what the files of `pavise audit` share. */
+#ifndef PV_CMD_AUDIT_H
+#define PV_CMD_AUDIT_H
+
+#include <limits.h>
+
+#include "check/step.h"
+#include "cmd/cmd.h"
+#include "engine_api/request.h"
+
+#define AUDIT_STEPS 512
+#define ARGS_MAX   96
+#define PATHS_MAX  16
+
+struct start { /* of the child */
+	const char *argv[ARGS_MAX];
+	size_t n;
+	char program[PATH_MAX], width[12], sock[12], baseline[12], ignore[PATH_MAX];
+	char path[PATHS_MAX][PATH_MAX];
+	size_t n_paths;
+	int baseline_fd;
+	const char *sockets[2]; /* Docker's and Podman's; NULL: not asked */
+	struct audit_step *step; /* --fix: what it proposes; NULL: steps are not wanted */
+	size_t n_steps;
+	bool more_steps; /* than AUDIT_STEPS */
+	const char *state_dir;
+	bool quiet;
+};
+
+/* Answers the reader until it closes its end, and keeps its steps. */
+void audit_serve(struct start *s, int sock);
+/* One request to an engine; its raw answer into the file `to`, rewound. 0 or -errno. */
+int audit_engine(const struct start *s, unsigned engine, enum api_request what, const char *id, uint32_t number, int to);
+
+/* --- audit_fix.c: exit statuses --- */
+int audit_fix(struct cmd *c, struct start *s); /* shows the steps, asks, carries them out */
+int audit_undo(struct cmd *c, struct start *s);
+
+#endif
