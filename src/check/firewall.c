@@ -68,6 +68,23 @@ static void owner_text(const struct view *v, uint64_t inode, char *out, size_t s
 	(void) snprintf(out, size, "%.*s, process %ld", (int) PV_MIN(strcspn(p, "\n"), (size_t) 64), p, pid);
 }
 
+/* Without its proxy dockerd itself holds published ports, so that nobody else takes them; nobody is behind it there. */
+static void drop_placeholders(struct view *v)
+{
+	size_t kept = 0;
+	char owner[128];
+
+	for (size_t i = 0; i < v->r->n; i++) {
+		const struct reach_port *p = &v->r->item[i];
+
+		owner_text(v, p->inode, owner, sizeof(owner));
+		if (p->by == REACH_SOCKET && p->ctr && strncmp(owner, "dockerd,", 8) == 0)
+			continue;
+		v->r->item[kept++] = *p;
+	}
+	v->r->n = kept;
+}
+
 static const char *families(const struct reach_port *p)
 {
 	return p->v4 && p->v6 ? "IPv4 and IPv6" : p->v6 ? "IPv6" : "IPv4";
@@ -450,6 +467,7 @@ int check_firewall(struct audit *a)
 	if (!v.r)
 		return -ENOMEM;
 	ask_owners(&v);
+	drop_placeholders(&v);
 	for (size_t i = 0; i < N_ELEMENTS(checks) && r == 0; i++)
 		if (a->select.on[checks[i].id])
 			r = checks[i].check(&v);

@@ -13,6 +13,7 @@ struct proc_socket {
 	uint16_t port, peer_port;
 	uint64_t inode; /* 0: not known, or the kernel's own (VXLAN, WireGuard) */
 	bool udp, listens, connected; /* connected: established, or asking for it */
+	bool v6only; /* set by whoever has asked: procfs does not show it */
 };
 
 struct proc_net {

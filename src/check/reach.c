@@ -221,7 +221,7 @@ static bool any_addr(const struct ip_addr *a)
 	return memcmp(a, &zero6, sizeof(*a)) == 0 || memcmp(a, &zero4, sizeof(*a)) == 0;
 }
 
-/* A socket on :: takes IPv4 too, unless it says otherwise, which procfs does not show. */
+/* A socket on :: takes IPv4 too, unless it is told not to. */
 static const struct proc_socket *listener(const struct reach *r, bool udp, unsigned port, const struct ip_addr *at)
 {
 	const struct proc_socket *both = NULL;
@@ -235,7 +235,7 @@ static const struct proc_socket *listener(const struct reach *r, bool udp, unsig
 			return s;
 		if (any_addr(&s->addr) && ip_is_v4(&s->addr) == ip_is_v4(at))
 			return s;
-		if (any_addr(&s->addr) && !ip_is_v4(&s->addr))
+		if (any_addr(&s->addr) && !ip_is_v4(&s->addr) && !s->v6only)
 			both = s;
 	}
 	return both;
@@ -359,6 +359,21 @@ static void published(struct audit *a, struct reach *r)
 	}
 }
 
+static void ask_v6only(struct audit *a, struct reach *r)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	if (a->saved || audit_ask(a->sock, AUDIT_V6ONLY, 0, "", 1 << 20, &text) < 0)
+		return;
+	for (const char *p = pv_buf_str(&text); *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		uint64_t inode = strtoull(p, NULL, 10);
+
+		for (size_t i = 0; i < r->sockets.n && inode; i++)
+			if (r->sockets.item[i].inode == inode)
+				r->sockets.item[i].v6only = true;
+	}
+}
+
 struct reach *reach_find(struct audit *a)
 {
 	struct reach *r = arena_alloc(&a->arena, sizeof(*r));
@@ -369,6 +384,7 @@ struct reach *reach_find(struct audit *a)
 	r->fw.arena = &a->arena;
 	host_net_read(&a->arena, &a->fs, &r->net);
 	proc_net_read(&a->arena, &a->fs, 0, &r->sockets);
+	ask_v6only(a, r);
 	read_wall(a, r);
 	if (r->from == WALL_UNKNOWN)
 		return r;

@@ -12,6 +12,7 @@
 #include "base/fdpass.h"
 #include "check/ask.h"
 #include "cmd/audit.h"
+#include "host/v6only.h"
 
 #define ANSWER_CAP     (17u << 20)
 #define FIREWALL_BYTES (4u << 20)
@@ -259,6 +260,23 @@ static int answer_owners(const struct audit_ask *q, int to)
 	return 0;
 }
 
+static void add_inode(uint32_t inode, void *user)
+{
+	pv_buf_printf(user, "%u\n", inode);
+}
+
+static int answer_v6only(int to)
+{
+	pv_autobuf out = PV_BUF_INIT;
+	int r = v6only_each(add_inode, &out);
+
+	if (r < 0)
+		return r;
+	if (write(to, pv_buf_str(&out), out.len) != (ssize_t) out.len || lseek(to, 0, SEEK_SET) < 0)
+		return -ENOSPC;
+	return 0;
+}
+
 static int answer(const struct start *s, const struct audit_ask *q, int to)
 {
 	if (!memchr(q->text, '\0', sizeof(q->text)))
@@ -272,6 +290,8 @@ static int answer(const struct start *s, const struct audit_ask *q, int to)
 		return answer_firewall(q, to);
 	case AUDIT_OWNERS:
 		return answer_owners(q, to);
+	case AUDIT_V6ONLY:
+		return answer_v6only(to);
 	}
 	return -EINVAL;
 }
