@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void follow_init(struct follow *f, tail_whole_fn whole, bool from_end)
+void follow_init(struct follow *f, const struct tail_kind *kind, bool from_end)
 {
-	*f = (struct follow){ .whole = whole, .from_end = from_end };
+	*f = (struct follow){ .kind = kind, .from_end = from_end };
 	for (size_t i = 0; i < FOLLOW_FILES; i++)
 		f->files[i].tail.fd = f->files[i].wd = -1;
 }
@@ -95,7 +95,7 @@ int follow_present(struct follow *f, int fd, int wd, uint64_t now_us)
 {
 	struct follow_file *known, *file;
 	struct tail t;
-	int r = tail_open(&t, fd, f->whole);
+	int r = tail_open(&t, fd, f->kind);
 
 	if (r < 0) {
 		(void) pv_close(fd);
@@ -124,7 +124,7 @@ int follow_beside(struct follow *f, int fd, int wd, bool copies, uint64_t now_us
 	struct follow_file *file;
 	struct tail t;
 
-	if (tail_open(&t, fd, f->whole) < 0 || follow_has(f, t.pos.dev, t.pos.ino)) {
+	if (tail_open(&t, fd, f->kind) < 0 || follow_has(f, t.pos.dev, t.pos.ino)) {
 		(void) pv_close(fd);
 		return 0;
 	}

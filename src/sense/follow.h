@@ -30,12 +30,12 @@ struct follow {
 	struct tail_pos lost[FOLLOW_LOST]; /* of files that are not open (any more); offset 0: free */
 	size_t n_lost;
 	uint64_t orders;
-	tail_whole_fn whole;
+	const struct tail_kind *kind;
 	bool from_end; /* of the first file, where no position is known */
 	bool restored; /* there were positions: a file that is not among them is new */
 };
 
-void follow_init(struct follow *f, tail_whole_fn whole, bool from_end);
+void follow_init(struct follow *f, const struct tail_kind *kind, bool from_end);
 void follow_done(struct follow *f);
 
 /* The path means this file now. Takes `fd`; returns 1 when it is another one than before (its watch is `wd`), 0 when nothing changed (fd is

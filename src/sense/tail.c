@@ -14,18 +14,39 @@ static uint64_t hash_block(const uint8_t *p, size_t len)
 	return h;
 }
 
-size_t tail_whole_lines(const char *buf, size_t len)
+static size_t whole_lines(const char *buf, size_t len)
 {
 	const char *end = len ? memrchr(buf, '\n', len) : NULL;
 
 	return end ? (size_t) (end - buf) + 1 : 0;
 }
 
-int tail_open(struct tail *t, int fd, tail_whole_fn whole)
+/* A piece's text ends without the \n that the last one has: {"log":"...\n","stream":... As long as it is not there, its pieces wait; but no
+ * longer than for a line of the application that is too long anyway. */
+#define PIECES_MAX (TAIL_LINE / 2)
+
+static size_t whole_docker_json(const char *buf, size_t len)
+{
+	size_t end = whole_lines(buf, len), at = end;
+
+	while (at && end - at < PIECES_MAX) {
+		size_t line = whole_lines(buf, at - 1);
+
+		if (memmem(buf + line, at - line, "\\n\"", 3))
+			return at;
+		at = line;
+	}
+	return at ? end : end < PIECES_MAX ? 0 : end;
+}
+
+const struct tail_kind tail_lines = { whole_lines, false };
+const struct tail_kind tail_docker_json = { whole_docker_json, false };
+
+int tail_open(struct tail *t, int fd, const struct tail_kind *kind)
 {
 	struct stat st;
 
-	*t = (struct tail){ .fd = fd, .whole = whole };
+	*t = (struct tail){ .fd = fd, .kind = kind };
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	t->pos.dev = st.st_dev;
@@ -97,7 +118,7 @@ int tail_at_end(struct tail *t)
 	if (fstat(t->fd, &st) < 0)
 		return -errno;
 	size = (uint64_t) st.st_size;
-	if (t->whole != tail_whole_lines) { /* where its frames begin is known from the start only */
+	if (t->kind->frames) { /* where its frames begin is known from the start only */
 		t->start = size;
 		return 0;
 	}
@@ -106,7 +127,7 @@ int tail_at_end(struct tail *t)
 		return -ENOMEM;
 	from = size > TAIL_LINE ? size - TAIL_LINE : 0;
 	n = read_at(t->fd, text, (size_t) (size - from), from);
-	whole = n > 0 ? tail_whole_lines(text, (size_t) n) : 0;
+	whole = n > 0 ? whole_lines(text, (size_t) n) : 0;
 	free(text);
 	if (n < 0)
 		return (int) n;
@@ -179,7 +200,7 @@ static int take(struct tail *t, const char *data, size_t len, bool full, tail_fn
 		if (t->pos.skipping)
 			return full ? TAIL_MORE : TAIL_IDLE;
 	}
-	whole = t->whole(data + at, len - at);
+	whole = t->kind->whole(data + at, len - at);
 	if (whole == SIZE_MAX) {
 		t->bad++;
 		move_to(t, t->pos.offset + (len - at), data + at, len - at);
@@ -218,7 +239,7 @@ int tail_turn(struct tail *t, char *buf, size_t room, tail_fn fn, void *arg, str
 	ssize_t n;
 
 	room = PV_MIN(room, (size_t) TAIL_BUFFER);
-	if (t->scanned > t->pos.offset && t->whole == tail_whole_lines) {
+	if (t->scanned > t->pos.offset && !t->kind->frames) {
 		int r = look_for_end(t, buf, room);
 
 		if (r <= 0)
@@ -244,7 +265,7 @@ uint64_t tail_shed(struct tail *t, uint64_t most, uint64_t keep)
 	struct stat st;
 	uint64_t size, passed;
 
-	if (t->whole != tail_whole_lines || fstat(t->fd, &st) < 0)
+	if (t->kind->frames || fstat(t->fd, &st) < 0)
 		return 0;
 	size = (uint64_t) st.st_size;
 	if (size < t->pos.offset || size - t->pos.offset <= most)

@@ -22,10 +22,14 @@ struct tail_pos {
 	bool skipping;	     /* inside of a record that is too long: what comes up to its end is passed over */
 };
 
-/* The bytes up to the end of the last whole record in `buf`, 0 when there is none; SIZE_MAX: this is no such file. *ret_more
- * (lines: untouched): how many bytes the first record needs at least. */
-typedef size_t (*tail_whole_fn)(const char *buf, size_t len);
-size_t tail_whole_lines(const char *buf, size_t len);
+/* What a record is. whole(): the bytes up to the end of the last whole one in `buf`, 0 when there is none; SIZE_MAX: this is no such file. */
+struct tail_kind {
+	size_t (*whole)(const char *buf, size_t len);
+	bool frames; /* not lines: they can be found from the file's start only, and not again after a gap */
+};
+extern const struct tail_kind tail_lines;
+/* Docker's json-file: lines, but those that hold the pieces of one line of the application (16 KiB each) belong together. */
+extern const struct tail_kind tail_docker_json;
 
 /* Gets whole records; 0 or a negative errno, which ends the turn: they are given again in the next one. */
 typedef int (*tail_fn)(const char *buf, size_t len, void *arg);
@@ -35,13 +39,13 @@ struct tail {
 	struct tail_pos pos;	/* hash is not kept up to date: tail_position() */
 	uint64_t scanned;	/* up to here no record ends */
 	uint64_t start;		/* records before this are passed over: they were there before we came (frames, see tail_at_end) */
-	tail_whole_fn whole;
+	const struct tail_kind *kind;
 	uint64_t long_records, shed_bytes, bad; /* counted, for the one who tells; set to 0 by him */
 	uint8_t block[TAIL_BLOCK];
 };
 
 /* `fd` belongs to *t from here on. Reading begins at the file's start. 0 or negative errno. */
-int tail_open(struct tail *t, int fd, tail_whole_fn whole);
+int tail_open(struct tail *t, int fd, const struct tail_kind *kind);
 void tail_close(struct tail *t);
 /* Begins at the end instead, or at the beginning of the record that is not finished there. */
 int tail_at_end(struct tail *t);

@@ -36,7 +36,7 @@ static struct world *world_new(bool from_end)
 	assert_non_null(w->buf);
 	w->writer = -1;
 	w->now_us = 1000 * SEC;
-	follow_init(&w->f, tail_whole_lines, from_end);
+	follow_init(&w->f, &tail_lines, from_end);
 	return w;
 }
 
@@ -136,7 +136,7 @@ static void beside(struct world *w)
 static void kill_reader(struct world *w)
 {
 	follow_done(&w->f);
-	follow_init(&w->f, tail_whole_lines, true);
+	follow_init(&w->f, &tail_lines, true);
 	assert_int_equal(follow_restore(&w->f, pv_buf_str(&w->stored)), 0);
 }
 
@@ -515,7 +515,7 @@ static void test_restore_bad(void **state)
 	struct follow f;
 
 	(void) state;
-	follow_init(&f, tail_whole_lines, true);
+	follow_init(&f, &tail_lines, true);
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
 		CHECK(follow_restore(&f, bad[i]) == -EBADMSG && !f.n_lost, "`%s`", bad[i]);
 	assert_int_equal(follow_restore(&f, ""), 0);
