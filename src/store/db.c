@@ -10,6 +10,10 @@ static const char *const texts[DB_N] = {
 	[DB_BEGIN] = "BEGIN IMMEDIATE",
 	[DB_COMMIT] = "COMMIT",
 	[DB_ROLLBACK] = "ROLLBACK",
+	[DB_BATCH] = "BEGIN", /* costs nothing as long as nothing is written */
+	[DB_INNER] = "SAVEPOINT inner",
+	[DB_INNER_COMMIT] = "RELEASE inner",
+	[DB_INNER_ROLLBACK] = "ROLLBACK TO inner",
 	[DB_NOTICE_ADD] = "INSERT INTO notices(time_us,last_us,id,severity,action,kind,subject,cgroup,count,what,next,evidence)"
 			  " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
 	[DB_NOTICE_COUNT] = "UPDATE notices SET time_us=?1,last_us=?2,id=?3,severity=?4,action=?5,kind=?6,subject=?7,"
@@ -49,6 +53,8 @@ static const char *const texts[DB_N] = {
 	[DB_ACTS] = ACTS " ORDER BY row DESC LIMIT ?1",
 	[DB_ACT_UNDONE] = "UPDATE acts SET undone=1 WHERE row=?1",
 	[DB_KV_SET] = "INSERT INTO kv(key,value) VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
+	[DB_KV_EACH] = "SELECT key,value FROM kv WHERE substr(key,1,length(?1))=?1 ORDER BY key",
+	[DB_KV_DROP] = "DELETE FROM kv WHERE key=?1",
 	[DB_KV_GET] = "SELECT value FROM kv WHERE key=?1",
 	/* A row, not a time, bounds what the next three delete: one pick, and the same notices in each. */
 	[DB_TRIM_PICK] = "SELECT max(row),count(*) FROM (SELECT row FROM notices WHERE last_us<?1 ORDER BY row LIMIT ?2)",
@@ -132,17 +138,50 @@ int db_each(struct store *s, sqlite3_stmt *st, int (*fn)(sqlite3_stmt *, void *)
 	return db_errno(code);
 }
 
+/* Some errors (no room) have rolled back all of it already. */
+static bool is_over(struct store *s)
+{
+	return sqlite3_get_autocommit(s->db);
+}
+
 int db_begin(struct store *s)
 {
-	return db_run(s, db_get(s, DB_BEGIN));
+	return db_run(s, db_get(s, s->batches && !is_over(s) ? DB_INNER : DB_BEGIN));
+}
+
+static int inner_end(struct store *s, int r)
+{
+	if (is_over(s))
+		return r ? r : -EIO;
+	if (r < 0)
+		(void) db_run(s, db_get(s, DB_INNER_ROLLBACK));
+	(void) db_run(s, db_get(s, DB_INNER_COMMIT));
+	return r;
+}
+
+int store_batch_begin(struct store *s)
+{
+	int r = s->batches ? 0 : db_run(s, db_get(s, DB_BATCH));
+
+	if (!r)
+		s->batches++;
+	return r;
+}
+
+int store_batch_end(struct store *s)
+{
+	if (--s->batches || is_over(s)) /* what came after a rollback stands by itself */
+		return 0;
+	return db_end(s, 0);
 }
 
 int db_end(struct store *s, int r)
 {
+	if (s->batches)
+		return inner_end(s, r);
 	if (!r)
 		r = db_run(s, db_get(s, DB_COMMIT));
-	/* Some errors (no room) have rolled back already. */
-	if (r < 0 && !sqlite3_get_autocommit(s->db))
+	if (r < 0 && !is_over(s))
 		(void) db_run(s, db_get(s, DB_ROLLBACK));
 	return r;
 }

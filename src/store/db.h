@@ -11,6 +11,10 @@ enum db_statement { /* texts in db.c */
 	DB_BEGIN,
 	DB_COMMIT,
 	DB_ROLLBACK,
+	DB_BATCH,
+	DB_INNER,
+	DB_INNER_COMMIT,
+	DB_INNER_ROLLBACK,
 	DB_NOTICE_ADD,
 	DB_NOTICE_COUNT,
 	DB_NOTICE_GET,
@@ -36,6 +40,8 @@ enum db_statement { /* texts in db.c */
 	DB_ACT_UNDONE,
 	DB_KV_SET,
 	DB_KV_GET,
+	DB_KV_EACH,
+	DB_KV_DROP,
 	DB_TRIM_PICK,
 	DB_TRIM_DELIVERIES,
 	DB_TRIM_NOTICES,
@@ -49,6 +55,7 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[DB_N]; /* prepared at first use, then kept */
 	struct flush *flush;
+	unsigned batches; /* begun and not ended; only the outermost commits */
 	bool damaged;
 	char uid[33];
 };

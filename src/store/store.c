@@ -287,6 +287,40 @@ int store_kv_get(struct store *s, const char *key, struct pv_buf *ret)
 	return r < 0 ? r : v.found ? 0 : -ENOENT;
 }
 
+int store_kv_drop(struct store *s, const char *key)
+{
+	sqlite3_stmt *st = db_get(s, DB_KV_DROP);
+
+	if (!st)
+		return db_error(s);
+	(void) db_bind_text(st, 1, key);
+	return db_run(s, st);
+}
+
+struct each_kv {
+	int (*fn)(const char *key, const char *value, void *arg);
+	void *arg;
+};
+
+static int give_kv(sqlite3_stmt *st, void *arg)
+{
+	const char *key = (const char *) sqlite3_column_text(st, 0), *value = (const char *) sqlite3_column_text(st, 1);
+	struct each_kv *e = arg;
+
+	return key && value ? e->fn(key, value, e->arg) : 0;
+}
+
+int store_kv_each(struct store *s, const char *prefix, int (*fn)(const char *key, const char *value, void *arg), void *arg)
+{
+	sqlite3_stmt *st = db_get(s, DB_KV_EACH);
+	struct each_kv e = { fn, arg };
+
+	if (!st)
+		return db_error(s);
+	(void) db_bind_text(st, 1, prefix);
+	return db_each(s, st, give_kv, &e);
+}
+
 #define TRIM_AT_ONCE 1000
 
 static int trim_step(struct store *s, enum db_statement which, uint64_t first, uint64_t second)

@@ -29,6 +29,11 @@ bool store_was_damaged(const struct store *s);
 /* 32 hex digits, made with the file: with a row they name a notice among all hosts. */
 const char *store_uid(const struct store *s);
 
+/* All that is written between the two is committed together, or not at all if we die in between: what a log said, and how far it was read.
+ * They nest; the outermost end commits. */
+int store_batch_begin(struct store *s);
+int store_batch_end(struct store *s);
+
 /* Writes the notice and one delivery row for each channel of the policy that takes its severity. Committed
  * when this returns 0; n->row is set. */
 int store_add(struct store *s, struct notice *n, const struct policy *p);
@@ -109,6 +114,9 @@ int store_act_undone(struct store *s, uint64_t row);
 /* Small values of the engine itself (last seen counters, ...). */
 int store_kv_set(struct store *s, const char *key, const char *value);
 int store_kv_get(struct store *s, const char *key, struct pv_buf *ret); /* -ENOENT */
+int store_kv_drop(struct store *s, const char *key);
+/* Those whose key begins so, in order; fn returns non-zero to stop. */
+int store_kv_each(struct store *s, const char *prefix, int (*fn)(const char *key, const char *value, void *arg), void *arg);
 
 /* Deletes notices older than `before_us` whose deliveries are done or given up, at most 1,000 at once, and returns how
  * many went; acts that were undone go with them. */

@@ -494,6 +494,59 @@ static void count_rows(struct store *s, const char *sql, uint64_t *ret)
 	(void) sqlite3_finalize(st);
 }
 
+static int count_kv(const char *key, const char *value, void *arg)
+{
+	(void) key;
+	(void) value;
+	++*(unsigned *) arg;
+	return 0;
+}
+
+/* A batch is there as a whole or not at all; what fails inside of it takes only itself back. */
+static void test_batch(void **state)
+{
+	pv_auto(store) s = open_store();
+	struct notice n = make_notice(1000);
+	pv_autobuf value = PV_BUF_INIT;
+	unsigned keys = 0;
+	int status;
+	pid_t pid;
+
+	(void) state;
+	s = store_free(s);
+	pid = fork();
+	if (pid == 0) {
+		s = open_store();
+		(void) store_batch_begin(s);
+		(void) store_add(s, &n, &policy);
+		(void) store_kv_set(s, "log:a", "1");
+		(void) kill(getpid(), SIGKILL); /* nothing of it was committed */
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	s = open_store();
+	assert_int_equal(store_last_row(s), 0);
+	assert_int_equal(store_kv_get(s, "log:a", &value), -ENOENT);
+
+	assert_int_equal(store_batch_begin(s), 0);
+	assert_int_equal(store_batch_begin(s), 0);
+	assert_int_equal(store_add(s, &n, &policy), 0);
+	assert_int_equal(db_begin(s), 0);
+	assert_int_equal(store_kv_set(s, "log:b", "1"), 0);
+	assert_int_equal(db_end(s, -EIO), -EIO); /* taken back alone */
+	assert_int_equal(store_kv_set(s, "log:a", "2"), 0);
+	assert_int_equal(store_kv_set(s, "logs", "x"), 0);
+	assert_int_equal(store_batch_end(s), 0);
+	assert_false(sqlite3_get_autocommit(s->db));
+	assert_int_equal(store_batch_end(s), 0);
+	assert_true(sqlite3_get_autocommit(s->db));
+	assert_int_equal(store_last_row(s), n.row);
+	assert_int_equal(store_kv_each(s, "log:", count_kv, &keys), 0);
+	assert_int_equal(keys, 1);
+	assert_int_equal(store_kv_drop(s, "log:a"), 0);
+	assert_int_equal(store_kv_get(s, "log:a", &value), -ENOENT);
+	assert_int_equal(store_add(s, &n, &policy), 0); /* and alone again */
+}
+
 /* kill -9 at any moment: what was acknowledged is there, and nothing is there by half. */
 static void test_kill(void **state)
 {
@@ -581,7 +634,7 @@ int main(void)
 		TEST_STORE(test_round_trip),	TEST_STORE(test_queries), TEST_STORE(test_deliveries),
 		TEST_STORE(test_backlog),	TEST_STORE(test_acts_and_trim), TEST_STORE(test_damaged),
 		TEST_STORE(test_foreign_files), TEST_STORE(test_mode),	  TEST_STORE(test_by_descriptor),
-		TEST_STORE(test_kill),		TEST_STORE(test_speed),
+		TEST_STORE(test_batch), TEST_STORE(test_kill),		TEST_STORE(test_speed),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
