@@ -107,6 +107,8 @@ struct ctr {
 	struct ctr_words cap_add, cap_drop;
 	struct ctr_words devices;    /* host paths */
 	struct ctr_words steps_from; /* images of FROM, all stages */
+	struct ctr_words labels;     /* "key=value" of Traefik's, from an engine */
+	struct ctr_words args;	     /* of the command, where the image is Traefik */
 	struct ctr_word image, user, restart, net, pid_ns, ipc_ns, uts_ns, user_ns, health;
 	struct ctr_mount *mount;
 	size_t n_mounts;

@@ -37,6 +37,7 @@ int check_projects(struct audit *a); /* file.*, git.dumps-sessions, backup.* */
 int check_units(struct audit *a);    /* unit.* */
 int check_sshd(struct audit *a);     /* ssh.* */
 int check_machine(struct audit *a);  /* host.*, upd.*, mon.* */
+int check_tls(struct audit *a);	     /* tls.*: after check_units(), which finds projects */
 int check_firewall(struct audit *a); /* fw.*, host.panel-exposed, host.swarm-ports: after check_sshd() */
 
 /* A finding about the host, or about something on it: the caller fills the rest and calls gather_add(). */

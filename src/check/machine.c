@@ -1,4 +1,4 @@
-/* host.*, upd.*, mon.*, tls.acme-perm: what procfs and a few files say about the machine itself. */
+/* host.*, upd.*, mon.*: what procfs and a few files say about the machine itself. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -286,44 +286,6 @@ static int pending(struct audit *a)
 	return gather_add(a, f, NULL);
 }
 
-/* --- keys of certificates --- */
-
-static int acme_perm(struct audit *a)
-{
-	static const char *const fixed[] = { "/etc/dokploy/traefik/dynamic/acme.json", "/data/coolify/proxy/acme.json",
-					     "/etc/traefik/acme.json" };
-	static const char *const inside[] = { "acme.json", "letsencrypt/acme.json", "traefik/acme.json" };
-	struct finding *f = host_finding(ID_TLS_ACME_PERM);
-	pv_autobuf cmd = PV_BUF_INIT;
-	size_t seen = 0;
-
-	if (!f)
-		return -ENOMEM;
-	for (size_t i = 0; i < N_ELEMENTS(fixed) + a->n_projects * N_ELEMENTS(inside); i++) {
-		size_t k = i - N_ELEMENTS(fixed);
-		const char *path = i < N_ELEMENTS(fixed)
-					   ? fixed[i]
-					   : arena_printf(&a->arena, "%s/%s", a->project[k / N_ELEMENTS(inside)].dir,
-							  inside[k % N_ELEMENTS(inside)]);
-		struct stat st;
-
-		if (!path || hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode))
-			continue;
-		seen++;
-		if (!(st.st_mode & 077))
-			continue;
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, path, NULL, 0, "mode %04o", st.st_mode & 07777);
-		pv_buf_puts(&cmd, cmd.len ? " " : "chmod 600 ");
-		remedy_word(&cmd, path);
-	}
-	if (!seen)
-		f->verdict = FINDING_NOT_APPLICABLE;
-	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "only root may read it", pv_buf_str(&cmd));
-	return gather_add(a, f, NULL);
-}
-
 int check_machine(struct audit *a)
 {
 	const bool *on = a->select.on;
@@ -342,7 +304,5 @@ int check_machine(struct audit *a)
 		r = unattended(a);
 	if (r == 0 && on[ID_UPD_PENDING])
 		r = pending(a);
-	if (r == 0 && on[ID_TLS_ACME_PERM])
-		r = acme_perm(a);
 	return r;
 }

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 #include "check/container.h"
@@ -131,6 +132,23 @@ static void names(struct arena *a, struct ctr *c, const cJSON *labels, const cha
 				  ? arena_printf(a, "%s/%s", stack, service + n + 1)
 				  : service;
 	}
+}
+
+/* Routes of a reverse proxy, as the labels that only it reads. */
+static void routes_of(struct arena *a, struct ctr *c, const cJSON *labels)
+{
+	const cJSON *v;
+
+	cJSON_ArrayForEach(v, json_object(labels)) if (cJSON_IsString(v) && strncasecmp(v->string, "traefik.", 8) == 0)
+		(void) ctr_words_add(a, &c->labels, arena_printf(a, "%s=%s", v->string, v->valuestring), "Labels", 0);
+}
+
+static void args_of(struct arena *a, struct ctr *c, const cJSON *list)
+{
+	const cJSON *v;
+
+	cJSON_ArrayForEach(v, json_array(list)) if (cJSON_IsString(v) && c->image.text && strstr(c->image.text, "traefik"))
+		(void) ctr_words_add(a, &c->args, arena_dup(a, v->valuestring), "Cmd", 0);
 }
 
 /* A volume whose driver only binds a folder of the host is a bind in all but name. */
@@ -315,6 +333,8 @@ static int inspect(struct arena *a, const cJSON *root, struct ctr **ret)
 	c->image = word(a, c, config, "Image", "Config.Image", CTR_IMAGE);
 	env_of(a, c, json_member(config, "Env"));
 	health_of(c, json_member(config, "Healthcheck"));
+	routes_of(a, c, json_member(config, "Labels"));
+	args_of(a, c, json_member(config, "Cmd"));
 	*ret = c;
 	return a->poor ? -ENOMEM : 0;
 }
@@ -423,6 +443,8 @@ int ctr_from_service(struct arena *a, const char *json, size_t len, struct ctr *
 	service_limits(a, c, task);
 	service_networks(a, c, json_member(task, "Networks"));
 	service_ports(a, c, json_member(json_member(spec, "EndpointSpec"), "Ports"));
+	routes_of(a, c, json_member(spec, "Labels"));
+	args_of(a, c, json_member(container, "Args"));
 	c->pid_ns.text = c->ipc_ns.text = c->uts_ns.text = c->user_ns.text = ""; /* a service cannot have another */
 	*ret = c;
 	return a->poor ? -ENOMEM : 0;

@@ -1,71 +1,19 @@
 /* ssh.*: asked of sshd itself where it can be asked, of its files where not; Match blocks from the files. */
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "check/ask.h"
+#include "check/conf_files.h"
 #include "check/gather.h"
 #include "check/sshd_conf.h"
 
 #define CONF       "/etc/ssh/sshd_config"
 #define CONF_BYTES (1u << 20)
 
-struct pattern {
-	struct audit *a;
-	const char *dir, *name;
-	const char **found;
-	size_t n;
-};
-
-static int match_name(const char *name, unsigned char type, void *user)
-{
-	struct pattern *p = user;
-	const char **list;
-
-	(void) type;
-	if (fnmatch(p->name, name, FNM_PERIOD) != 0)
-		return 0;
-	list = arena_grow(&p->a->arena, p->found, p->n, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	p->found = list;
-	p->found[p->n] = arena_printf(&p->a->arena, "%s/%s", p->dir, name);
-	p->n += p->found[p->n] != NULL;
-	return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-static int each_file(void *user, const char *pattern,
-		     void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg)
-{
-	struct audit *a = user;
-	const char *slash = strrchr(pattern, '/');
-	struct pattern p = { .a = a,
-			     .name = slash + 1,
-			     .dir = arena_ndup(&a->arena, pattern, (size_t) (slash - pattern)) };
-
-	if (!p.dir)
-		return -ENOMEM;
-	(void) hostfs_list(&a->fs, p.dir, 2000, match_name, &p);
-	if (p.n > 1)
-		qsort(p.found, p.n, sizeof(*p.found), by_name);
-	for (size_t i = 0; i < p.n; i++) {
-		pv_autobuf text = PV_BUF_INIT;
-
-		if (hostfs_read(&a->fs, p.found[i], CONF_BYTES, &text) == 0)
-			fn(arg, p.found[i], pv_buf_str(&text), text.len);
-	}
-	return 0;
-}
-
 static int from_files(struct audit *a, struct sshd_conf *c)
 {
-	const struct sshd_files files = { each_file, a };
+	const struct conf_source files = conf_source_of(a);
 	pv_autobuf text = PV_BUF_INIT;
 	int r = hostfs_read(&a->fs, CONF, CONF_BYTES, &text);
 

@@ -12,7 +12,7 @@
 struct reader {
 	struct arena *a;
 	struct sshd_conf *c;
-	const struct sshd_files *files;
+	const struct conf_source *files;
 	struct sshd_block *block; /* NULL: one that is not kept */
 	unsigned depth, n_files;
 };
@@ -131,7 +131,7 @@ static void read_text(struct reader *r, const char *path, const char *text, size
 }
 
 int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len,
-		   const struct sshd_files *files)
+		   const struct conf_source *files)
 {
 	struct reader r = { .a = a, .c = c, .files = files, .block = &c->global };
 

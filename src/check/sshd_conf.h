@@ -3,6 +3,7 @@
 #ifndef PV_CHECK_SSHD_CONF_H
 #define PV_CHECK_SSHD_CONF_H
 
+#include "check/conf_files.h"
 #include "check/container.h"
 
 #define SSHD_MATCHES 64
@@ -29,16 +30,9 @@ struct sshd_conf {
 	bool cut; /* more than is read: too many Match blocks or includes */
 };
 
-struct sshd_files {
-	/* Files that a pattern of Include names, in order: fn for each. */
-	int (*each)(void *user, const char *pattern,
-		    void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg);
-	void *user;
-};
-
 /* Reads one text and what it includes (`files` NULL: nothing). 0 or -ENOMEM. */
 int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len,
-		   const struct sshd_files *files);
+		   const struct conf_source *files);
 
 /* Whether somebody can log in with a password there: a block's own value, else the global one, else sshd's default
  * (yes). With AuthenticationMethods every way must begin with a key. */

@@ -239,6 +239,8 @@ static int look_host(struct audit *a, const struct args *args)
 		r = check_projects(a);
 	if (r == 0)
 		r = check_firewall(a);
+	if (r == 0)
+		r = check_tls(a);
 	return r < 0 ? r : check_machine(a);
 }
 

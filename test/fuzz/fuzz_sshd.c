@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char first[] = "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n";
 	struct sshd_conf *c = calloc(1, sizeof(*c));
 	struct input in = { (const char *) data, size };
-	struct sshd_files files = { each, &in };
+	struct conf_source files = { each, &in };
 	const struct sshd_value *why;
 	auto_arena a = { 0 };
 
