@@ -40,13 +40,25 @@ static void op_getppid(int fd)
 	syscall(SYS_getppid);
 }
 
+static void connect_to(struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	a->sin_port = htons(9); /* nobody listens: the cheapest whole connect */
+	(void) !connect(fd, (struct sockaddr *) a, sizeof(*a));
+	close(fd);
+}
+
 static void op_connect(int fd)
 {
 	(void) fd;
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	to.sin_port = htons(9); /* nobody listens: the cheapest whole connect */
-	(void) !connect(fd, (struct sockaddr *) &to, sizeof(to));
-	close(fd);
+	connect_to(&to);
+}
+
+static void op_connect_out(int fd)
+{
+	(void) fd;
+	connect_to(&out);
 }
 
 /* Plain datagrams never leave by the socket that asks: what a DNS socket sends is looked at, whatever its port. */
@@ -92,7 +104,7 @@ static void op_exec(int fd)
 }
 
 static const struct { const char *name; void (*op)(int fd); int n; } ops[] = {
-	{ "getppid", op_getppid, 10000 }, { "connect", op_connect, 300 }, { "udp", op_udp, 1000 },
+	{ "getppid", op_getppid, 10000 }, { "connect", op_connect, 300 }, { "connect-out", op_connect_out, 200 }, { "udp", op_udp, 1000 },
 	{ "udp-connected", op_udp_connected, 1000 }, { "udp-out", op_udp_out, 500 }, { "dns", op_dns, 1000 },
 	{ "dns-out", op_dns_out, 500 }, { "fork+exec", op_exec, 15 },
 };

@@ -1,6 +1,10 @@
 /* dns.bpf.c - packets. Egress judges DNS questions (UDP datagram by datagram, TCP as a stream) and, for senders that no
- * connect or sendmsg hook saw, blocked ports; ingress remembers who asked a DNS server of ours, and which datagrams
- * came first from outside.
+ * connect hook saw, blocked ports; ingress remembers who asked a DNS server of ours, and which datagrams came first from
+ * outside.
+ *
+ * Egress comes after the NAT of the sender's own network namespace (the embedded resolver of Docker's networks, a host that
+ * redirects port 53). What was asked for stands elsewhere: a connected socket keeps its peer's port, and of a datagram
+ * without one the connection tracker's entry, which hangs on the packet, has the original destination.
  *
  * TCP: bytes are let through as they come, in order, and kept until the question is whole. The segment that completes a
  * forbidden one is dropped, and so is everything after it: the server never sees a whole question, while a benign query
@@ -90,6 +94,13 @@ static __always_inline int read_ports(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
+/* UDP-Lite (RFC 3828) has UDP's header but for the length, which nobody here reads. */
+static __always_inline bool transport(__u8 proto, struct packet *p)
+{
+	p->proto = proto == IPPROTO_UDPLITE ? IPPROTO_UDP : proto;
+	return p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP;
+}
+
 static __always_inline int read_v4(struct __sk_buff *skb, struct packet *p)
 {
 	struct {
@@ -102,11 +113,10 @@ static __always_inline int read_v4(struct __sk_buff *skb, struct packet *p)
 
 	if (bpf_skb_load_bytes(skb, 0, &h, sizeof(h)) < 0)
 		return -1;
-	if (h.proto != IPPROTO_TCP && h.proto != IPPROTO_UDP)
+	if (!transport(h.proto, p))
 		return -1;
 	if (h.frag & bpf_htons(0x1fff))
 		return -1; /* a later fragment: without its first one it comes to nothing */
-	p->proto = h.proto;
 	p->first_fragment = !!(h.frag & bpf_htons(0x2000));
 	p->l4 = (h.version_ihl & 15) * 4;
 	v4_mapped(&p->saddr, h.saddr);
@@ -126,8 +136,7 @@ static __noinline int walk_extensions(struct __sk_buff *skb, struct packet *p, _
 	for (int i = 0; i < EXTENSIONS; i++) {
 		__u8 h[8];
 
-		if (next == IPPROTO_TCP || next == IPPROTO_UDP) {
-			p->proto = next;
+		if (transport(next, p)) {
 			p->l4 = at;
 			return 0;
 		}
@@ -166,8 +175,7 @@ static __always_inline int read_v6(struct __sk_buff *skb, struct packet *p)
 	p->saddr = h.saddr;
 	p->daddr = h.daddr;
 	p->first_fragment = 0;
-	if (h.next == IPPROTO_TCP || h.next == IPPROTO_UDP) {
-		p->proto = h.next;
+	if (transport(h.next, p)) {
 		p->l4 = 40;
 	} else {
 		r = walk_extensions(skb, p, h.next);
@@ -239,6 +247,105 @@ static __always_inline int read_packet(struct __sk_buff *skb, struct packet *p)
 	if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		return read_v6(skb, p);
 	return -1;
+}
+
+/* ---- before NAT ---- */
+
+struct asked_for {
+	struct addr addr;
+	__u16 port;
+};
+
+/* Is the socket connected to one? It keeps what it was connected to, whatever NAT makes of its packets. */
+static __always_inline bool is_resolvers(struct __sk_buff *skb)
+{
+	return bpf_ntohl(skb->remote_port) == 53 || skb->remote_ip4 == EMBEDDED_RESOLVER;
+}
+
+#define CT_INFO	    7ul /* enum ip_conntrack_info: below REPLY it goes the way the connection was opened */
+#define CT_IS_REPLY 3
+
+/* Where a packet was sent to: its entry's original destination. False: it has none, or is an answer. `struct nf_conn` stands
+ * in the kernel's own BTF even where the tracker is a module; the broker sees to machines on which it does not. */
+static __always_inline bool before_nat(struct __sk_buff *skb, bool v4, struct asked_for *a)
+{
+	struct sk_buff *packet = (void *) skb; /* the context is the packet itself, to whoever does not say so to the verifier */
+	const struct nf_conn *ct;
+	unsigned long nfct = 0;
+
+	if (!bpf_core_field_exists(packet->_nfct) || !bpf_core_type_exists(struct nf_conn))
+		return false;
+	if (bpf_core_read(&nfct, sizeof(nfct), &packet->_nfct) < 0 || nfct <= CT_INFO || (nfct & CT_INFO) >= CT_IS_REPLY)
+		return false;
+	ct = (const void *) (nfct & ~CT_INFO);
+	a->port = bpf_ntohs(BPF_CORE_READ(ct, tuplehash[0].tuple.dst.u.all));
+	if (v4)
+		v4_mapped(&a->addr, BPF_CORE_READ(ct, tuplehash[0].tuple.dst.u3.all[0]));
+	else
+		bpf_core_read(&a->addr, sizeof(a->addr), &ct->tuplehash[0].tuple.dst.u3);
+	return true;
+}
+
+/* ---- whose it is ---- */
+
+static __always_inline bool is_raw(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	sk = sk ? bpf_sk_fullsock(sk) : NULL;
+	return sk && sk->type == SOCK_RAW;
+}
+
+/* Of a datagram the process that runs is its sender, unless a tunnel of the kernel's sends it in whoever's time. */
+static __always_inline bool is_users(struct __sk_buff *skb)
+{
+	struct sk_buff *packet = (void *) skb;
+	struct sock *sk = NULL;
+
+	return bpf_core_read(&sk, sizeof(sk), &packet->sk) == 0 && sk && BPF_CORE_READ(sk, sk_socket, file);
+}
+
+struct sender {
+	__u64 cgroup;
+	bool moved, running; /* it had left that cgroup; it is the task that runs now */
+};
+
+static __always_inline bool is_judged(__u64 cgroup)
+{
+	__u8 class_ = class_of(cgroup);
+
+	return class_ != PV_CLASS_PROTECTED && class_ != PV_CLASS_TOP && class_ != PV_CLASS_SESSION;
+}
+
+/* The socket's cgroup; the one that its user had left; and for a datagram of a socket that somebody made who is never
+ * blocked (systemd, a login session) and passed on, the cgroup of who sends it. */
+static __noinline int who_sends(struct __sk_buff *skb, __u32 proto, struct sender *s)
+{
+	struct mark *m = mark_of(skb, 0);
+	struct task_struct *t;
+	struct home *home;
+	__u64 task;
+
+	if (!s)
+		return 0;
+	s->cgroup = bpf_skb_cgroup_id(skb);
+	s->moved = m && m->origin;
+	s->running = (proto == IPPROTO_UDP || is_raw(skb)) && is_users(skb);
+	if (s->moved)
+		s->cgroup = m->origin;
+	if (!s->running)
+		return 0;
+	home = home_of_current();
+	if (home && home->moved) {
+		s->cgroup = home->cgroup;
+		s->moved = true;
+	} else if (!is_judged(s->cgroup)) {
+		t = (struct task_struct *) bpf_get_current_task();
+		task = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+		if (is_judged(task))
+			s->cgroup = task;
+	}
+	return 0;
 }
 
 /* ---- the question ---- */
@@ -371,7 +478,9 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 	if (!e)
 		return 0;
 	m = mark_of(skb, 0);
-	if (m) {
+	if (s->pkt.running) {
+		fill_current(&e->head.tgid, e->head.comm);
+	} else if (m) {
 		e->head.tgid = m->tgid;
 		__builtin_memcpy(e->head.comm, m->comm, sizeof(e->head.comm));
 	}
@@ -582,14 +691,6 @@ static __always_inline int tcp_stateless(struct __sk_buff *skb, struct scratch *
 	return verdict & EVF_REFUSED ? DROP : PASS;
 }
 
-static __always_inline bool is_raw(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-
-	sk = sk ? bpf_sk_fullsock(sk) : NULL;
-	return sk && sk->type == SOCK_RAW;
-}
-
 static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *s, __u32 slot)
 {
 	struct {
@@ -609,31 +710,28 @@ static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *s, __u3
 	return tcp_stateless(skb, s, slot, off, len, is_raw(skb));
 }
 
-static __always_inline __u64 sender(struct __sk_buff *skb, const struct mark *m, bool *ret_moved)
-{
-	*ret_moved = m && m->origin;
-	return *ret_moved ? m->origin : bpf_skb_cgroup_id(skb);
-}
-
 static __noinline int on_dns(struct __sk_buff *skb, const struct packet *p)
 {
-	struct mark *m = mark_of(skb, 0);
+	struct sender from = { 0 };
 	__u8 class_ = 0;
-	bool moved;
-	__u64 cgroup = sender(skb, m, &moved);
-	__u32 verdict = judge(cgroup, PV_ALLOW_DNS, true, &class_);
+	__u32 verdict;
 	struct scratch *s;
 	int slot, r;
 
-	if (!p || (verdict & SILENT))
+	if (!p)
+		return PASS;
+	who_sends(skb, p->proto, &from);
+	verdict = judge(from.cgroup, PV_ALLOW_DNS, true, &class_);
+	if (verdict & SILENT)
 		return PASS;
 	slot = slot_claim();
 	s = slot_get(slot);
 	if (slot < 0 || !s)
 		return verdict & EVF_REFUSED ? DROP : PASS; /* 8 questions in the air on one CPU: ask again */
 	s->pkt = *p;
-	s->cgroup = cgroup;
-	s->verdict = verdict | (moved ? EVF_MOVED : 0);
+	s->cgroup = from.cgroup;
+	s->pkt.running = from.running;
+	s->verdict = verdict | (from.moved ? EVF_MOVED : 0);
 	s->state.len = 0;
 	s->state.name_hash = 0;
 	r = p->proto == IPPROTO_UDP ? on_udp(skb, slot, p->l4 + 8) : on_tcp(skb, s, slot);
@@ -652,12 +750,17 @@ static __always_inline bool is_first_syn(struct __sk_buff *skb, const struct pac
 	return (flags & 0x12) == 0x02;
 }
 
-static __always_inline void tell_packet(const struct packet *p, __u64 cgroup, __u32 flags, __u8 class_)
+static __always_inline void tell_packet(const struct packet *p, const struct sender *from, __u32 flags, __u8 class_)
 {
-	struct event_net *e = event_new(sizeof(*e), EVENT_NET, flags, cgroup, class_);
+	struct event_net *e;
 
+	if (from->moved)
+		flags |= EVF_MOVED;
+	e = event_new(sizeof(*e), EVENT_NET, flags, from->cgroup, class_);
 	if (!e)
 		return;
+	if (from->running)
+		fill_current(&e->head.tgid, e->head.comm);
 	__builtin_memcpy(e->daddr, &p->daddr, sizeof(e->daddr));
 	e->dport = p->dport;
 	e->proto = p->proto;
@@ -666,16 +769,14 @@ static __always_inline void tell_packet(const struct packet *p, __u64 cgroup, __
 	bpf_ringbuf_submit(e, 0);
 }
 
-/* TCP has been judged at connect, but for raw sockets; a listener's answers are never looked at. A datagram may come
- * from a raw socket or from one that was connected before our time. */
+/* TCP has been judged at connect, but for raw sockets; a listener's answers are never looked at. `p` is where the packet
+ * goes to, or where it was sent to. */
 static __noinline int on_blocked(struct __sk_buff *skb, const struct packet *p)
 {
-	struct mark *m = mark_of(skb, 0);
 	__u32 verdict, opened = PEER_OPENED, *peer;
+	struct sender from = { 0 };
 	struct peer_key key;
-	__u64 cgroup;
 	__u8 class_ = 0;
-	bool moved;
 
 	if (!p || !is_external(&p->daddr))
 		return PASS;
@@ -685,33 +786,40 @@ static __noinline int on_blocked(struct __sk_buff *skb, const struct packet *p)
 	peer = p->proto == IPPROTO_UDP ? bpf_map_lookup_elem(&peers, &key) : NULL;
 	if (peer && *peer == PEER_HEARD)
 		return PASS;
-	cgroup = sender(skb, m, &moved);
-	verdict = judge(cgroup, PV_ALLOW_NET, false, &class_);
+	who_sends(skb, p->proto, &from);
+	verdict = judge(from.cgroup, PV_ALLOW_NET, false, &class_);
 	if (verdict & SILENT)
 		return PASS;
 	if (is_net_allowed(&p->daddr))
 		verdict = EVF_ALLOWED;
 	if (verdict & EVF_REFUSED) {
-		tell_packet(p, cgroup, verdict | (moved ? EVF_MOVED : 0), class_);
+		tell_packet(p, &from, verdict, class_);
 		return DROP;
 	}
 	if (peer)
-		return PASS; /* sendmsg has told it */
-	tell_packet(p, cgroup, verdict | (moved ? EVF_MOVED : 0), class_);
+		return PASS; /* told already, here or at connect */
+	tell_packet(p, &from, verdict, class_);
 	bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
 	return PASS;
 }
 
-static __always_inline bool is_marked(struct __sk_buff *skb)
+/* Blocked as sent? The packet itself has been judged. */
+static __noinline int on_blocked_before(struct __sk_buff *skb, const struct packet *p, const struct asked_for *a)
 {
-	struct mark *m = mark_of(skb, 0);
+	struct packet sent;
 
-	return m && (m->flags & MARK_DNS);
+	if (!p || !a || p->proto != IPPROTO_UDP || !port_blocked(a->port) || (a->port == p->dport && a->addr.w[3] == p->daddr.w[3]))
+		return PASS;
+	sent = *p;
+	sent.daddr = a->addr;
+	sent.dport = a->port;
+	return on_blocked(skb, &sent);
 }
 
 GLOBAL int pv_look_out(struct __sk_buff *skb)
 {
 	struct packet p = { 0 };
+	struct asked_for a = { 0 };
 	int r;
 
 	r = read_packet(skb, &p);
@@ -724,7 +832,9 @@ GLOBAL int pv_look_out(struct __sk_buff *skb)
 		return PASS;
 	if (port_blocked(p.dport) && on_blocked(skb, &p) == DROP)
 		return DROP;
-	if (p.dport != 53 && !is_embedded_resolver(&p.daddr) && !is_marked(skb))
+	if (before_nat(skb, is_v4(&p.daddr), &a) && on_blocked_before(skb, &p, &a) == DROP)
+		return DROP;
+	if (p.dport != 53 && !is_embedded_resolver(&p.daddr) && !is_resolvers(skb) && a.port != 53 && !is_embedded_resolver(&a.addr))
 		return PASS;
 	return on_dns(skb, &p);
 }
@@ -749,18 +859,41 @@ GLOBAL int pv_is_clean(struct __sk_buff *skb, __u32 off)
 	return clean;
 }
 
+enum { NOT_OURS, SENT_TO_RESOLVER, SENT_TO_BLOCKED };
+
+/* Was it sent to a port or an address that concerns us, before NAT gave it these? A socket that is connected to where the
+ * packet goes has been seen at connect. */
+static __always_inline int sent_to(struct __sk_buff *skb, const struct start *s)
+{
+	struct asked_for a;
+
+	if (is_resolvers(skb))
+		return SENT_TO_RESOLVER;
+	if (!s->udp || bpf_ntohl(skb->remote_port) == s->dport)
+		return NOT_OURS;
+	if (!before_nat(skb, skb->protocol == bpf_htons(ETH_P_IP), &a))
+		return NOT_OURS;
+	if (port_blocked(a.port))
+		return SENT_TO_BLOCKED;
+	return a.port == 53 || a.addr.w[3] == EMBEDDED_RESOLVER ? SENT_TO_RESOLVER : NOT_OURS;
+}
+
 /* Every packet of the machine comes by here: what pv_look_out() would only pass is passed by as few steps as can be. */
 SEC("cgroup_skb/egress") int pv_egress(struct __sk_buff *skb)
 {
+	int to = SENT_TO_RESOLVER;
 	struct start s;
 
-	if (read_start(skb, &s) && !port_blocked(s.dport)) {
-		if (s.dport != 53 && s.last != EMBEDDED_RESOLVER && !is_marked(skb))
-			return PASS;
-		if (s.udp && pv_is_clean(skb, s.l4 + 8))
+	if (!read_start(skb, &s))
+		return pv_look_out(skb) == DROP ? DROP : PASS; /* the verifier wants to see the range */
+	/* a connection's ports were judged at connect; what is left of TCP comes from raw sockets */
+	if ((!s.udp && bpf_ntohl(skb->remote_port) == s.dport) || !port_blocked(s.dport)) {
+		if (s.dport != 53 && s.last != EMBEDDED_RESOLVER)
+			to = sent_to(skb, &s);
+		if (to == NOT_OURS || (to == SENT_TO_RESOLVER && s.udp && pv_is_clean(skb, s.l4 + 8)))
 			return PASS;
 	}
-	return pv_look_out(skb) == DROP ? DROP : PASS; /* the verifier wants to see the range */
+	return pv_look_out(skb) == DROP ? DROP : PASS;
 }
 
 /* ---- what comes in ---- */

@@ -121,6 +121,48 @@ struct signal_struct {
 	struct mm_struct *oom_mm;
 };
 
+/* A packet's socket, and its entry in the connection tracker (net/netfilter/nf_conntrack.h): what it was before NAT. */
+struct file;
+
+struct socket {
+	struct file *file;
+};
+
+struct sock {
+	struct socket *sk_socket;
+};
+
+struct sk_buff {
+	struct sock *sk;
+	unsigned long _nfct; /* struct nf_conn and, in its last three bits, enum ip_conntrack_info */
+};
+
+union nf_inet_addr {
+	__u32 all[4]; /* IPv4 in the first */
+};
+
+struct nf_conntrack_man {
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all; /* the port */
+		} u;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* original, reply */
+};
+
 struct task_struct {
 	int pid, tgid;
 	struct css_set *cgroups;

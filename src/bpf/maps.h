@@ -18,7 +18,7 @@ int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
 #define PEER_HEARD  1 /* value of map `peers`: it wrote to this cgroup first: answers are a server's */
 #define PEER_OPENED 2 /* this cgroup wrote first, it was let through and told */
 
-#define MARK_DNS      (1u << 0) /* what this socket sends is DNS, whatever port the packet shows after NAT */
+#define MARK_DNS      (1u << 0) /* connected to a resolver: maker and sender are known */
 #define MARK_ODD_TOLD (1u << 1)
 
 #define DNS_STREAM (2 + DNS_QUESTION_MAX) /* length prefix and question */
@@ -51,8 +51,8 @@ struct home {
 };
 
 struct mark { /* per socket */
-	__u64 origin; /* cgroup that its maker had left; 0: none */
-	__u32 tgid;   /* of who first sent DNS with it */
+	__u64 origin; /* cgroup that whoever connected it had left; 0: none */
+	__u32 tgid;   /* of who connected it to a resolver */
 	__u32 flags;
 	char comm[PV_COMM_LEN];
 };
@@ -70,7 +70,8 @@ struct packet {
 	struct addr saddr, daddr;
 	__u32 l4; /* offset of the transport header */
 	__u16 sport, dport;
-	__u8 proto, first_fragment, pad[2];
+	__u8 proto, first_fragment;
+	__u8 running, pad; /* the task that runs now sends it */
 };
 
 /* Room for one DNS packet under the magnifier: too large for the stack, and a per-CPU map is not private where
@@ -240,6 +241,24 @@ static __always_inline bool any_moved(void)
 	__u64 *n = bpf_map_lookup_elem(&counters, &index);
 
 	return n && *n;
+}
+
+static __always_inline struct home *home_of_current(void)
+{
+	__u32 tgid;
+
+	if (!any_moved())
+		return NULL; /* its callers ask for homes that were left */
+	tgid = BPF_CORE_READ((struct task_struct *) bpf_get_current_task(), tgid);
+	return bpf_map_lookup_elem(&homes, &tgid);
+}
+
+static __always_inline void fill_current(__u32 *tgid, char *comm)
+{
+	struct task_struct *t = (struct task_struct *) bpf_get_current_task();
+
+	*tgid = BPF_CORE_READ(t, tgid);
+	bpf_core_read(comm, PV_COMM_LEN, &t->comm);
 }
 
 static __always_inline bool port_blocked(__u16 port)

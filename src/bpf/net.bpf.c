@@ -1,38 +1,20 @@
-/* net.bpf.c - the hooks that see an address before any NAT: connect and sendmsg refuse blocked ports and mark the
- * sockets that speak DNS, recvmsg remembers who wrote first, sock_create who had left its container. */
+/* net.bpf.c - the hooks that see an address before any NAT: connect (and sendmsg, where egress cannot read what NAT has
+ * changed) refuses blocked ports and marks the sockets that speak DNS; recvmsg remembers who wrote first. */
 #include "bpf/maps.h"
 
-static __always_inline void fill_current(struct event_head *h)
-{
-	struct task_struct *t = (struct task_struct *) bpf_get_current_task();
-
-	h->tgid = BPF_CORE_READ(t, tgid);
-	bpf_core_read(h->comm, sizeof(h->comm), &t->comm);
-}
-
-static __always_inline struct home *home_of_current(void)
-{
-	__u32 tgid;
-
-	if (!any_moved())
-		return NULL; /* its callers ask for homes that were left */
-	tgid = BPF_CORE_READ((struct task_struct *) bpf_get_current_task(), tgid);
-	return bpf_map_lookup_elem(&homes, &tgid);
-}
-
-/* The NAT of the container's own network namespace rewrites the port of the embedded resolver before cgroup_skb sees the
- * packet, hence the mark; and whoever asks its real port directly is caught by the address. */
+/* Who connected this socket to a resolver: of a TCP packet nobody else knows. And room for its question. */
 static __always_inline void mark_dns(struct bpf_sock_addr *ctx)
 {
-	struct task_struct *t;
+	struct home *home;
 	struct mark *m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!m || (m->flags & MARK_DNS))
 		return;
 	m->flags |= MARK_DNS;
-	t = (struct task_struct *) bpf_get_current_task();
-	m->tgid = BPF_CORE_READ(t, tgid);
-	bpf_core_read(m->comm, sizeof(m->comm), &t->comm);
+	fill_current(&m->tgid, m->comm);
+	home = home_of_current();
+	if (home && home->moved)
+		m->origin = home->cgroup;
 	if (ctx->type == SOCK_STREAM)
 		bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
@@ -43,7 +25,7 @@ static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 
 
 	if (!e)
 		return;
-	fill_current(&e->head);
+	fill_current(&e->head.tgid, e->head.comm);
 	__builtin_memcpy(e->daddr, daddr, sizeof(e->daddr));
 	e->dport = port;
 	e->proto = proto;
@@ -139,6 +121,8 @@ static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a
 	}
 HOOK4("cgroup/connect4", pv_connect4)
 HOOK6("cgroup/connect6", pv_connect6)
+/* A sendmsg hook anywhere takes the socket's lock for every unconnected send of the machine, which costs more than the rest
+ * of us together. So these two are attached only where egress is not or cannot look up the NAT (broker/kernel_links.c). */
 HOOK4("cgroup/sendmsg4", pv_sendmsg4)
 HOOK6("cgroup/sendmsg6", pv_sendmsg6)
 
@@ -174,20 +158,6 @@ SEC("cgroup/recvmsg6") int pv_recvmsg6(struct bpf_sock_addr *ctx)
 		return 1;
 	address_v6(ctx, &a);
 	return heard(&a, port);
-}
-
-/* A socket made by a process that had left its container is that container's still. */
-SEC("cgroup/sock_create") int pv_sock_create(struct bpf_sock *sk)
-{
-	struct home *home = home_of_current();
-	struct mark *m;
-
-	if (!home || !home->moved)
-		return 1;
-	m = bpf_sk_storage_get(&marks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (m)
-		m->origin = home->cgroup;
-	return 1;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -74,6 +74,7 @@ static int start(struct kernel *k, const struct policy *p)
 	if (r < 0)
 		return r;
 	kernel_attach(k, false);
+	kernel_drop_spared(k);
 	kernel_drop_other_layouts(k);
 	return 0;
 }

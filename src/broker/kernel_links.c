@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 
 #include "base/text.h"
 #include "broker/kernel_private.h"
@@ -18,7 +19,6 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "fork", -1, BROKER_DEGRADED_CGROUPS },
 	{ "exit", -1, BROKER_DEGRADED_CGROUPS | BROKER_DEGRADED_OOM },
 	{ "mark_victim", -2, BROKER_DEGRADED_OOM },
-	{ "sock_create", BPF_CGROUP_INET_SOCK_CREATE, BROKER_DEGRADED_CGROUPS },
 	{ "recvmsg4", BPF_CGROUP_UDP4_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "recvmsg6", BPF_CGROUP_UDP6_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "ingress", BPF_CGROUP_INET_INGRESS, BROKER_DEGRADED_INGRESS },
@@ -28,6 +28,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "sendmsg6", BPF_CGROUP_UDP6_SENDMSG, BROKER_DEGRADED_SENDMSG },
 	{ "egress", BPF_CGROUP_INET_EGRESS, BROKER_DEGRADED_EGRESS },
 };
+bool kernel_nat_is_hidden;
 const size_t kernel_n_hooks = N_ELEMENTS(kernel_hooks);
 _Static_assert(N_ELEMENTS(kernel_hooks) <= KERNEL_N_HOOKS, "a bit for each");
 
@@ -47,6 +48,26 @@ static struct bpf_program *program(struct pavise_bpf *skel, size_t hook)
 
 	(void) snprintf(name, sizeof(name), "pv_%s", kernel_hooks[hook].name);
 	return bpf_object__find_program_by_name(skel->obj, name);
+}
+
+static uint32_t hook_bits(uint32_t degraded)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < kernel_n_hooks; i++)
+		bits |= kernel_hooks[i].degraded == degraded ? 1u << i : 0;
+	return bits;
+}
+
+/* Egress judges datagrams by where they were sent, which it reads in the connection tracker's entry. Can it find its way
+ * there? The type is in the BTF of every kernel that we have met, also where the tracker is a module. */
+static bool egress_sees_nat(void)
+{
+	struct btf *btf = kernel_nat_is_hidden ? NULL : btf__load_vmlinux_btf();
+	bool yes = btf && btf__find_by_name_kind(btf, "nf_conn", BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return yes;
 }
 
 /* Opens and loads the hooks in `wanted`; `dir` NULL: maps of its own, for a trial. */
@@ -114,12 +135,18 @@ static void drop_map_pins(const struct kernel *k)
 
 int kernel_load(struct kernel *k)
 {
-	uint32_t all = (1u << kernel_n_hooks) - 1, works;
-	int r = load(all, k->dir, &k->skel);
+	const uint32_t all = (1u << kernel_n_hooks) - 1, sendmsg = hook_bits(BROKER_DEGRADED_SENDMSG);
+	uint32_t works;
+	int r;
 
+	k->spared = egress_sees_nat() ? sendmsg : 0;
+	r = load(all & ~k->spared, k->dir, &k->skel);
 	if (r == 0)
 		return 0;
 	works = probe(k);
+	if (!(works & hook_bits(BROKER_DEGRADED_EGRESS)))
+		k->spared = 0;
+	works &= ~k->spared;
 	k->missing = all & ~works;
 	if (!works)
 		return r;
@@ -317,6 +344,8 @@ static void attach_hook(struct kernel *k, size_t hook)
 	const struct kernel_hook *h = &kernel_hooks[hook];
 	int r;
 
+	if (k->spared >> hook & 1)
+		return;
 	if (k->missing >> hook & 1) {
 		k->degraded |= h->degraded; /* the reason stands there since the trial */
 		return;
@@ -337,6 +366,40 @@ void kernel_attach(struct kernel *k, bool tracing)
 	for (size_t i = 0; i < kernel_n_hooks; i++)
 		if ((kernel_hooks[i].type < 0) == tracing)
 			attach_hook(k, i);
+}
+
+/* Is it the pin of a link that we hold? */
+static bool is_pin_of_ours(const struct kernel *k, const char *name)
+{
+	char path[POLICY_PATH + 80];
+
+	for (size_t i = 0; i < k->n_links; i++) {
+		pin_path(k, &k->links[i], "", path, sizeof(path));
+		if (strcmp(strrchr(path, '/') + 1, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Hooks that a broker before us wanted and we do not: they go with their pins. Those that we want and could not attach
+ * again stay as they are. */
+void kernel_drop_spared(const struct kernel *k)
+{
+	DIR *d = opendir(k->dir);
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		bool wanted = false;
+
+		if (strncmp(e->d_name, "link_", 5) != 0 || is_pin_of_ours(k, e->d_name))
+			continue;
+		for (size_t i = 0; i < kernel_n_hooks && !wanted; i++)
+			wanted = !(k->spared >> i & 1) &&
+				 strncmp(e->d_name + 5, kernel_hooks[i].name, strlen(kernel_hooks[i].name)) == 0;
+		if (!wanted)
+			(void) unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		(void) closedir(d);
 }
 
 /* ---- the self-check ---- */

@@ -11,6 +11,9 @@
 #define KERNEL_N_HOOKS	 16
 #define KERNEL_N_REASONS 16
 
+/* For tests: as on a machine whose BTF does not have what egress needs to look behind NAT. */
+extern bool kernel_nat_is_hidden;
+
 /* One program and where it goes. Order: what gives a cgroup its class comes before what judges by it. */
 struct kernel_hook {
 	const char *name;  /* the program is pv_<name>, the pin link_<name> */
@@ -46,6 +49,7 @@ struct kernel {
 	int counters_fd;
 	uint64_t root_id;
 	uint32_t missing;  /* bits of hooks that could not be loaded (bit: index) */
+	uint32_t spared;   /* bits of hooks that this machine does not need */
 	uint32_t degraded; /* BROKER_DEGRADED_* */
 	char reasons[KERNEL_N_REASONS][120];
 	struct kernel_link *links;
@@ -56,6 +60,7 @@ struct kernel {
 /* kernel_links.c */
 int kernel_load(struct kernel *k);
 void kernel_attach(struct kernel *k, bool tracing); /* the tracepoints, or the cgroup hooks */
+void kernel_drop_spared(const struct kernel *k);
 void kernel_links_done(struct kernel *k);
 void kernel_drop_other_layouts(const struct kernel *k);
 void kernel_blame(struct kernel *k, uint32_t bit, const char *what, int error);

@@ -157,7 +157,7 @@ static const struct {
 	const char *text;
 } degraded_texts[] = {
 	{ BROKER_DEGRADED_CONNECT, "connections to mining ports are not refused: the connect hooks are not attached" },
-	{ BROKER_DEGRADED_SENDMSG, "datagrams to mining ports are not refused before they are sent: the sendmsg hooks are not attached" },
+	{ BROKER_DEGRADED_SENDMSG, "datagrams that a NAT of their own redirects are not refused: the sendmsg hooks are not attached" },
 	{ BROKER_DEGRADED_EGRESS, "DNS questions are not seen: the egress hook is not attached" },
 	{ BROKER_DEGRADED_INGRESS, "UDP servers' answers cannot be told apart: the ingress hooks are not attached" },
 	{ BROKER_DEGRADED_CGROUPS, "new containers are found late: the cgroup tracepoints are not attached" },

@@ -14,7 +14,7 @@ static const struct {
 	const char *signal, *why, *next;
 } degradations[] = {
 	{ BROKER_DEGRADED_CONNECT, "net", "the connect hooks are not attached: connections are not refused", "pavise doctor" },
-	{ BROKER_DEGRADED_SENDMSG, "net", "the sendmsg hooks are not attached: unconnected UDP is judged by packet only",
+	{ BROKER_DEGRADED_SENDMSG, "net", "the sendmsg hooks are not attached: of unconnected UDP behind a NAT of its own only the packet is seen",
 	  "pavise doctor" },
 	{ BROKER_DEGRADED_EGRESS, "dns", "the egress hook is not attached: DNS questions are not seen", "pavise doctor" },
 	{ BROKER_DEGRADED_INGRESS, "net", "the ingress hooks are not attached: UDP servers' answers cannot be told apart",

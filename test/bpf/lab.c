@@ -92,6 +92,11 @@ static int ip(const char *line)
 	return run((const char *const *) argv);
 }
 
+bool lab_run(const char *line)
+{
+	return ip(line) == 0;
+}
+
 bool lab_add_address(const char *prefix)
 {
 	char line[128];
@@ -104,12 +109,13 @@ bool lab_add_address(const char *prefix)
 
 int lab_family(enum lab_addr addr)
 {
-	return addr == OUT6 || addr == MAPPED ? AF_INET6 : AF_INET;
+	return addr == OUT6 || addr == MAPPED || addr == NATTED6 || addr == NATTED_MAPPED ? AF_INET6 : AF_INET;
 }
 
 socklen_t lab_sockaddr(struct sockaddr_storage *ss, enum lab_addr addr, uint16_t port)
 {
-	static const char *const text[] = { "203.0.113.2", "2001:db8::2", "::ffff:203.0.113.2", "10.9.0.2", "127.0.0.11", "127.0.0.1" };
+	static const char *const text[] = { "203.0.113.2", "2001:db8::2", "::ffff:203.0.113.2", "10.9.0.2", "127.0.0.11", "127.0.0.1",
+		"203.0.113.9", "2001:db8::9", "::ffff:203.0.113.9" };
 	struct sockaddr_in *v4 = (struct sockaddr_in *) ss;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) ss;
 
@@ -145,7 +151,7 @@ size_t lab_question(uint8_t *buf, const char *name)
 
 /* ---- the servers: they accept, and answer whatever looks like a question ---- */
 
-#define CONNS 32
+#define CONNS 128 /* what was refused in the middle is never closed: its FIN is held back, too */
 
 struct server {
 	struct pollfd fds[8 + CONNS];

@@ -23,6 +23,7 @@ extern bool lab_nat; /* 127.0.0.11:53 leads somewhere */
 void lab_start(void); /* exits with a skip line where the machine cannot do it */
 void lab_end(void);
 int lab_reopen(void); /* frees and opens the kernel side again */
+bool lab_run(const char *line); /* a program and its words, no quotes; whether it went well */
 
 bool lab_add_address(const char *prefix); /* one more of this host; the guard is not told */
 
@@ -48,7 +49,7 @@ const struct lab_seen *lab_events(void);
 uint64_t lab_count(int kind, int what);
 
 /* Where to: ADDR_* with a port. */
-enum lab_addr { OUT4, OUT6, MAPPED, PRIVATE4, RESOLVER, LOOP4 };
+enum lab_addr { OUT4, OUT6, MAPPED, PRIVATE4, RESOLVER, LOOP4, NATTED4, NATTED6, NATTED_MAPPED };
 struct lab_target {
 	enum lab_addr addr;
 	uint16_t port;

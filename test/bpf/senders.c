@@ -17,7 +17,7 @@
 const char *way_name(enum way w)
 {
 	static const char *const names[] = { "connect", "fast open", "io_uring connect", "raw SYN", "sendto", "connected", "sendmmsg",
-		"io_uring sendmsg", "raw UDP", "UDP_SEGMENT", "tcp", "tcp byte by byte", "tcp split", "tcp pipelined" };
+		"io_uring sendmsg", "raw UDP", "UDP_SEGMENT", "UDP-Lite", "tcp", "tcp byte by byte", "tcp split", "tcp pipelined" };
 
 	return names[w];
 }
@@ -154,12 +154,14 @@ static int do_datagram(const struct job *j)
 {
 	struct sockaddr_storage to;
 	socklen_t len = lab_sockaddr(&to, j->addr, j->port);
-	int fd = socket(lab_family(j->addr), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(lab_family(j->addr), SOCK_DGRAM | SOCK_CLOEXEC, j->way == BY_UDPLITE ? IPPROTO_UDPLITE : 0);
 	uint8_t buf[600];
 	struct iovec iov = { buf, payload(buf, j) };
 	struct mmsghdr m = { .msg_hdr = { .msg_name = &to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 } };
 	ssize_t r;
 
+	if (fd < 0)
+		return CANNOT;
 	switch (j->way) {
 	case BY_CONNECTED:
 		r = connect(fd, (struct sockaddr *) &to, len) < 0 ? -1 : send(fd, buf, iov.iov_len, 0);

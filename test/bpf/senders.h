@@ -7,7 +7,7 @@
 enum outcome { WENT = 0 /* connected, answered */, REFUSED = 1 /* EPERM */, SILENT = 2 /* no answer */, BROKEN = 3, CANNOT = 4 };
 
 enum way { BY_CONNECT, BY_FASTOPEN, BY_URING_CONNECT, BY_RAW_SYN,		  /* TCP */
-	   BY_SENDTO, BY_CONNECTED, BY_SENDMMSG, BY_URING_SENDMSG, BY_RAW_UDP, BY_GSO /* a datagram */,
+	   BY_SENDTO, BY_CONNECTED, BY_SENDMMSG, BY_URING_SENDMSG, BY_RAW_UDP, BY_GSO, BY_UDPLITE /* a datagram */,
 	   BY_TCP, BY_TCP_BYTES, BY_TCP_SPLIT, BY_TCP_PIPELINED		  /* DNS over TCP */ };
 
 struct job {
