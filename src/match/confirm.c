@@ -11,6 +11,8 @@ static int group_of(const pcre2_code *re, const char *name)
 	return n > 0 ? n : -1;
 }
 
+static const char *const more_names[MATCH_MORE_N] = { "session", "count", "method", "path", "forwarded", "time", "status" };
+
 struct confirm *confirm_free(struct confirm *c)
 {
 	if (!c)
@@ -29,13 +31,20 @@ static int no_group(const struct rule *rule, const char *name, struct pv_buf *er
 int confirm_compile(const struct rule *rule, struct confirm **ret, struct pv_buf *err)
 {
 	/* USE_OFFSET_LIMIT: only starts near what the gate found are tried. */
-	const uint32_t options = PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options = PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
 	pv_auto(confirm) c = calloc(1, sizeof(*c));
 	PCRE2_SIZE at;
 	int code;
 
 	if (!c)
 		return -ENOMEM;
+	if (rule->kind == RULE_LOG) {
+		options |= PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY;
+		if (rule->from == RULE_FROM_LINE || rule->from == RULE_FROM_JSON)
+			options |= PCRE2_ANCHORED;
+		if (rule->from != RULE_FROM_PART)
+			options |= PCRE2_ENDANCHORED;
+	}
 	c->re = pcre2_compile((PCRE2_SPTR) rule->match, PCRE2_ZERO_TERMINATED, options, &code, &at, NULL);
 	if (!c->re) {
 		PCRE2_UCHAR why[160] = "";
@@ -49,6 +58,8 @@ int confirm_compile(const struct rule *rule, struct confirm **ret, struct pv_buf
 	c->secret = PV_MAX(group_of(c->re, "secret"), 0);
 	c->address = group_of(c->re, rule->address);
 	c->user = group_of(c->re, rule->user);
+	for (size_t i = 0; i < N_ELEMENTS(more_names); i++)
+		c->more[i] = group_of(c->re, more_names[i]);
 	if (*rule->address && c->address < 0)
 		return no_group(rule, rule->address, err);
 	if (*rule->user && c->user < 0)

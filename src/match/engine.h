@@ -12,6 +12,7 @@
 struct confirm {
 	pcre2_code *re;
 	int secret, address, user; /* numbers of the groups; 0 the whole match, -1 none */
+	int more[MATCH_MORE_N];
 };
 
 /* Two of them, since what changed in a text is looked at as far around as its rules reach; a whole text is gone over once. */
@@ -69,7 +70,8 @@ struct confirm *confirm_free(struct confirm *c);
 PV_AUTO(confirm)
 const struct confirm *confirm_of(const struct match_set *set, size_t index); /* NULL without memory */
 
-int gates_compile(const struct rules *rs, struct gates *ret, struct pv_buf *err);
+/* `lines`: for match_gates(): the literals alone, in one database, and MATCH_ESCAPE. */
+int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct pv_buf *err);
 void gates_done(struct gates *g);
 /* A set around what was compiled or loaded; takes the gates over, and `own` (may be NULL). */
 int match_set_make(const struct rules *rs, struct rules *own, const struct gates *gates, struct match_set **ret);

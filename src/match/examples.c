@@ -81,6 +81,8 @@ static int try_all(const struct rules *rs, struct match_set *set, struct pv_buf 
 
 		if (!e->text)
 			return -ENOMEM;
+		if (rs->rule[e->rule].kind == RULE_LOG)
+			continue;
 		r = match_scan(set, s, e->text, strlen(e->text), on_hit, &t);
 		if (r == 0 && judge(&t, err) < 0)
 			worst = -EINVAL;

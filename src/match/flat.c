@@ -86,11 +86,11 @@ static struct rule_words get_words(struct reader *in, struct rules *rs)
 static void put_rule(struct pv_buf *out, const struct rule *r)
 {
 	const char *const strings[] = { r->id, r->family, r->origin, r->title, r->opens, r->remedy, r->prefix, r->match, r->gate,
-					r->json_key, r->address, r->user };
+					r->address, r->user };
 	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->doubt_low, r->caseless,
-				     r->reach, r->lead, r->check, r->random, r->from, r->when.has_uid, r->when.uid };
-	const struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program,
-					     &r->when.unit, &r->when.image };
+				     r->reach, r->lead, r->check, r->random, r->from, r->tells, r->phase, r->ban, r->when.has_uid, r->when.uid };
+	const struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program, &r->when.unit,
+					     &r->when.image, &r->when.transport, &r->json_keys };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)
 		put_str(out, strings[i]);
@@ -103,15 +103,15 @@ static void put_rule(struct pv_buf *out, const struct rule *r)
 static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 {
 	const char **strings[] = { &r->id, &r->family, &r->origin, &r->title, &r->opens, &r->remedy, &r->prefix, &r->match, &r->gate,
-				   &r->json_key, &r->address, &r->user };
-	struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program,
-				       &r->when.unit, &r->when.image };
+				   &r->address, &r->user };
+	struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->unless, &r->when.program, &r->when.unit,
+				       &r->when.image, &r->when.transport, &r->json_keys };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)
 		*strings[i] = get_str(in);
 	r->kind = get_below(in, RULE_IOC + 1);
 	r->severity = get_below(in, SEV_N);
-	r->strength = get_below(in, RULE_STRONG + 1);
+	r->strength = get_below(in, RULE_THROUGH + 1);
 	r->verified = get_below(in, 2);
 	r->password = get_below(in, 2);
 	r->generic = get_below(in, 2);
@@ -122,6 +122,9 @@ static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 	r->check = get_below(in, RULE_CHECK_N);
 	r->random = get_u32(in);
 	r->from = get_below(in, RULE_FROM_JSON + 1);
+	r->tells = get_below(in, RULE_PROBE + 1);
+	r->phase = get_below(in, RULE_PHASE_N);
+	r->ban = get_below(in, 2);
 	r->when.has_uid = get_below(in, 2);
 	r->when.uid = get_u32(in);
 	for (size_t i = 0; i < N_ELEMENTS(words); i++)

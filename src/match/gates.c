@@ -3,6 +3,9 @@
 #include "match/engine.h"
 #include "match/rules.h"
 
+#define LITERALS_MAX 8192
+#define LITERAL_MIN  3
+
 struct patterns {
 	const char *pattern[RULE_MAX];
 	unsigned flags[RULE_MAX], id[RULE_MAX];
@@ -65,11 +68,84 @@ void gates_done(struct gates *g)
 	*g = (struct gates){ NULL, NULL, NULL };
 }
 
-int gates_compile(const struct rules *rs, struct gates *ret, struct pv_buf *err)
+static const char *const escapes[] = { "\\x1b\\[", "\\\\u00", "#033\\[" };
+
+static void escape(struct pv_buf *out, const char *word)
+{
+	for (; *word; word++)
+		pv_buf_printf(out, "\\x%02x", (unsigned char) *word);
+}
+
+struct line_patterns {
+	char *pattern[LITERALS_MAX];
+	unsigned flags[LITERALS_MAX], id[LITERALS_MAX], n;
+};
+
+static void add_literals(struct line_patterns *g, const struct rule *rule, unsigned id)
+{
+	bool tiny = false;
+
+	for (size_t i = 0; i < rule->literal.n; i++)
+		tiny |= strlen(rule->literal.word[i]) < LITERAL_MIN;
+	for (size_t i = 0; i < (tiny ? 1 : rule->literal.n) && g->n < LITERALS_MAX - N_ELEMENTS(escapes); i++) {
+		struct pv_buf text = PV_BUF_INIT;
+
+		if (tiny) /* would be found everywhere */
+			pv_buf_puts(&text, rule->match);
+		else
+			escape(&text, rule->literal.word[i]);
+		g->pattern[g->n] = text.data;
+		g->flags[g->n] = tiny ? HS_FLAG_PREFILTER :
+				 rule->caseless || strstr(rule->match, "(?i") ? HS_FLAG_CASELESS : 0;
+		g->id[g->n++] = id;
+	}
+}
+
+/* One pattern for each literal: libhs searches for them as plain strings, at several bytes a nanosecond. */
+static int compile_lines(const struct rules *rs, hs_database_t **ret, struct pv_buf *err)
+{
+	pv_autofree struct line_patterns *g = calloc(1, sizeof(*g));
+	hs_compile_error_t *e = NULL;
+	int r = 0;
+
+	if (!g)
+		return -ENOMEM;
+	for (size_t i = 0; i < rules_count(rs); i++)
+		add_literals(g, rules_get(rs, i), (unsigned) i);
+	if (g->n == LITERALS_MAX - N_ELEMENTS(escapes)) {
+		pv_buf_printf(err, "rules: too many literals; at most %u\n", LITERALS_MAX);
+		r = -EINVAL;
+	}
+	for (size_t i = 0; i < N_ELEMENTS(escapes); i++) {
+		g->pattern[g->n] = strdup(escapes[i]);
+		g->id[g->n++] = MATCH_ESCAPE;
+	}
+	for (unsigned i = 0; i < g->n; i++)
+		if (!g->pattern[i])
+			r = r ? r : -ENOMEM;
+	if (r == 0 && hs_compile_multi((const char *const *) g->pattern, g->flags, g->id, g->n, HS_MODE_BLOCK, NULL, ret, &e) !=
+			      HS_SUCCESS) {
+		pv_buf_printf(err, "rules: the literals cannot be searched for: %s\n", e->message);
+		hs_free_compile_error(e);
+		r = -EINVAL;
+	}
+	for (unsigned i = 0; i < g->n; i++)
+		free(g->pattern[i]);
+	return r;
+}
+
+int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct pv_buf *err)
 {
 	struct gates g = { NULL, NULL, NULL };
-	int r = compile_some(rs, NEAR, &g.near, err);
+	int r;
 
+	if (lines) {
+		r = compile_lines(rs, &g.all, err);
+		if (r == 0)
+			*ret = g;
+		return r;
+	}
+	r = compile_some(rs, NEAR, &g.near, err);
 	if (r == 0)
 		r = compile_some(rs, FAR, &g.far, err);
 	if (r == 0 && g.near && g.far)

@@ -14,6 +14,8 @@
 #include "match/rules.h"
 
 #define DEPTH_MAX     6
+#define MAP_MAX	      (256u << 20)
+#define SEALS	      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #if defined(__SANITIZE_ADDRESS__)
 #define CHILD_MEMORY 0 /* its shadow takes terabytes */
 #elif defined(__has_feature)
@@ -148,7 +150,7 @@ static void hash_piece(crypto_generichash_state *h, const void *data, size_t len
 }
 
 /* All that decides what comes out of compiling. */
-static int make_digest(const struct texts *t, unsigned char digest[32])
+static int make_digest(const struct texts *t, bool lines, unsigned char digest[32])
 {
 	hs_platform_info_t cpu;
 	crypto_generichash_state h;
@@ -160,6 +162,7 @@ static int make_digest(const struct texts *t, unsigned char digest[32])
 	hash_piece(&h, PAVISE_VERSION, strlen(PAVISE_VERSION));
 	hash_piece(&h, hs_version(), strlen(hs_version()));
 	hash_piece(&h, &cpu, sizeof(cpu));
+	hash_piece(&h, lines ? "lines" : "text", 5);
 	for (size_t i = 0; i < t->n; i++) {
 		hash_piece(&h, t->file[i].name, strlen(t->file[i].name));
 		hash_piece(&h, t->file[i].text, t->file[i].len);
@@ -194,7 +197,7 @@ static int confine(void)
 	return sandbox_syscalls(calls, N_ELEMENTS(calls));
 }
 
-static int compile_texts(const struct texts *t, struct pv_buf *out, struct pv_buf *err)
+static int compile_texts(const struct texts *t, const struct match_where *where, struct pv_buf *out, struct pv_buf *err)
 {
 	struct gates gates = { NULL, NULL, NULL };
 	pv_auto(rules) rs = NULL;
@@ -208,8 +211,10 @@ static int compile_texts(const struct texts *t, struct pv_buf *out, struct pv_bu
 	}
 	if (worst == 0)
 		worst = rules_try_examples(rs, err);
+	if (worst == 0 && where->try_lines)
+		worst = where->try_lines(rs, err);
 	if (worst == 0)
-		worst = gates_compile(rs, &gates, err);
+		worst = gates_compile(rs, where->lines, &gates, err);
 	if (worst == 0)
 		worst = cache_pack(rs, &gates, out);
 	gates_done(&gates);
@@ -230,7 +235,7 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-static _Noreturn void child(const struct texts *t, int out_fd, int err_fd)
+static _Noreturn void child(const struct texts *t, const struct match_where *where, int out_fd, int err_fd)
 {
 	struct pv_buf out = { .cap = 256u << 20 }, err = { .cap = ERR_MAX };
 	int r = confine();
@@ -238,7 +243,7 @@ static _Noreturn void child(const struct texts *t, int out_fd, int err_fd)
 	if (r < 0)
 		pv_buf_printf(&err, "rules: cannot give up rights before reading them: %s\n", strerror(-r));
 	if (r == 0)
-		r = compile_texts(t, &out, &err);
+		r = compile_texts(t, where, &out, &err);
 	if (r == 0)
 		r = write_all(out_fd, pv_buf_str(&out), out.len);
 	else
@@ -268,11 +273,11 @@ static int wait_child(pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 2 ? -EINVAL : -EIO;
 }
 
-/* A mapping of what the child made. */
-static int compile_apart(const struct texts *t, void **ret_map, size_t *ret_len, struct pv_buf *err)
+/* A descriptor with what the child made. */
+static int compile_apart(const struct match_where *where, const struct texts *t, int *ret_fd, struct pv_buf *err)
 {
-	pv_autoclose int out = memfd_create("pavise-match", MFD_CLOEXEC), wrong = memfd_create("pavise-errors", MFD_CLOEXEC);
-	struct stat st;
+	pv_autoclose int out = memfd_create("pavise-match", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	pv_autoclose int wrong = memfd_create("pavise-errors", MFD_CLOEXEC);
 	pid_t pid;
 	int r;
 
@@ -282,7 +287,7 @@ static int compile_apart(const struct texts *t, void **ret_map, size_t *ret_len,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		child(t, out, wrong);
+		child(t, where, out, wrong);
 	r = wait_child(pid);
 	if (r < 0) {
 		read_errors(wrong, err);
@@ -290,27 +295,47 @@ static int compile_apart(const struct texts *t, void **ret_map, size_t *ret_len,
 			pv_buf_puts(err, "rules: compiling them took more than its memory or time\n");
 		return r;
 	}
-	if (fstat(out, &st) < 0)
+	*ret_fd = pv_steal_fd(&out);
+	return 0;
+}
+
+static int map_fd(int fd, void **ret_map, size_t *ret_len)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	*ret_map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, out, 0);
-	if (*ret_map == MAP_FAILED)
+	if (st.st_size <= 0 || st.st_size > (off_t) MAP_MAX)
+		return -EBADMSG;
+	map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
 		return -errno;
+	*ret_map = map;
 	*ret_len = (size_t) st.st_size;
 	return 0;
+}
+
+static int read_all(const struct match_where *where, struct texts *t, struct pv_buf *err)
+{
+	int r = t ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < where->n_paths; i++)
+		r = add_path(t, AT_FDCWD, where->paths[i], where->paths[i], 0, err);
+	return r;
 }
 
 int match_set_open(const struct match_where *where, struct match_set **ret, struct pv_buf *err)
 {
 	pv_auto(texts) t = calloc(1, sizeof(*t));
+	pv_autoclose int fd = -1;
 	unsigned char digest[32];
 	size_t len = 0;
 	void *map = NULL;
-	int r = t ? 0 : -ENOMEM;
+	int r = read_all(where, t, err);
 
-	for (size_t i = 0; r == 0 && i < where->n_paths; i++)
-		r = add_path(t, AT_FDCWD, where->paths[i], where->paths[i], 0, err);
 	if (r == 0)
-		r = make_digest(t, digest);
+		r = make_digest(t, where->lines, digest);
 	if (r < 0)
 		return r;
 	if (where->cache_dir) {
@@ -318,10 +343,41 @@ int match_set_open(const struct match_where *where, struct match_set **ret, stru
 		if (r != -ENOENT)
 			return r;
 	}
-	r = compile_apart(t, &map, &len, err);
+	r = compile_apart(where, t, &fd, err);
+	if (r == 0)
+		r = map_fd(fd, &map, &len);
 	if (r < 0)
 		return r;
 	if (where->cache_dir) /* without it the next start is slower, no more */
 		(void) cache_store(where->cache_dir, digest, map, len);
 	return cache_unpack(map, len, 0, ret);
+}
+
+int match_set_save(const struct match_where *where, int *ret_fd, struct pv_buf *err)
+{
+	pv_auto(texts) t = calloc(1, sizeof(*t));
+	pv_autoclose int fd = -1;
+	int r = read_all(where, t, err);
+
+	if (r == 0)
+		r = compile_apart(where, t, &fd, err);
+	if (r < 0)
+		return r;
+	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+		return -errno;
+	*ret_fd = pv_steal_fd(&fd);
+	return 0;
+}
+
+int match_set_load(int fd, struct match_set **ret)
+{
+	pv_autoclose int own = fd;
+	int seals = fcntl(own, F_GET_SEALS), r;
+	size_t len = 0;
+	void *map = NULL;
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return -EPERM;
+	r = map_fd(own, &map, &len);
+	return r < 0 ? r : cache_unpack(map, len, 0, ret);
 }

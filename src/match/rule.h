@@ -12,10 +12,12 @@
 #define RULE_REACH_MAX	 65536
 
 enum rule_kind { RULE_LOG, RULE_SECRET, RULE_IOC };
-enum rule_strength { RULE_WEAK, RULE_STRONG };
+enum rule_strength { RULE_WEAK, RULE_STRONG, RULE_NEUTRAL, RULE_ACCEPTED, RULE_THROUGH };
 enum rule_check { RULE_CHECK_NONE, RULE_CHECK_CRC32, RULE_CHECK_LUHN, RULE_CHECK_BASE62CRC, RULE_CHECK_BASE36CRC,
 		  RULE_CHECK_JWT, RULE_CHECK_N };
-enum rule_from { RULE_FROM_LINE, RULE_FROM_TAIL, RULE_FROM_JSON };
+enum rule_from { RULE_FROM_LINE, RULE_FROM_TAIL, RULE_FROM_PART, RULE_FROM_JSON };
+enum rule_tells { RULE_LOGIN, RULE_MINER, RULE_ERROR, RULE_PROBE };
+enum rule_phase { RULE_PHASE_NONE, RULE_PHASE_BEGIN, RULE_PHASE_CHECK, RULE_PHASE_REFUSED, RULE_PHASE_END, RULE_PHASE_N };
 
 struct rule_words {
 	size_t n;
@@ -60,10 +62,13 @@ struct rule {
 
 	/* logs */
 	enum rule_from from;
-	const char *json_key;	/* RULE_FROM_JSON */
+	struct rule_words json_keys; /* RULE_FROM_JSON: paths; their values joined by tabs are what `match` is tried on */
+	enum rule_tells tells;
+	enum rule_phase phase;	/* of one attempt that several lines tell */
+	bool ban;		/* the owner lets it ban though it was written from documentation */
 	const char *address, *user; /* names of groups of `match` */
 	struct {
-		struct rule_words program, unit, image;
+		struct rule_words program, unit, image, transport;
 		bool has_uid;
 		uint32_t uid;
 	} when;

@@ -13,6 +13,7 @@
 #define ERRORS_MAX   20
 #define TEXT_MAX     2000
 #define EXAMPLES_MAX 64
+#define JSON_KEYS_MAX 16
 
 /* One file while it is read. */
 struct load {
@@ -24,7 +25,7 @@ struct load {
 	/* of the file */
 	enum rule_kind kind;
 	const char *family;
-	bool verified;
+	bool verified, ban;
 	struct rule_words reference;
 
 	/* of the rule that is read */
@@ -201,7 +202,7 @@ static void read_severity(struct load *l, const struct yaml_node *n)
 
 static void read_strength(struct load *l, const struct yaml_node *n)
 {
-	static const char *const words[] = { "weak", "strong" };
+	static const char *const words[] = { "weak", "strong", "neutral", "accepted", "through" };
 	int i = one_of(l, n, "strength", words, N_ELEMENTS(words));
 
 	if (i >= 0)
@@ -309,20 +310,58 @@ static void read_reach(struct load *l, const struct yaml_node *n)
 		l->rule->reach = (uint32_t) v;
 }
 
+/* json:KEY KEY... */
+static void read_json_keys(struct load *l, const struct yaml_node *n)
+{
+	struct rule_words *w = &l->rule->json_keys;
+
+	l->rule->from = RULE_FROM_JSON;
+	w->word = rules_alloc(l->rs, JSON_KEYS_MAX * sizeof(*w->word));
+	for (const char *p = n->text + 5; w->word && *p;) {
+		size_t len = strcspn(p, " ");
+
+		if (len && w->n == JSON_KEYS_MAX) {
+			wrong(l, n, "too many keys; at most %d", JSON_KEYS_MAX);
+			return;
+		}
+		if (len && !(w->word[w->n++] = rules_strn(l->rs, p, len)))
+			w->n--;
+		p += len + (p[len] == ' ');
+	}
+}
+
 static void read_from(struct load *l, const struct yaml_node *n)
 {
-	if (!want_text(l, n, "from", 128))
+	if (!want_text(l, n, "from", 512))
 		return;
 	if (strcmp(n->text, "line") == 0)
 		l->rule->from = RULE_FROM_LINE;
 	else if (strcmp(n->text, "tail") == 0)
 		l->rule->from = RULE_FROM_TAIL;
-	else if (strncmp(n->text, "json:", 5) == 0 && n->text[5]) {
-		l->rule->from = RULE_FROM_JSON;
-		l->rule->json_key = keep(l, n, "from", 128) + 5;
-	} else {
-		wrong(l, n, "`%s` is no value of from; line, tail or json:KEY", n->text);
-	}
+	else if (strcmp(n->text, "part") == 0)
+		l->rule->from = RULE_FROM_PART;
+	else if (strncmp(n->text, "json:", 5) == 0 && n->text[5])
+		read_json_keys(l, n);
+	else
+		wrong(l, n, "`%s` is no value of from; line, tail, part or json:KEY", n->text);
+}
+
+static void read_tells(struct load *l, const struct yaml_node *n)
+{
+	static const char *const words[] = { "login", "miner", "error", "probe" };
+	int i = one_of(l, n, "tells", words, N_ELEMENTS(words));
+
+	if (i >= 0)
+		l->rule->tells = (enum rule_tells) i;
+}
+
+static void read_phase(struct load *l, const struct yaml_node *n)
+{
+	static const char *const words[RULE_PHASE_N] = { "none", "begin", "check", "refused", "end" };
+	int i = one_of(l, n, "phase", words, N_ELEMENTS(words));
+
+	if (i >= 0)
+		l->rule->phase = (enum rule_phase) i;
 }
 
 static void read_address(struct load *l, const struct yaml_node *n)
@@ -352,6 +391,11 @@ static void read_image(struct load *l, const struct yaml_node *n)
 	l->rule->when.image = keep_words(l, n, "image", 128);
 }
 
+static void read_transport(struct load *l, const struct yaml_node *n)
+{
+	l->rule->when.transport = keep_words(l, n, "transport", 32);
+}
+
 static void read_uid(struct load *l, const struct yaml_node *n)
 {
 	double v = 0;
@@ -365,6 +409,7 @@ static const struct key when_keys[] = {
 	{ "program", read_program, false },
 	{ "unit", read_unit, false },
 	{ "image", read_image, false },
+	{ "transport", read_transport, false },
 	{ "uid", read_uid, false },
 };
 
@@ -399,6 +444,8 @@ static const struct key rule_keys[] = {
 	{ "random", read_random, false },
 	{ "reach", read_reach, false },
 	{ "from", read_from, false },
+	{ "tells", read_tells, false },
+	{ "phase", read_phase, false },
 	{ "address", read_address, false },
 	{ "user", read_user, false },
 	{ "when", read_when, false },
@@ -594,12 +641,61 @@ static void make_gate(struct load *l)
 	l->rule->caseless = l->nocase;
 }
 
+/* What the patterns of log rules say shortly. */
+static void expand_match(struct load *l)
+{
+	static const struct {
+		const char *name, *text;
+	} short_forms[] = {
+		{ "<host>", "(?<address>[0-9A-Za-z.:_\\-]{1,255}(?<![^:]:)(?:%[0-9A-Za-z._\\-]{1,32})?)" },
+		{ "<time>", "(?<time>[0-9A-Za-z:/.,+ \\-]{8,40})" },
+	};
+	pv_autobuf out = PV_BUF_INIT;
+	const char *p = l->rule->match, *s;
+	bool any = false;
+
+	while (*p) {
+		size_t i;
+
+		for (i = 0; i < N_ELEMENTS(short_forms); i++)
+			if (strncmp(p, short_forms[i].name, strlen(short_forms[i].name)) == 0 &&
+			    (p == l->rule->match || p[-1] != '?')) /* (?<host>...) is a group like any other */
+				break;
+		if (i < N_ELEMENTS(short_forms)) {
+			any = true;
+			if (i == 0 && !*l->rule->address)
+				l->rule->address = "address";
+			pv_buf_puts(&out, short_forms[i].text);
+			p += strlen(short_forms[i].name);
+		} else {
+			pv_buf_putc(&out, *p++);
+		}
+	}
+	s = any ? rules_strn(l->rs, pv_buf_str(&out), out.len) : NULL;
+	if (s)
+		l->rule->match = s;
+}
+
+static void finish_log_rule(struct load *l)
+{
+	struct rule *r = l->rule;
+
+	expand_match(l);
+	if (!*r->user && strstr(r->match, "(?<user>"))
+		r->user = "user";
+	if (!*r->address && strstr(r->match, "(?<address>"))
+		r->address = "address";
+	r->caseless = l->nocase;
+}
+
 static void finish_rule(struct load *l, const struct yaml_node *n)
 {
 	struct rule *r = l->rule;
 	char where[128];
 	const char *s;
 
+	if (l->kind == RULE_LOG)
+		finish_log_rule(l);
 	if ((l->literal.n != 0) == (l->after.n != 0))
 		wrong(l, n, "a rule has either `literal` (every match contains one of them) or `after` (words of an assignment)");
 	else if (l->after.n)
@@ -644,6 +740,7 @@ static void read_rule(struct load *l, const struct yaml_node *n)
 	l->rule->kind = l->kind;
 	l->rule->family = l->family;
 	l->rule->verified = l->verified;
+	l->rule->ban = l->ban;
 	l->rule->reference = l->reference;
 	read_keys(l, n, rule_keys, N_ELEMENTS(rule_keys), "rule");
 	finish_rule(l, n);
@@ -687,6 +784,11 @@ static void read_verified(struct load *l, const struct yaml_node *n)
 	l->verified = one_of(l, n, "verified", words, N_ELEMENTS(words)) == 1;
 }
 
+static void read_ban(struct load *l, const struct yaml_node *n)
+{
+	l->ban = yes_no(l, n, "ban");
+}
+
 static void read_rules(struct load *l, const struct yaml_node *n)
 {
 	if (n->kind != YAML_LIST || !n->n)
@@ -699,7 +801,8 @@ static void read_rules(struct load *l, const struct yaml_node *n)
 /* In this order, whatever the order of the file: rules take what stands above. */
 static const struct key file_keys[] = {
 	{ "schema", read_schema, true },       { "kind", read_kind, true },	    { "name", read_name, true },
-	{ "reference", read_reference, true }, { "verified", read_verified, true }, { "rules", read_rules, true },
+	{ "reference", read_reference, true }, { "verified", read_verified, true },
+	{ "ban", read_ban, false },	       { "rules", read_rules, true },
 };
 
 static void unknown_key(struct load *l, const struct yaml_node *n, const struct key *keys, size_t count, const char *what)

@@ -23,9 +23,19 @@
  * `context: [words]` (one must stand near), `unless: [globs]` (the credential is a placeholder), `doubt: low|drop` (what
  * becomes of a placeholder or of what is not random enough; `drop` unless said), `gate: match|literal|PATTERN` (what the
  * first pass looks for; `match` unless said; every match must contain a match of the gate), `nocase: yes` (literals in any
- * case); for logs `from`, `address`, `user`, `when`.
+ * case).
  * `run: [WORDS]` in place of a gate, for a rule whose every match holds 24 characters or more of A-Za-z0-9+/_- directly behind one
  * of the words (? is any byte): such runs are found without libhs, where a literal of two characters would open at every turn.
+ * Keys of a rule for logs: `from` says what `match` takes: `line` (the whole message, frame and time taken off; both ends are
+ * anchored; unless said), `tail` (its end), `part` (anything in it), `json:KEY KEY...` (the values of these keys of a JSON
+ * line, absent ones empty, joined by tabs; `a.b` is a key in a key, of a list the first; both ends are anchored). `<host>` in
+ * `match` is the group `address`: an address in any spelling, or a name, which is never looked up. `<time>` is the group `time`.
+ * Further groups: `user`, `session` (what joins the lines of an attempt, instead of the pid), `count` (attempts told by one
+ * line), `method` and `path` (a POST to a login path that was answered 401 or 403 is strong), `forwarded` (X-Forwarded-For).
+ * `tells: login|miner|error|probe`; `strength: strong|weak|neutral|accepted|through` (a request that got through: voids weak
+ * ones of the same address and path); `phase: begin|check|refused|end`: several lines tell one attempt, the largest number of
+ * lines of one phase is the number of attempts; `when: {program, unit, uid, transport, image}`. `ban: yes` of the file:
+ * its rules may ban though `verified` is `documentation`.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
  * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.
@@ -46,7 +56,8 @@ int rules_new(struct rules **ret);
  * the set must not be used. Examples are tried by rules_try_examples(). */
 int rules_add_file(struct rules *rs, const char *name, const char *text, size_t len, struct pv_buf *err);
 
-/* Compiles every pattern and tries every example, as a scan would. -EINVAL: err says which. */
+/* Compiles every pattern and tries every example, as a scan would. -EINVAL: err says which. Those of kind log are left to
+ * whoever knows what a line is (match_where.try_lines). */
 int rules_try_examples(const struct rules *rs, struct pv_buf *err);
 
 #endif

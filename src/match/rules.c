@@ -104,7 +104,7 @@ struct rule *rules_push(struct rules *rs)
 	r = &rs->rule[rs->n++];
 	*r = (struct rule) {
 		.id = "", .family = "", .origin = "", .title = "", .opens = "", .remedy = "", .prefix = "", .match = "", .gate = "",
-		.json_key = "", .address = "", .user = "", .strength = RULE_STRONG,
+		.address = "", .user = "", .strength = RULE_STRONG,
 	};
 	return r;
 }

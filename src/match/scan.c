@@ -288,3 +288,72 @@ int match_scan_changed(const struct match_set *set, struct match_scratch *s, con
 		*ret_scanned = PV_MAX(scanned, far);
 	return r;
 }
+
+/* --- many lines --- */
+
+struct gate_scan {
+	match_gate_fn fn;
+	void *user;
+	size_t base;
+	int result;
+};
+
+static int on_literal(unsigned id, unsigned long long unused, unsigned long long to, unsigned flags, void *user)
+{
+	struct gate_scan *g = user;
+
+	(void) unused, (void) flags;
+	g->result = g->fn(id, g->base + (size_t) to, g->user);
+	return g->result != 0;
+}
+
+int match_gates(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_gate_fn fn, void *user)
+{
+	struct gate_scan g = { .fn = fn, .user = user };
+	hs_error_t e = HS_SUCCESS;
+
+	if (!set->gates.all || len > SLICE)
+		return -EINVAL;
+	if (len)
+		e = hs_scan(set->gates.all, text, (unsigned) len, 0, s->hs, on_literal, &g);
+	if (e == HS_SCAN_TERMINATED)
+		return g.result;
+	return e == HS_SUCCESS ? 0 : e == HS_NOMEM ? -ENOMEM : -EINVAL;
+}
+
+int match_confirm(const struct match_set *set, struct match_scratch *s, size_t index, const char *line, size_t len, size_t start,
+		  struct match_hit *ret, struct rule_span more[MATCH_MORE_N])
+{
+	const struct confirm *cf = confirm_of(set, index);
+	struct scan c = { .set = set, .s = s, .text = line, .len = len };
+	const struct rule *rule = rules_get(set->rs, index);
+	const PCRE2_SIZE *at;
+
+	if (!cf)
+		return -ENOMEM;
+	(void) pcre2_set_offset_limit(s->context, len);
+	at = pcre2_get_ovector_pointer(s->data);
+	for (size_t from = start; from <= len; from = at[1] > at[0] ? at[1] : at[1] + 1) {
+		int n = pcre2_match(cf->re, (PCRE2_SPTR) line, len, from, 0, s->data, s->context);
+
+		if (n < 0) {
+			s->gave_up += n != PCRE2_ERROR_NOMATCH;
+			return 0;
+		}
+		*ret = (struct match_hit) {
+			.rule = rule, .index = index, .encoding = "",
+			.whole = group_span(at, n, 0), .secret = group_span(at, n, cf->secret),
+			.address = group_span(at, n, cf->address), .user = group_span(at, n, cf->user),
+		};
+		if (!ret->secret.len)
+			ret->secret = ret->whole;
+		if (!judge(&c, rule, ret))
+			continue;
+		ret->secret_text = line + ret->secret.start;
+		ret->secret_len = ret->secret.len;
+		for (size_t i = 0; more && i < MATCH_MORE_N; i++)
+			more[i] = group_span(at, n, cf->more[i]);
+		return 1;
+	}
+	return 0;
+}

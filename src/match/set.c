@@ -81,7 +81,15 @@ int match_set_make(const struct rules *rs, struct rules *own, const struct gates
 int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
 {
 	struct gates gates;
-	int r = gates_compile(rs, &gates, err);
+	int r = gates_compile(rs, false, &gates, err);
+
+	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
+}
+
+int match_set_compile_lines(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
+{
+	struct gates gates;
+	int r = gates_compile(rs, true, &gates, err);
 
 	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
 }

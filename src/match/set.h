@@ -21,6 +21,11 @@ struct match_where {
 	const char *const *paths;
 	size_t n_paths;
 	const char *cache_dir;
+	/* For texts that are many lines (match_gates): the first pass looks for literals alone. Kept apart from others in the cache. */
+	bool lines;
+	/* Tries the examples of rules of kind log; called in the child that has no rights. As rules_try_examples(). NULL: they
+	 * are not tried. */
+	int (*try_lines)(const struct rules *rs, struct pv_buf *err);
 };
 
 /* Reading, trying of examples and compiling happen in a child without rights (seccomp, landlock, 1 GiB, 60 s).
@@ -29,6 +34,7 @@ struct match_where {
 int match_set_open(const struct match_where *where, struct match_set **ret, struct pv_buf *err);
 /* The same in this process from rules that are already read; takes nothing over, `rs` must outlive the set. */
 int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err);
+int match_set_compile_lines(const struct rules *rs, struct match_set **ret, struct pv_buf *err); /* for match_gates() */
 struct match_set *match_set_free(struct match_set *set);
 PV_AUTO(match_set)
 
@@ -88,6 +94,25 @@ struct match_deep {
 };
 int match_scan_deep(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		    const struct match_deep *how, match_fn fn, void *user, size_t *ret_scanned);
+
+/* --- texts that are many lines: see logs/ --- */
+
+#define MATCH_ESCAPE UINT32_MAX /* `index` of what hides text: an escape sequence or \u of JSON */
+
+/* Where a literal of a rule ends, in rising order; nothing is confirmed. Of a set that was opened with `lines`. */
+typedef int (*match_gate_fn)(uint32_t index, size_t end, void *user);
+int match_gates(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_gate_fn fn, void *user);
+
+enum { MATCH_SESSION, MATCH_COUNT, MATCH_METHOD, MATCH_PATH, MATCH_FORWARDED, MATCH_TIME, MATCH_STATUS, MATCH_MORE_N };
+
+/* Tries one rule on a line, from `start` on (for rules that may match anywhere). 1: it matches, *ret and `more` (may be NULL)
+ * are filled; 0: it does not; -ENOMEM. */
+int match_confirm(const struct match_set *set, struct match_scratch *s, size_t index, const char *line, size_t len, size_t start,
+		  struct match_hit *ret, struct rule_span more[MATCH_MORE_N]);
+
+/* A compiled set as a sealed memfd, and back from it (takes `fd` over; -EPERM: not sealed, -EBADMSG). */
+int match_set_save(const struct match_where *where, int *ret_fd, struct pv_buf *err);
+int match_set_load(int fd, struct match_set **ret);
 
 /* How often, since the scratch was made, a rule was given up: its pattern backtracked too long at one place, or a text made to
  * keep it busy did so for 32 times its length. Say it. */

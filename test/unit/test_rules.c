@@ -103,7 +103,7 @@ static int note_user(const struct match_hit *h, void *user)
 
 static void log_rules(void **state)
 {
-	static const char line[] = "Failed password for ada from 2001:db8::7 port 4242 ssh2";
+	static const char line[] = "Failed password for ada from 2001:db8::7 port 4242";
 	pv_auto(rules) rs = NULL;
 	pv_auto(match_set) set = NULL;
 	pv_auto(match_scratch) s = NULL;
@@ -115,7 +115,7 @@ static void log_rules(void **state)
 	CHECK(load(log_text, &err, &rs) == 0, "%s", pv_buf_str(&err));
 	r = rules_find(rs, "sshd.password");
 	assert_non_null(r);
-	CHECK(r->from == RULE_FROM_JSON && strcmp(r->json_key, "MESSAGE") == 0, "from");
+	CHECK(r->from == RULE_FROM_JSON && r->json_keys.n == 1 && strcmp(r->json_keys.word[0], "MESSAGE") == 0, "from");
 	CHECK(r->kind == RULE_LOG && r->strength == RULE_WEAK && r->verified && r->when.has_uid && r->when.uid == 0, "keys");
 	CHECK_STR(r->when.unit.word[0], "ssh.service", "when");
 	assert_int_equal(match_set_compile(rs, &set, &err), 0);
