@@ -1,0 +1,65 @@
+/* login_private.h - inside detect/login*.c: the table of addresses. */
+#ifndef PV_DETECT_LOGIN_PRIVATE_H
+#define PV_DETECT_LOGIN_PRIVATE_H
+
+#include "base/clock.h"
+#include "detect/login.h"
+
+/* One counted attempt. Time in milliseconds, modulo 2^32: compared with the slot's newest only, which is at most a day
+ * away. */
+struct login_entry {
+	uint32_t ms;
+	uint32_t attempt; /* hash of service and attempt; 0: one of its own */
+	uint32_t text;	  /* number in the ring of texts */
+	uint16_t source;  /* place in the list of sources */
+	uint16_t container;
+};
+
+#define LOGIN_SPANS 12 /* of two hours: the day of the slow window */
+#define LOGIN_SPAN_US (2 * USEC_PER_HOUR)
+#define LOGIN_PARTS 10 /* of the weak window */
+
+struct login_slot {
+	uint8_t key[16]; /* masked to its network */
+	uint64_t newest_us;
+	uint32_t accept_s; /* got through; 0: never */
+	uint32_t tipped_s; /* answered LOGIN_BAN */
+	uint32_t told_s, told_from_s; /* told of what may not ban; start of its window */
+	uint32_t span;	   /* of spans[0], newest */
+	uint32_t part;	   /* of weak[0], newest */
+	uint32_t weak_ms;  /* the last weak one */
+	uint32_t gap_ms, gap_off_ms; /* its usual distance, and how far from even it is */
+	uint32_t user;	   /* hash of the last user that was refused */
+	uint32_t other_attempt;
+	uint16_t others;   /* that may not ban, in their window */
+	uint8_t used;
+	uint8_t n;	   /* entries */
+	uint8_t spans[LOGIN_SPANS];
+	uint8_t weak[LOGIN_PARTS];
+	struct login_entry entry[]; /* login_policy.limit of them, oldest first */
+};
+
+struct login_table {
+	uint64_t seed[2];
+	size_t slot_size;
+	uint32_t max;
+	uint32_t n, allocated; /* live; with memory */
+	uint8_t **chunks;      /* of LOGIN_CHUNK slots */
+	uint32_t *index;       /* open addressing: place + 1; 0 free */
+	uint32_t index_size;
+	uint32_t *spare;       /* places that are free again */
+	uint32_t n_spare, spare_room;
+	uint64_t turn;	       /* of eviction */
+	size_t bytes;
+};
+
+uint64_t login_hash(const uint64_t seed[2], const void *data, size_t len);
+
+int login_table_init(struct login_table *t, const uint64_t seed[2], uint32_t limit, uint32_t max);
+void login_table_done(struct login_table *t);
+struct login_slot *login_table_find(const struct login_table *t, const uint8_t key[16]);
+/* Found or made (zeroed but for the key); makes room by forgetting another. NULL: no memory. */
+struct login_slot *login_table_take(struct login_table *t, const uint8_t key[16], uint64_t now_us);
+void login_table_drop(struct login_table *t, struct login_slot *s);
+
+#endif
