@@ -257,5 +257,7 @@ int web_read_nginx(struct web *w, const char *path, const char *text, size_t len
 		return -ENOMEM;
 	*r = (struct reader){ .w = w, .files = files };
 	read_text(r, path, text, len);
+	if (r->depth || r->too_deep)
+		web_gap(w, REASON_MALFORMED, "a block of nginx.conf that is not closed");
 	return w->arena->poor ? -ENOMEM : 0;
 }
