@@ -1,4 +1,5 @@
-/* ssh.*: asked of sshd itself where it can be asked, of its files where not; Match blocks from the files. */
+/* ssh.*: asked of sshd itself where it can be asked, for everybody and for somebody of each Match block; read from its files
+ * where not. */
 #include <stdio.h>
 #include <string.h>
 
@@ -20,41 +21,92 @@ static int from_files(struct audit *a, struct sshd_conf *c)
 	return r < 0 ? r : sshd_conf_read(&a->arena, c, CONF, pv_buf_str(&text), text.len, &files);
 }
 
-/* What sshd says of itself replaces what we read globally; Match blocks stay ours. */
-static void from_sshd(struct audit *a, struct sshd_conf *c)
-{
-	pv_autobuf text = PV_BUF_INIT;
-	struct sshd_conf *own;
+/* --- who can log in how --- */
 
-	if (a->saved || audit_ask(a->sock, AUDIT_SSHD, 0, "", 1 << 20, &text) < 0)
-		return;
-	own = arena_alloc(&a->arena, sizeof(*own));
-	if (!own || sshd_conf_read(&a->arena, own, "sshd -T", pv_buf_str(&text), text.len, NULL) < 0 ||
-	    !own->global.value[SSHD_PASSWORD].text)
-		return;
-	c->global = own->global;
-	c->n_ports = own->n_ports;
-	memcpy(c->port, own->port, sizeof(c->port));
+#define ASKED_MAX 24 /* times that sshd itself is asked; beyond it our own reading has to do */
+
+struct way {
+	const char *criteria;	 /* NULL: for everybody */
+	struct sshd_block block; /* what holds for him, whole */
+	bool own_password, own_root; /* the Match block itself says something about it */
+};
+
+struct ways {
+	struct way item[SSHD_MATCHES + 1];
+	size_t n, asked;
+	struct sshd_conf scratch;
+};
+
+/* sshd's own account of what holds for somebody. */
+static bool ask_sshd(struct audit *a, struct ways *w, const struct sshd_login *who, struct sshd_conf *ret)
+{
+	const char *text = sshd_login_text(&a->arena, who);
+	pv_autobuf out = PV_BUF_INIT;
+
+	if (a->saved || !text || strlen(text) >= AUDIT_TEXT || w->asked++ >= ASKED_MAX ||
+	    audit_ask(a->sock, AUDIT_SSHD, 0, text, 1 << 20, &out) < 0)
+		return false;
+	*ret = (struct sshd_conf){ .n_ports = 0 };
+	return sshd_conf_read(&a->arena, ret, "sshd -T", pv_buf_str(&out), out.len, NULL) == 0 &&
+	       ret->global.value[SSHD_PASSWORD].text;
 }
 
-static int password_auth(struct audit *a, const struct sshd_conf *c)
+static void add_way(struct audit *a, struct ways *w, const struct sshd_conf *c, const struct sshd_block *match)
+{
+	struct way *way = &w->item[w->n];
+	struct sshd_login who = sshd_stranger();
+
+	*way = (struct way){ .criteria = match ? match->criteria : NULL };
+	if (match && !sshd_login_for(&a->arena, match->criteria, &who)) {
+		way->block = *match; /* nobody whom we could name: what it says, over the rest */
+		for (unsigned k = 0; k < SSHD_KEYS; k++)
+			if (!way->block.value[k].text)
+				way->block.value[k] = c->global.value[k];
+	} else {
+		way->block = sshd_effective(c, &who);
+		if (ask_sshd(a, w, &who, &w->scratch))
+			for (unsigned k = 0; k < SSHD_KEYS; k++)
+				if (w->scratch.global.value[k].text &&
+				    strcmp(w->scratch.global.value[k].text, way->block.value[k].text ?: "") != 0)
+					way->block.value[k] = w->scratch.global.value[k];
+	}
+	if (match) {
+		way->own_password = match->value[SSHD_PASSWORD].text || match->value[SSHD_KBD].text ||
+				    match->value[SSHD_METHODS].text;
+		way->own_root = match->value[SSHD_ROOT].text;
+	}
+	w->n++;
+}
+
+static void find_ways(struct audit *a, struct ways *w, struct sshd_conf *c)
+{
+	add_way(a, w, c, NULL);
+	if (w->scratch.n_ports) {
+		c->n_ports = w->scratch.n_ports;
+		memcpy(c->port, w->scratch.port, sizeof(c->port));
+	}
+	for (size_t i = 0; i < c->n_matches; i++)
+		add_way(a, w, c, &c->match[i]);
+}
+
+static int password_auth(struct audit *a, const struct sshd_conf *c, const struct ways *w)
 {
 	struct finding *f = gather_finding(ID_SSH_PASSWORD_AUTH, FINDING_PASS, SUBJECT_HOST, "host", NULL);
 	const struct sshd_value *why;
 
 	if (!f)
 		return -ENOMEM;
-	if (sshd_password_possible(c, &c->global, &why)) {
+	for (size_t i = 0; i < w->n; i++) {
+		const struct way *way = &w->item[i];
+
+		if (!sshd_password_possible(c, &way->block, &why) || (i && f->verdict == FINDING_FAIL && !way->own_password))
+			continue;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "for everybody", why->file, why->line, "%s",
-				 why->text ? why->text : "not set: yes");
+		if (i)
+			finding_evidence(f, "Match", why->file, why->line, "%s", way->criteria);
+		else
+			finding_evidence(f, "for everybody", why->file, why->line, "%s", why->text ? why->text : "not set: yes");
 	}
-	for (size_t i = 0; i < c->n_matches; i++)
-		if (sshd_password_possible(c, &c->match[i], &why) &&
-		    (c->match[i].value[SSHD_PASSWORD].text || c->match[i].value[SSHD_KBD].text)) {
-			f->verdict = FINDING_FAIL;
-			finding_evidence(f, "Match", why->file, why->line, "%s", c->match[i].criteria);
-		}
 	if (f->verdict == FINDING_PASS && c->cut)
 		finding_unknown(f, REASON_TOO_LARGE);
 	if (f->verdict == FINDING_FAIL)
@@ -67,25 +119,25 @@ static int password_auth(struct audit *a, const struct sshd_conf *c)
 	return gather_add(a, f, NULL);
 }
 
-static int root_login(struct audit *a, const struct sshd_conf *c)
+static int root_login(struct audit *a, const struct sshd_conf *c, const struct ways *w)
 {
 	struct finding *f = gather_finding(ID_SSH_ROOT_LOGIN, FINDING_PASS, SUBJECT_HOST, "host", NULL);
 
 	if (!f)
 		return -ENOMEM;
-	for (size_t i = 0; i <= c->n_matches; i++) {
-		const struct sshd_block *b = i ? &c->match[i - 1] : &c->global;
-		const char *value = sshd_root_login(c, b);
+	for (size_t i = 0; i < w->n; i++) {
+		const struct way *way = &w->item[i];
+		const char *value = sshd_root_login(c, &way->block);
 
-		if (strcmp(value, "no") == 0 || (i && !b->value[SSHD_ROOT].text))
+		if (strcmp(value, "no") == 0 || (i && !way->own_root))
 			continue;
 		if (f->verdict != FINDING_FAIL)
 			f->severity = SEV_MEDIUM;
 		if (strcmp(value, "yes") == 0)
 			f->severity = SEV_HIGH;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "PermitRootLogin", b->value[SSHD_ROOT].file, b->value[SSHD_ROOT].line, "%s%s%s",
-				 value, i ? " for " : "", i ? b->criteria : "");
+		finding_evidence(f, "PermitRootLogin", way->block.value[SSHD_ROOT].file, way->block.value[SSHD_ROOT].line,
+				 "%s%s%s", value, i ? " for " : "", i ? way->criteria : "");
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "first make sure that another user can log in and use sudo",
@@ -124,7 +176,7 @@ static int look_process(const char *name, unsigned char type, void *user)
 	return 0;
 }
 
-static int ban_engine(struct audit *a, const struct sshd_conf *c)
+static int ban_engine(struct audit *a, const struct sshd_conf *c, const struct ways *w)
 {
 	struct finding *f = gather_finding(ID_SSH_BAN_ENGINE, FINDING_PASS, SUBJECT_HOST, "host", NULL);
 	struct search s = { .a = a };
@@ -139,7 +191,7 @@ static int ban_engine(struct audit *a, const struct sshd_conf *c)
 		finding_unknown(f, gather_reason(r));
 	} else {
 		f->verdict = FINDING_FAIL;
-		if (!sshd_password_possible(c, &c->global, &why))
+		if (!sshd_password_possible(c, &w->item[0].block, &why))
 			f->severity = SEV_LOW; /* there is no password to guess */
 		finding_remedy(f, "start one, or let pavise do it",
 			       "apt install fail2ban && systemctl enable --now fail2ban");
@@ -166,20 +218,21 @@ static int for_all(struct audit *a, int reason)
 int check_sshd(struct audit *a)
 {
 	struct sshd_conf *c = arena_alloc(&a->arena, sizeof(*c));
-	int r = c ? from_files(a, c) : -ENOMEM;
+	struct ways *w = arena_alloc(&a->arena, sizeof(*w));
+	int r = c && w ? from_files(a, c) : -ENOMEM;
 
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)
 		return for_all(a, r);
-	from_sshd(a, c);
+	find_ways(a, w, c);
 	for (size_t i = 0; i < (c->n_ports ? c->n_ports : 1) && a->policy.n_ssh_ports < SSH_PORTS; i++)
 		a->policy.ssh_ports[a->policy.n_ssh_ports++] = (uint16_t) (c->n_ports ? c->port[i] : 22);
 	if (a->select.on[ID_SSH_PASSWORD_AUTH])
-		r = password_auth(a, c);
+		r = password_auth(a, c, w);
 	if (r == 0 && a->select.on[ID_SSH_ROOT_LOGIN])
-		r = root_login(a, c);
+		r = root_login(a, c, w);
 	if (r == 0 && a->select.on[ID_SSH_BAN_ENGINE])
-		r = ban_engine(a, c);
+		r = ban_engine(a, c, w);
 	return r;
 }

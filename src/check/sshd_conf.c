@@ -57,10 +57,6 @@ static void on_include(struct reader *r, char *patterns)
 
 static void on_match(struct reader *r, const char *criteria)
 {
-	if (strcasecmp(criteria, "all") == 0) {
-		r->block = &r->c->global;
-		return;
-	}
 	r->block = NULL;
 	if (r->c->n_matches == SSHD_MATCHES) {
 		r->c->cut = true;

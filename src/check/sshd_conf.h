@@ -34,6 +34,23 @@ struct sshd_conf {
 int sshd_conf_read(struct arena *a, struct sshd_conf *c, const char *path, const char *text, size_t len,
 		   const struct conf_source *files);
 
+/* --- who a Match block is for --- */
+
+/* A connection, as `sshd -T -C` takes it. */
+struct sshd_login {
+	const char *user, *host, *addr, *laddr;
+	unsigned lport;
+};
+
+struct sshd_login sshd_stranger(void); /* somebody whom no list names */
+/* One for whom all criteria hold. False: there is none that can be told (Group, a contradiction). */
+bool sshd_login_for(struct arena *a, const char *criteria, struct sshd_login *ret);
+bool sshd_applies(const char *criteria, const struct sshd_login *who);
+/* "user=x,host=y,addr=z,laddr=w,lport=22" */
+const char *sshd_login_text(struct arena *a, const struct sshd_login *who);
+/* What holds for him: the first Match block that applies and sets a key, else what stands before all of them. */
+struct sshd_block sshd_effective(const struct sshd_conf *c, const struct sshd_login *who);
+
 /* Whether somebody can log in with a password there: a block's own value, else the global one, else sshd's default
  * (yes). With AuthenticationMethods every way must begin with a key. */
 bool sshd_password_possible(const struct sshd_conf *c, const struct sshd_block *b, const struct sshd_value **ret_why);

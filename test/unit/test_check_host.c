@@ -78,12 +78,14 @@ static void test_sshd_conf(void **state)
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct sshd_conf *c = calloc(1, sizeof(*c));
 		const struct sshd_value *why;
+		struct sshd_block all;
 		auto_arena a = { 0 };
 
 		assert_int_equal(sshd_conf_read(&a, c, "x", rows[i].text, strlen(rows[i].text), NULL), 0);
-		CHECK(sshd_password_possible(c, &c->global, &why) == rows[i].password, "row %zu", i);
+		all = sshd_effective(c, &(struct sshd_login){ "x", "h", "198.51.100.1", "192.0.2.1", 22 });
+		CHECK(sshd_password_possible(c, &all, &why) == rows[i].password, "row %zu", i);
 		CHECK(!rows[i].by_match || (c->n_matches == 1 && sshd_password_possible(c, &c->match[0], &why)), "row %zu", i);
-		CHECK_STR(sshd_root_login(c, &c->global), rows[i].root, "row %zu", i);
+		CHECK_STR(sshd_root_login(c, &all), rows[i].root, "row %zu", i);
 		CHECK((c->n_ports ? c->port[0] : 0) == rows[i].port, "row %zu", i);
 		free(c);
 	}
