@@ -395,6 +395,7 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 	(void) copy(c.image, sizeof(c.image), get_text(get(object, "Config"), "Image"));
 	read_image_id(&c, get_text(object, "Image"));
 	read_restart(&c, get(get(object, "HostConfig"), "RestartPolicy"));
+	(void) copy(c.log_driver, sizeof(c.log_driver), get_text(get(get(object, "HostConfig"), "LogConfig"), "Type"));
 	state = get(object, "State");
 	c.running = cJSON_IsTrue(get(state, "Running"));
 	c.pid = c.running ? (uint32_t) PV_MIN(get_number(state, "Pid"), (uint64_t) INT32_MAX) : 0;

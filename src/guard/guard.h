@@ -10,6 +10,7 @@
  *   acts.c       verdicts -> acts -> notices; undo
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
  *   standing.c   what breaks a rule already: named at start, open connections cut
+ *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
  *   control.c    the control socket; status.c: what it says about the whole
  */
 #ifndef PV_GUARD_GUARD_H
@@ -105,6 +106,7 @@ struct guard {
 	struct late *late;	  /* notices that the history did not take (notices.c) */
 	sd_event_source *outbox_timer, *sample_timer, *second_timer;
 	struct control *control;
+	struct guard_logs *logs;  /* logs.h */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
@@ -176,6 +178,8 @@ void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL:
 /* Stored when this returns 0; n->row set. What cannot be stored (disk full) is in the log, is kept and tried again each
  * second; a history that is damaged ends the engine, and the next one begins a new history. */
 int notices_raise(struct guard *g, struct notice *n);
+/* The first of `key` is a notice at once, the others only raise its count (detect/burst.h). */
+void notices_fold(struct guard *g, uint64_t key, struct notice *n);
 void notices_count(struct guard *g, const struct notice *n); /* count or last changed */
 void notices_again(struct guard *g);			     /* what could not be stored */
 bool notices_wait(const struct guard *g);		     /* there is such a one */
@@ -183,6 +187,21 @@ void notices_deliver(struct guard *g); /* runs the outbox and arms its timer */
 void notices_named(struct guard *g, const struct guard_workload *w, const char *before); /* its name is known now */
 int notices_start(struct guard *g, int sender_fd);
 void notices_stop(struct guard *g);
+
+/* bans.c */
+struct log_event;
+void bans_event(struct guard *g, const struct log_event *e);
+
+/* logs.c (logs.h): nothing is read before the rules come from the launcher */
+int guard_logs_start(struct guard *g);
+void guard_logs_stop(struct guard *g);
+void guard_logs_rules(struct guard *g, int fd); /* takes it */
+void guard_logs_pause(struct guard *g);	 /* before another policy ... */
+void guard_logs_resume(struct guard *g); /* ... and after it */
+void guard_logs_container(struct guard *g, const struct container_info *info);
+void guard_logs_container_gone(struct guard *g, const char *id);
+void guard_logs_second(struct guard *g);
+void guard_logs_json(struct guard *g, struct pv_buf *out);
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);

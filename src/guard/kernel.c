@@ -84,22 +84,6 @@ static void fill_common(struct notice *n, const struct event_head *e, struct gua
 		notice_add_evidence(n, "moved", "the process had moved itself out of its container's cgroup");
 }
 
-/* The first event of its kind is a notice at once; the others only raise its count. */
-static void raise_or_count(struct guard *g, uint64_t key, struct notice *n)
-{
-	struct notice *kept = NULL;
-
-	if (burst_step(g->burst, key, clock_monotonic_us(), 1, &kept) == BURST_COUNT) {
-		kept->count++;
-		kept->last_us = n->time_us;
-		(void) text_copy(kept->subject, sizeof(kept->subject), n->subject); /* the name may have come since */
-		(void) text_copy(kept->next, sizeof(kept->next), n->next);
-		return;
-	}
-	(void) notices_raise(g, n);
-	*kept = *n; /* also without a row: its counts find it where it waits to be stored */
-}
-
 static void on_net(struct guard *g, const struct event_net *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
@@ -116,7 +100,7 @@ static void on_net(struct guard *g, const struct event_net *e)
 	fill_common(&n, &e->head, w);
 	memcpy(addr.b, e->daddr, 16);
 	tell_net(&n, &addr, e->dport, e->proto);
-	raise_or_count(g, key, &n);
+	notices_fold(g, key, &n);
 }
 
 /* Wire form to `pool.hashvault.pro`; anything that is no plain name character becomes \DDD as in zone files. */
@@ -243,7 +227,7 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 	}
 	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED)
 		cut(g, e, root);
-	raise_or_count(g, key, &n);
+	notices_fold(g, key, &n);
 }
 
 static void on_oom(struct guard *g, const struct event_head *e)
@@ -260,7 +244,7 @@ static void on_oom(struct guard *g, const struct event_head *e)
 	if (w && !w->w.info)
 		w->told = true;
 	tell_oom(&n, comm, e->tgid);
-	raise_or_count(g, mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
+	notices_fold(g, mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
 }
 
 static void on_moved(struct guard *g, const struct event_move *e)
@@ -275,7 +259,7 @@ static void on_moved(struct guard *g, const struct event_move *e)
 	notice_init(&n, ID_RUN_MOVED, event_wall_us(&e->head));
 	notices_subject(&n, w);
 	tell_moved(&n, comm, e->head.tgid);
-	raise_or_count(g, mix(mix(ID_RUN_MOVED, &w->w.cgroup, 8), comm, strlen(comm)), &n);
+	notices_fold(g, mix(mix(ID_RUN_MOVED, &w->w.cgroup, 8), comm, strlen(comm)), &n);
 }
 
 static bool is_whole(const struct event_head *e)

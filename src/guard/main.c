@@ -27,7 +27,7 @@ static const char *const syscalls[] = {
 	"getpeername", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "getrandom", "prctl",
 	"tgkill", "kill", "restart_syscall", "sched_yield", "sched_getaffinity", "sysinfo", "uname", "prlimit64", "getrlimit",
 	"pipe2", "dup", "dup3", "fadvise64", "utimensat", "wait4", "waitid", "pidfd_open", "name_to_handle_at", "statfs",
-	"fstatfs", "membarrier",
+	"fstatfs", "membarrier", "inotify_rm_watch",
 };
 
 int guard_ask_launcher(char byte)
@@ -64,6 +64,8 @@ static void policy_changed(struct guard *g)
 {
 	struct guard_workload *w;
 
+	guard_logs_resume(g);
+
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
 		w->excepted = UINT64_MAX; /* indices moved: told again whatever they were */
 		table_tell_kernel(g, w);
@@ -83,6 +85,7 @@ static void reloaded(struct guard *g, int fd)
 		control_reloaded(g, false, "the new policy is not valid; the old one stays in force");
 		return;
 	}
+	guard_logs_pause(g);
 	policy_unmap(g->policy);
 	g->policy = p;
 	policy_changed(g);
@@ -131,6 +134,8 @@ static int on_launcher(sd_event_source *s, int fd, uint32_t revents, void *arg)
 		reloaded(g, fds[0]);
 	else if (n == sizeof(msg) && msg.op == LAUNCH_POLICY_FAILED)
 		reload_failed(g, n_fds ? fds[0] : -1);
+	else if (n == sizeof(msg) && msg.op == LAUNCH_RULES && n_fds)
+		guard_logs_rules(g, fds[0]);
 	else if (n == sizeof(msg) && msg.op == LAUNCH_ROLE_DYING)
 		role_dying(g, msg.role);
 	else if (n_fds)
@@ -247,6 +252,9 @@ static int sources_start(struct guard *g)
 	r = samples_start(g);
 	if (r < 0)
 		return r;
+	r = guard_logs_start(g);
+	if (r < 0)
+		return r;
 	return control_start(g, ROLE_FD_CONTROL);
 }
 
@@ -309,6 +317,7 @@ static void guard_done(struct guard *g)
 		kernel_events_end(g);
 	control_stop(g);
 	samples_stop(g);
+	guard_logs_stop(g);
 	engines_stop(g);
 	kernel_events_stop(g);
 	link_stop(g);

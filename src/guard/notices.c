@@ -178,6 +178,22 @@ int notices_raise(struct guard *g, struct notice *n)
 	return 0;
 }
 
+/* The first event of its kind is a notice at once; the others only raise its count. */
+void notices_fold(struct guard *g, uint64_t key, struct notice *n)
+{
+	struct notice *kept = NULL;
+
+	if (burst_step(g->burst, key, clock_monotonic_us(), 1, &kept) == BURST_COUNT) {
+		kept->count++;
+		kept->last_us = n->time_us;
+		(void) text_copy(kept->subject, sizeof(kept->subject), n->subject); /* the name may have come since */
+		(void) text_copy(kept->next, sizeof(kept->next), n->next);
+		return;
+	}
+	(void) notices_raise(g, n);
+	*kept = *n; /* also without a row: its counts find it where it waits to be stored */
+}
+
 void notices_count(struct guard *g, const struct notice *n)
 {
 	struct notice *late = n->row ? NULL : late_find(g, n);

@@ -301,7 +301,9 @@ void status_json(struct guard *g, struct pv_buf *out)
 		success_json(g, out, &g->policy->channels[i]);
 		pv_buf_putc(out, '}');
 	}
-	pv_buf_puts(out, "]}}");
+	pv_buf_puts(out, "],\"logs\":");
+	guard_logs_json(g, out);
+	pv_buf_puts(out, "}}");
 }
 
 static void top_row(struct pv_buf *out, const struct guard_workload *w)

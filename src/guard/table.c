@@ -177,10 +177,12 @@ void table_info(struct guard *g, const struct container_info *info, enum label_s
 	struct guard_workload *w = pv_map_get(&g->containers, hash);
 	struct container_info *kept;
 
-	if (w) {
+	if (w)
 		workload_set_info(g, w, info, labels);
+	if (labels != LABELS_COMING) /* its name may be what the image says of itself until then */
+		guard_logs_container(g, w ? &w->info : info);
+	if (w)
 		return;
-	}
 	if (!info->running && info->inspected) { /* stopped: nothing to watch, its cgroup is gone */
 		free(pv_map_take(&g->infos, hash));
 		return;
@@ -296,8 +298,10 @@ void table_cgroup_gone(struct guard *g, uint64_t id)
 		(void) pv_map_take(&g->nested, id);
 		return;
 	}
-	if (*w->w.id && table_container(g, w->w.id) == w) /* it may run again already, under another cgroup */
+	if (*w->w.id && table_container(g, w->w.id) == w) { /* it may run again already, under another cgroup */
 		(void) pv_map_take(&g->containers, table_id_hash(w->w.id));
+		guard_logs_container_gone(g, w->w.id);
+	}
 	if (g->nested.used)
 		forget_nested(g, w);
 	if (w->acting) { /* the act looks at it once more and frees it */

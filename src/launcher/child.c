@@ -1,9 +1,12 @@
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/fdpass.h"
 #include "base/log.h"
 #include "launcher/launcher.h"
 #include "model/conf_files.h"
@@ -180,5 +183,63 @@ int child_secrets(const struct policy *policy, int *ret_fd)
 	}
 	r = child_memfd("pavise-secrets", &s, sizeof(s), ret_fd);
 	explicit_bzero(&s, sizeof(s));
+	return r;
+}
+
+#define RULES_OUT 3
+#define RULES_CPU 90 /* seconds; half of one is usual, nothing when they are cached */
+
+int child_rules(const struct places *p, const struct policy *policy, struct rules_job *ret)
+{
+	char cache[POLICY_PATH + 8];
+	char *argv[] = { (char *) (uintptr_t) "pavise-rules", cache, NULL };
+	struct spawn_fd fds[] = { { -1, RULES_OUT } };
+	struct spawn s = { .program = "pavise-rules", .argv = argv, .ids = { 0, 0 }, .fds = fds, .n_fds = 1, .no_network = true,
+			   .cpu_s = RULES_CPU,
+			   .caps = 1ULL << CAP_SETUID | 1ULL << CAP_SETGID | 1ULL << CAP_SETPCAP }; /* its own child gives them up */
+	int pair[2], r;
+
+	(void) snprintf(cache, sizeof(cache), "%s/rules", policy->state_dir);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	fds[0].fd = pair[1];
+	r = spawn(p, &s, NULL, &ret->pidfd);
+	(void) pv_close(pair[1]);
+	if (r < 0)
+		(void) pv_close(pair[0]);
+	ret->sock = r < 0 ? -1 : pair[0];
+	return r;
+}
+
+static int take_rules(int sock, int *ret_fd)
+{
+	int fds[FDPASS_MAX], seals;
+	size_t n_fds = 0;
+	char byte;
+
+	if (fcntl(sock, F_SETFL, O_NONBLOCK) < 0 || fdpass_recv(sock, &byte, 1, fds, &n_fds) != 1 || n_fds != 1) {
+		while (n_fds)
+			(void) pv_close(fds[--n_fds]);
+		return -EBADMSG;
+	}
+	seals = fcntl(fds[0], F_GET_SEALS);
+	if (seals < 0 || (seals & (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)) != (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)) {
+		(void) pv_close(fds[0]);
+		return -EBADMSG;
+	}
+	*ret_fd = fds[0];
+	return 0;
+}
+
+int child_rules_end(struct rules_job *job, int *ret_fd)
+{
+	int r = spawn_wait(job->pidfd, 0);
+
+	job->pidfd = -1;
+	if (r == 0 && ret_fd)
+		r = take_rules(job->sock, ret_fd);
+	else if (r > 0)
+		r = -EINVAL;
+	job->sock = pv_close(job->sock);
 	return r;
 }

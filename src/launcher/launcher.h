@@ -5,7 +5,7 @@
  *   main.c     options, the loop, reload, deaths, the end
  *   places.c   users, folders, the control socket
  *   spawn.c    fork, drop, exec
- *   child.c    the policy child; the secrets' memfd
+ *   child.c    the policy child; the secrets' memfd; the rules for logs
  *   service.c  sd_notify(3) without its library
  *   restart.c  how long to wait
  */
@@ -63,6 +63,13 @@ int spawn_wait(int pidfd, int ms);
 int child_policy(const struct places *p, const char *config, bool observe, int *ret_fd, struct pv_buf *err);
 /* The secrets of all channels as a sealed memfd (struct role_secrets). A file that is refused is told and left out. */
 int child_secrets(const struct policy *policy, int *ret_fd);
+/* Starts pavise-rules, which compiles the rules for logs. 0 or negative errno. */
+struct rules_job {
+	int pidfd, sock; /* -1: none runs */
+};
+int child_rules(const struct places *p, const struct policy *policy, struct rules_job *ret);
+/* It has ended, or is to: 0 with the sealed memfd, -EBADMSG and its like when there is none. ret_fd NULL: its answer is not wanted. */
+int child_rules_end(struct rules_job *job, int *ret_fd);
 /* A sealed memfd with these bytes. */
 int child_memfd(const char *name, const void *data, size_t len, int *ret_fd);
 

@@ -30,7 +30,7 @@
 #define SWARM_MAX    4
 #define SWARM_MAX_US (40 * USEC_PER_SEC)
 
-enum tag { TAG_SIGNAL, TAG_SOCK, TAG_PID, TAG_SWARM }; /* upper half of epoll's data; lower: which one */
+enum tag { TAG_SIGNAL, TAG_SOCK, TAG_PID, TAG_SWARM, TAG_RULES }; /* upper half of epoll's data; lower: which one */
 
 struct role {
 	enum launch_role id;
@@ -54,6 +54,8 @@ struct launcher {
 	int sender_pair[2]; /* 0 engine's end, 1 sender's; kept open, so that what is queued outlives either */
 	uint64_t reload_us; /* not before */
 	unsigned dying;	    /* bits 1 << role: to be told to the next engine */
+	int rules_fd;	    /* compiled rules for logs, for every engine; -1: none yet */
+	struct rules_job rules;
 	struct swarm {
 		int pidfd;
 		uint64_t deadline_us;
@@ -300,8 +302,11 @@ static void on_byte(struct launcher *l, struct role *role, char byte, const int 
 {
 	if (byte == LAUNCH_READY) {
 		role->ready = true;
-		if (role == &l->engine)
+		if (role == &l->engine) {
 			tell_dying(l);
+			if (l->rules_fd >= 0)
+				tell(&l->engine, LAUNCH_RULES, 0, l->rules_fd);
+		}
 		if (!l->ready_told && l->broker.ready && l->engine.ready) {
 			l->ready_told = true;
 			service_notify("READY=1");
@@ -349,6 +354,35 @@ static void log_lines(const struct pv_buf *text)
 	}
 }
 
+/* In the background: nothing waits for rules but the logs. */
+static void rules_start(struct launcher *l)
+{
+	int r;
+
+	if (l->rules.pidfd >= 0)
+		child_rules_end(&l->rules, NULL);
+	r = child_rules(&l->places, l->policy, &l->rules);
+	if (r == 0)
+		r = watch(l, l->rules.pidfd, TAG_RULES, 0);
+	if (r < 0)
+		(void) log_error_errno(r, "logs are not read: their rules cannot be compiled");
+}
+
+static void rules_done(struct launcher *l)
+{
+	int fd = -1, r = child_rules_end(&l->rules, &fd);
+
+	if (r < 0) {
+		(void) log_error_errno(r, l->rules_fd < 0 ? "logs are not read: there are no rules" :
+				       "the new rules for logs are refused; the ones before stay in force");
+		return;
+	}
+	(void) pv_close(l->rules_fd);
+	l->rules_fd = fd;
+	if (l->engine.ready)
+		tell(&l->engine, LAUNCH_RULES, 0, fd);
+}
+
 static void reload(struct launcher *l)
 {
 	pv_autobuf err = PV_BUF_INIT;
@@ -383,6 +417,7 @@ static void reload(struct launcher *l)
 		l->sender.start_us = clock_monotonic_us();
 	}
 	log_info("the new configuration is in force");
+	rules_start(l);
 }
 
 static void on_signal(struct launcher *l)
@@ -419,6 +454,10 @@ static void on_event(struct launcher *l, uint64_t data)
 	case TAG_PID:
 		if (ended(role_of(l, which)->pidfd))
 			role_died(l, role_of(l, which));
+		break;
+	case TAG_RULES:
+		if (ended(l->rules.pidfd))
+			rules_done(l);
 		break;
 	case TAG_SWARM:
 		if (ended(l->swarm[which].pidfd)) {
@@ -508,6 +547,8 @@ static void run(struct launcher *l)
 
 static void stop_all(struct launcher *l)
 {
+	if (l->rules.pidfd >= 0)
+		(void) child_rules_end(&l->rules, NULL);
 	service_notify("STOPPING=1");
 	role_stop(&l->engine);
 	role_stop(&l->sender);
@@ -603,8 +644,8 @@ static int parse(struct launcher *l, int argc, char **argv)
 
 static void at_first(struct launcher *l)
 {
-	*l = (struct launcher){ .policy_fd = -1, .epoll_fd = -1, .signal_fd = -1, .engine_peer = -1,
-				.sender_pair = { -1, -1 } };
+	*l = (struct launcher){ .policy_fd = -1, .epoll_fd = -1, .signal_fd = -1, .engine_peer = -1, .rules_fd = -1,
+				.rules = { -1, -1 }, .sender_pair = { -1, -1 } };
 	l->broker = (struct role){ .id = LAUNCH_BROKER, .program = "pavise-broker", .pidfd = -1, .sock = -1 };
 	l->engine = (struct role){ .id = LAUNCH_ENGINE, .program = "pavise-engine", .pidfd = -1, .sock = -1 };
 	l->sender = (struct role){ .id = LAUNCH_SENDER, .program = "pavise-sender", .pidfd = -1, .sock = -1 };
@@ -629,6 +670,7 @@ int main(int argc, char **argv)
 	if (prepare(&l) < 0)
 		return ROLE_EXIT_CONFIG;
 	l.broker.start_us = l.engine.start_us = clock_monotonic_us();
+	rules_start(&l);
 	run(&l);
 	stop_all(&l);
 	return l.status;

@@ -22,6 +22,7 @@ enum launch_op {
 	LAUNCH_POLICY_FAILED = 3, /* engine: the reload was refused, the old policy holds; the descriptor is a sealed
 				   * memfd with the error lines */
 	LAUNCH_ROLE_DYING = 4,	  /* engine: `role` died three times within a minute; no descriptor */
+	LAUNCH_RULES = 5,	  /* engine: a sealed memfd with the compiled rules for logs (logs/logs.h, logs_load()) */
 };
 enum launch_role { LAUNCH_BROKER = 1, LAUNCH_ENGINE = 2, LAUNCH_SENDER = 3 };
 struct launch_msg {

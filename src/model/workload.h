@@ -27,6 +27,7 @@ struct container_info {
 	char image_id[80];   /* sha256:<64 hex> */
 	char restart_policy[24]; /* always, unless-stopped, on-failure, no, or empty */
 	uint32_t restart_max;	 /* of on-failure */
+	char log_driver[24];	 /* json-file, local, journald ...; empty: not told */
 	uint32_t pid;		 /* of its init; 0 when it does not run */
 	bool running, host_network, inspected;
 	uint64_t created_us, started_us; /* wall clock; 0: not told */

@@ -201,6 +201,33 @@ void tell_respawn(struct notice *n, unsigned times, const struct container_info 
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }
 
+void tell_log(struct notice *n, const char *line, const char *rule, const char *source, const char *address)
+{
+	notice_set_what(n, "%s: %s", id_info(n->id)->title, line);
+	notice_add_evidence(n, "line", "%s", line);
+	notice_add_evidence(n, "rule", "%s", rule);
+	notice_add_evidence(n, "log", "%s", source);
+	if (*address)
+		notice_add_evidence(n, "address", "%s", address);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
+void tell_shed_log(struct notice *n, const char *source, uint64_t bytes)
+{
+	notice_set_what(n, "grows faster than it can be read: %" PRIu64 " MiB were passed over", (bytes + (1u << 19)) >> 20);
+	notice_add_evidence(n, "log", "%s", source);
+	notice_add_evidence(n, "bytes", "%" PRIu64, bytes);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
+void tell_refused_log(struct notice *n, const char *path, int error)
+{
+	notice_set_what(n, "is not read: %s", error == -ELOOP ? "a link in a folder that others can write to" :
+			error == -EPERM	? "no regular file, or one with a second name" : strerror(-error));
+	notice_add_evidence(n, "log", "%s", path);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
 void tell_lost(struct notice *n, uint64_t events)
 {
 	notice_set_what(n, "the details of %" PRIu64 " event%s were lost because too many came at once; every block held",

@@ -26,6 +26,11 @@ void tell_moved(struct notice *n, const char *comm, uint32_t pid);
 /* It came back `times` times and is left alone now; `info` says who starts it. */
 void tell_respawn(struct notice *n, unsigned times, const struct container_info *info);
 
+/* What a line of a log said (logs.miner, logs.error ...): `line` is masked already; address may be "". */
+void tell_log(struct notice *n, const char *line, const char *rule, const char *source, const char *address);
+void tell_shed_log(struct notice *n, const char *source, uint64_t bytes);
+void tell_refused_log(struct notice *n, const char *path, int error); /* -ELOOP, -EPERM ... */
+
 /* The guard about itself. */
 void tell_lost(struct notice *n, uint64_t events);
 void tell_degraded(struct notice *n, const char *text, const char *next);

@@ -62,8 +62,6 @@ static struct follow_file *place(struct follow *f)
 
 static void lose(struct follow *f, const struct tail_pos *pos)
 {
-	if (!pos->offset) /* nothing of it was read: it has no mark to be known by */
-		return;
 	if (f->n_lost == FOLLOW_LOST)
 		memmove(f->lost, f->lost + 1, --f->n_lost * sizeof(f->lost[0]));
 	f->lost[f->n_lost++] = *pos;
@@ -131,8 +129,9 @@ int follow_beside(struct follow *f, int fd, int wd, bool copies, uint64_t now_us
 	for (size_t i = 0; i < f->n_lost; i++) {
 		bool same = f->lost[i].dev == t.pos.dev && f->lost[i].ino == t.pos.ino;
 
-		/* The bytes decide, also for the same inode: its number may have been given to another file since. */
-		if ((!same && !copies) || tail_resume(&t, &f->lost[i]) < 0)
+		/* The bytes decide, also for the same inode: its number may have been given to another file since. One of which
+		 * nothing was read yet is known by its inode only. */
+		if ((!same && (!copies || !f->lost[i].offset)) || tail_resume(&t, &f->lost[i]) < 0)
 			continue;
 		found(f, i);
 		file = place(f);
@@ -158,7 +157,7 @@ int follow_turn(struct follow *f, char *buf, size_t room, tail_fn fn, void *arg,
 		r = tail_turn(&file->tail, buf, room, fn, arg, &lost);
 		if (r < 0)
 			return r;
-		if (r == TAIL_TRUNCATED)
+		if (r == TAIL_TRUNCATED && lost.offset)
 			lose(f, &lost);
 		if (file->tail.scanned != before)
 			file->grew_us = now_us;

@@ -208,6 +208,17 @@ static void renamed(struct world *w)
 	look(w);
 }
 
+/* Nothing of it was read before it was renamed. */
+static void renamed_unread(struct world *w)
+{
+	look(w);
+	lines(w, 0, 20);
+	rotate(w, "app.log.1");
+	open_writer(w);
+	lines(w, 20, 40);
+	look(w);
+}
+
 static void keeps_old(struct world *w)
 {
 	int fd;
@@ -326,6 +337,7 @@ static const struct {
 	void (*run)(struct world *w);
 } scenarios[] = {
 	{ "plain append", plain },	       { "renamed and made anew", renamed },
+	{ "renamed, unread", renamed_unread },
 	{ "the writer keeps the old file", keeps_old }, { "copied and truncated", copied },
 	{ "copied and truncated, unread", copied_unread }, { "truncated and grown", truncated_grown },
 	{ "truncated to the same size", truncated_same_size }, { "lines in halves", halves },
