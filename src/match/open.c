@@ -1,10 +1,12 @@
 /* From rule files to a set: out of the cache, or read and compiled in a child that can do nothing else. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -189,6 +191,8 @@ static int confine(void)
 		r = -errno;
 	if (r == 0 && geteuid() == 0)
 		r = sandbox_become(NOBODY, NOBODY, 0);
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) /* nobody waits for it without its parent; setuid clears this */
+		r = -errno;
 	if (r < 0)
 		return r;
 	r = sandbox_paths(NULL, 0);

@@ -48,6 +48,7 @@ def test_roles(tap):
     with Dockerd() as d:
         with Guard(d) as g:
             time.sleep(3)
+            tap.ok(wait_for(lambda: g.status()["logs"]["rules"] and "pavise-rules" not in g.roles(), 60), "the rules for logs are loaded")
             roles = g.roles()
             tap.ok({"pavise-broker", "pavise-engine"} <= set(roles), "broker and engine run", roles)
             for name, pid in roles.items():
