@@ -56,6 +56,7 @@ struct rule {
 	uint32_t lead;		/* a match begins at most this far before the end of what the gate finds */
 
 	struct rule_words context; /* at least one stands within context_reach bytes before or after; none: no matter */
+	struct rule_words names;   /* of programs or hosts, whole; `*` at the end: also with a version behind it */
 	struct rule_words unless;  /* globs over the credential, lower case: placeholders */
 	enum rule_check check;
 	uint32_t random;	/* least randomness of the credential in hundredths (random.h); 0: no matter */

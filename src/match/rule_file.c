@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bpf/event.h"
 #include "match/rules.h"
 #include "match/runs.h"
 #include "model/conf_yaml.h"
@@ -222,6 +223,17 @@ static void read_after(struct load *l, const struct yaml_node *n)
 			wrong(l, n, "`%s` is too short to be looked for; at least 3 characters", l->after.word[i]);
 }
 
+static void read_names(struct load *l, const struct yaml_node *n)
+{
+	l->rule->names = keep_words(l, n, "names", PV_NAME_LEN - 1);
+	for (size_t i = 0; i < l->rule->names.n; i++) {
+		const char *word = l->rule->names.word[i], *star = strchr(word, '*');
+
+		if (strchr(word, '/') || (star && (star == word || star[1])))
+			wrong(l, n, "`%s` is no name of a program; a `*` may stand at its end, for a version", word);
+	}
+}
+
 static void read_match(struct load *l, const struct yaml_node *n)
 {
 	l->rule->match = keep(l, n, "match", RULE_PATTERN_MAX);
@@ -431,8 +443,9 @@ static const struct key rule_keys[] = {
 	{ "strength", read_strength, false },
 	{ "literal", read_literal, false },
 	{ "after", read_after, false },
-	{ "match", read_match, true },
+	{ "match", read_match, false },
 	{ "gate", read_gate, false },		{ "run", read_run, false },
+	{ "names", read_names, false },
 	{ "nocase", read_nocase, false },
 	{ "prefix", read_prefix, false },
 	{ "password", read_password, false },
@@ -557,6 +570,26 @@ static void read_no(struct load *l, const struct yaml_node *n)
 	add_example(l, n, false, pv_buf_str(&t), "");
 }
 
+static void try_name(struct load *l, const struct yaml_node *n, bool want)
+{
+	pv_autobuf t = PV_BUF_INIT;
+
+	if (!want_text(l, n, "the example", PV_NAME_LEN * 2))
+		return;
+	unsplit(n->text, &t);
+	if (rule_names(l->rule, pv_buf_str(&t)) != want)
+		wrong(l, n, want ? "the rule does not name this example" : "the rule names this example, which is under `no`");
+}
+
+/* Names need no engine: they are compared here and now. */
+static void try_names(struct load *l, const struct yaml_node *yes, const struct yaml_node *no)
+{
+	for (size_t i = 0; i < yes->n; i++)
+		try_name(l, yes->child[i], true);
+	for (size_t i = 0; no && no->kind == YAML_LIST && i < no->n; i++)
+		try_name(l, no->child[i], false);
+}
+
 static void add_examples(struct load *l)
 {
 	const struct yaml_node *n = l->examples, *yes, *no;
@@ -567,6 +600,10 @@ static void add_examples(struct load *l)
 	no = child_of(n, "no");
 	if (!yes || yes->kind != YAML_LIST || !yes->n || yes->n > EXAMPLES_MAX) {
 		wrong(l, n, "a rule needs an example that it finds; write examples: {yes: [...], no: [...]}");
+		return;
+	}
+	if (l->rule->names.n) {
+		try_names(l, yes, no);
 		return;
 	}
 	for (size_t i = 0; i < yes->n; i++)
@@ -622,6 +659,45 @@ static void make_assignment(struct load *l)
 	l->gate = "literal";
 	l->nocase = true;
 	l->literal = l->after;
+}
+
+bool rule_names(const struct rule *r, const char *name)
+{
+	size_t stem = strcspn(name, "-_.0123456789");
+
+	for (size_t i = 0; i < r->names.n; i++) {
+		const char *word = r->names.word[i];
+		size_t len = strcspn(word, "*");
+
+		if (strncmp(word, name, len) == 0 && (!name[len] || (word[len] && stem == len)))
+			return true;
+	}
+	return false;
+}
+
+/* The same as a pattern, for whoever looks through text. */
+static void make_names(struct load *l)
+{
+	pv_autobuf re = PV_BUF_INIT;
+	const char *s;
+
+	for (size_t i = 0; i < l->rule->names.n; i++) {
+		const char *word = l->rule->names.word[i];
+		size_t len = strcspn(word, "*");
+		const char *plain = rules_strn(l->rs, word, len);
+
+		pv_buf_puts(&re, i ? "|" : "(?:");
+		escape(&re, plain ? plain : "");
+		if (word[len])
+			pv_buf_puts(&re, "(?:[\\-_.0-9][^/]{0,31})?");
+	}
+	pv_buf_puts(&re, ")");
+	if (re.len > RULE_PATTERN_MAX - 40) {
+		wrong(l, l->examples, "names are too long together; at most %d bytes, make two rules", RULE_PATTERN_MAX - 40);
+		return;
+	}
+	s = rules_strn(l->rs, pv_buf_str(&re), re.len);
+	l->rule->match = s ? s : "";
 }
 
 static void make_gate(struct load *l)
@@ -696,7 +772,13 @@ static void finish_rule(struct load *l, const struct yaml_node *n)
 
 	if (l->kind == RULE_LOG)
 		finish_log_rule(l);
-	if ((l->literal.n != 0) == (l->after.n != 0))
+	if (!l->match && !r->names.n)
+		wrong(l, n, "a rule needs `match`%s", l->kind == RULE_IOC ? ", or `names`" : "");
+	if (r->names.n && (l->kind != RULE_IOC || l->match || l->literal.n || l->after.n))
+		wrong(l, n, "`names` stands alone, in rules of kind ioc: no match, no literal");
+	else if (r->names.n)
+		make_names(l);
+	else if ((l->literal.n != 0) == (l->after.n != 0))
 		wrong(l, n, "a rule has either `literal` (every match contains one of them) or `after` (words of an assignment)");
 	else if (l->after.n)
 		make_assignment(l);

@@ -38,6 +38,10 @@
  * its rules may ban though `verified` is `documentation`.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
+ * `names: [words]` in place of `literal` and `match`, for kind ioc: whole names of programs, of at most 31 bytes; `xmrig*` is
+ * xmrig alone and with a version behind it (xmrig-6.21, xmrig_arm64). Two kinds of them reach the kernel, by their id:
+ * exec.miner... and exec.lookalike...
+ *
  * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.
  * The examples are tried when the file is read: a yes must be found with exactly that span, a no must not be found. */
 #ifndef PV_MATCH_RULE_FILE_H
@@ -55,6 +59,9 @@ int rules_new(struct rules **ret);
  * would be right` appended to err (one line each; reading goes on to find more, at most 20); -ENOMEM. After an error
  * the set must not be used. Examples are tried by rules_try_examples(). */
 int rules_add_file(struct rules *rs, const char *name, const char *text, size_t len, struct pv_buf *err);
+
+/* Whether the rule's `names` hold this name of a program; the kernel's own way to look (bpf/exec.bpf.c). */
+bool rule_names(const struct rule *r, const char *name);
 
 /* Compiles every pattern and tries every example, as a scan would. -EINVAL: err says which. Those of kind log are left to
  * whoever knows what a line is (match_where.try_lines). */
