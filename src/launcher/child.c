@@ -13,7 +13,8 @@
 
 #define POLICY_MS     5000
 #define POLICY_FD     3
-#define POLICY_FILES  4 /* first number of a configuration file */
+#define POLICY_RULES  4
+#define POLICY_FILES  5 /* first number of a configuration file */
 #define ERRORS_MAX    (256u << 10)
 #define SEALS	      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -54,8 +55,10 @@ static void take_errors(int fd, struct pv_buf *err)
 
 static int run_child(const struct places *p, const struct conf_files *files, bool observe, int out, int errors)
 {
-	struct spawn_fd fds[CONF_FILES_MAX + 2] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
-	char *argv[CONF_FILES_MAX + 3] = { (char *) (uintptr_t) "pavise-policy" };
+	pv_autoclose int names_fd = places_rules(p, "ioc/exec.yaml");
+	char names_arg[40];
+	struct spawn_fd fds[CONF_FILES_MAX + 3] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
+	char *argv[CONF_FILES_MAX + 5] = { (char *) (uintptr_t) "pavise-policy" };
 	char(*names)[CONF_FILE_NAME + 16] = calloc(CONF_FILES_MAX, sizeof(*names));
 	struct spawn s = { .program = "pavise-policy", .argv = argv, .ids = p->child, .fds = fds, .n_fds = 2,
 			   .no_network = true, .cpu_s = 5, .file_bytes = 2 * sizeof(struct policy) + ERRORS_MAX };
@@ -66,6 +69,12 @@ static int run_child(const struct places *p, const struct conf_files *files, boo
 		return -ENOMEM;
 	if (observe)
 		argv[argc++] = (char *) (uintptr_t) "--observe";
+	if (names_fd >= 0) {
+		fds[s.n_fds++] = (struct spawn_fd){ names_fd, POLICY_RULES };
+		(void) snprintf(names_arg, sizeof(names_arg), "%d:ioc/exec.yaml", POLICY_RULES);
+		argv[argc++] = (char *) (uintptr_t) "--names";
+		argv[argc++] = names_arg;
+	}
 	for (size_t i = 0; i < files->n; i++) {
 		fds[s.n_fds++] = (struct spawn_fd){ files->file[i].fd, POLICY_FILES + (int) i };
 		(void) snprintf(names[i], sizeof(names[i]), "%d:%s", POLICY_FILES + (int) i, files->file[i].name);

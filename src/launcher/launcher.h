@@ -35,6 +35,8 @@ struct places {
 
 /* Users, and where the programs lie: beside this one. 0 or negative errno (told on the log). */
 int places_find(struct places *p);
+/* A rule file below rules/, opened: "ioc/exec.yaml". Negative: there is none that can be trusted (it was logged). */
+int places_rules(const struct places *p, const char *name);
 /* Folders and control socket of this policy. 0 or negative errno (told). */
 int places_make(struct places *p, const struct policy *policy);
 

@@ -97,6 +97,36 @@ int places_find(struct places *p)
 	return log_error_errno(-ENOENT, "pavise-broker lies neither in %s nor in " PROGRAMS_INSTALLED, path);
 }
 
+/* As trustworthy as the programs themselves: root's, or of whoever owns their folder. */
+static bool rules_trusted(const struct places *p, int fd)
+{
+	struct stat st, own;
+
+	return fstat(fd, &st) == 0 && fstat(p->programs_fd, &own) == 0 && S_ISREG(st.st_mode) &&
+	       (st.st_uid == 0 || st.st_uid == own.st_uid) && !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* Beside the programs in a work tree (build/), or of an installation (lib/pavise). */
+int places_rules(const struct places *p, const char *name)
+{
+	static const char *const where[] = { "../rules", "../../share/pavise/rules", "/usr/share/pavise/rules" };
+
+	for (size_t i = 0; i < N_ELEMENTS(where); i++) {
+		pv_autoclose int fd = -1;
+		char path[256];
+
+		if (snprintf(path, sizeof(path), "%s/%s", where[i], name) >= (int) sizeof(path))
+			return -ENAMETOOLONG;
+		fd = openat(p->programs_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		if (fd < 0)
+			continue;
+		if (rules_trusted(p, fd))
+			return pv_steal_fd(&fd);
+		return log_warning_errno(-EPERM, "%s: can be changed by others than root; it is not used", path);
+	}
+	return log_warning_errno(-ENOENT, "rules/%s is missing: what it names is not known", name);
+}
+
 static int open_no_links(int at, const char *path, int flags)
 {
 	struct open_how how = { .flags = (uint64_t) (flags | O_CLOEXEC), .resolve = RESOLVE_NO_SYMLINKS };

@@ -10,10 +10,11 @@ enum pv_action { /* values appear in BPF maps: never renumber */
 	ACTION_STOP = 4,
 	ACTION_FREEZE = 5,
 	ACTION_BAN = 6, /* an address, for a while: logins only */
+	ACTION_AUTO = 7, /* exec: what is sure to be wrong is blocked, the rest is told */
 	ACTION_N
 };
 
-enum pv_signal { SIGNAL_CPU, SIGNAL_MEMORY, SIGNAL_PIDS, SIGNAL_NET, SIGNAL_DNS, SIGNAL_LOGIN, SIGNAL_N };
+enum pv_signal { SIGNAL_CPU, SIGNAL_MEMORY, SIGNAL_PIDS, SIGNAL_NET, SIGNAL_DNS, SIGNAL_LOGIN, SIGNAL_EXEC, SIGNAL_N };
 
 const char *action_name(enum pv_action a);		/* "block" */
 int action_parse(const char *s, enum pv_action *ret);	/* 0 or -EINVAL */

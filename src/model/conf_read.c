@@ -23,7 +23,7 @@ struct reader {
 
 /* Keys that the product knows, but this version has no use for: a file written for a later one loads. */
 static const char *const reserved[] = {
-	"projects", "backups", "policy", "exec", "db", "schedule",
+	"projects", "backups", "policy", "db", "schedule",
 	"evidence", "secrets", "panel", "fleet", "alert", "dns.encrypted", "notify.first_wait", "notify.remind_every",
 	"notify.fallback", "notify.heartbeat",
 };
@@ -195,7 +195,7 @@ static int set_except_signal(void *entry, const char *text, struct pv_buf *why)
 	if (strcmp(text, "all") != 0 && signal_parse(text, &s) < 0) {
 		pv_buf_puts(why, "signal `");
 		pv_buf_safe(why, text, 48);
-		pv_buf_puts(why, "` is not known; right would be cpu, memory, pids, net, dns, login or all");
+		pv_buf_puts(why, "` is not known; right would be cpu, memory, pids, net, dns, login, exec or all");
 		return -EINVAL;
 	}
 	e->signal = (uint8_t) s;

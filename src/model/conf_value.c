@@ -115,6 +115,12 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 	case CONF_FILES:
 		pv_buf_printf(out, "a list of at most %" PRIu64 " absolute paths or {path, service}", item->max);
 		break;
+	case CONF_PATHS:
+		pv_buf_printf(out, "a list of at most %" PRIu64 " absolute paths such as /opt/app/", item->max);
+		break;
+	case CONF_PROGRAMS:
+		pv_buf_printf(out, "a list of at most %" PRIu64 " programs' names such as node", item->max);
+		break;
 	case CONF_CHANNELS:
 		pv_buf_puts(out, "a list of {url, secret_file, name, min_severity}");
 		break;
@@ -280,13 +286,27 @@ static struct list list_of(struct policy *p, const struct conf_item *item)
 		return (struct list){ .n = &p->n_proxies, .prefixes = p->proxies };
 	if (at == p->never_ban)
 		return (struct list){ .n = &p->n_never_ban, .prefixes = p->never_ban };
+	if (at == p->exec.allow)
+		return (struct list){ .n = &p->exec.n_allow, LIST_NAMES(p->exec.allow) };
+	if (at == p->exec.servers)
+		return (struct list){ .n = &p->exec.n_servers, LIST_NAMES(p->exec.servers) };
 	return (struct list){ .n = &p->dns.n_allow, LIST_NAMES(p->dns.allow) };
 }
 
 bool conf_is_list(const struct conf_item *item)
 {
-	return item->type == CONF_PORTS || item->type == CONF_PREFIXES || item->type == CONF_NAMES || item->type == CONF_SERVICES ||
-	       item->type == CONF_WEBPATHS;
+	switch (item->type) {
+	case CONF_PORTS:
+	case CONF_PREFIXES:
+	case CONF_NAMES:
+	case CONF_SERVICES:
+	case CONF_WEBPATHS:
+	case CONF_PATHS:
+	case CONF_PROGRAMS:
+		return true;
+	default:
+		return false;
+	}
 }
 
 bool conf_is_map_list(const struct conf_item *item)
@@ -407,6 +427,31 @@ static void set_pattern(char out[128], const char *text)
 		out[i] = (char) tolower((unsigned char) text[i]);
 }
 
+/* The kernel compares octets: neither dots nor doubled slashes are understood there. */
+static bool path_is_plain(const char *text)
+{
+	return text[0] == '/' && text[1] && strlen(text) < PV_ALLOW_PATH - 1 && !strstr(text, "//") && !strstr(text, "/./") &&
+	       !strstr(text, "/../");
+}
+
+static bool program_is_plain(const char *text)
+{
+	return *text && strlen(text) < PV_NAME_LEN && !strchr(text, '/');
+}
+
+static int set_plain(char *out, size_t size, const struct conf_item *item, const char *text, struct pv_buf *why)
+{
+	bool ok = item->type == CONF_PATHS ? path_is_plain(text) : program_is_plain(text);
+
+	for (const char *s = text; *s; s++)
+		ok = ok && (unsigned char) *s >= 0x20 && *s != 0x7f;
+	if (!ok)
+		return unfit(why, text, item);
+	memset(out, 0, size);
+	(void) text_copy(out, size, text);
+	return 0;
+}
+
 int conf_list_add(struct policy *p, const struct conf_item *item, const char *text, struct pv_buf *why)
 {
 	struct list l = list_of(p, item);
@@ -429,6 +474,8 @@ int conf_list_add(struct policy *p, const struct conf_item *item, const char *te
 		r = conf_set_service(name, text, why);
 	else if (item->type == CONF_WEBPATHS)
 		r = set_web_path(name, text, why);
+	else if (item->type == CONF_PATHS || item->type == CONF_PROGRAMS)
+		r = set_plain(name, l.name_size, item, text, why);
 	else if ((r = conf_check_pattern(text, why)) == 0)
 		set_pattern(name, text);
 	*l.n += r == 0;
@@ -552,6 +599,8 @@ void conf_print(struct pv_buf *out, const struct policy *p, const struct conf_it
 	case CONF_NAMES:
 	case CONF_SERVICES:
 	case CONF_WEBPATHS:
+	case CONF_PATHS:
+	case CONF_PROGRAMS:
 		print_words(out, (struct policy *) (uintptr_t) p, item);
 		break;
 	case CONF_FILES:

@@ -17,6 +17,7 @@ static const char *const actions[ACTION_N] = {
 	[ACTION_IGNORE] = "ignore", [ACTION_ALERT] = "alert", [ACTION_BLOCK] = "block",
 	[ACTION_KILL] = "kill",	    [ACTION_STOP] = "stop",   [ACTION_FREEZE] = "freeze",
 	[ACTION_BAN] = "ban",
+	[ACTION_AUTO] = "auto",
 };
 
 #define BIT(a) (1u << ACTION_##a)
@@ -30,6 +31,7 @@ static const struct {
 	[SIGNAL_NET] = { "net", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
 	[SIGNAL_DNS] = { "dns", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
 	[SIGNAL_LOGIN] = { "login", BIT(IGNORE) | BIT(ALERT) | BIT(BAN) },
+	[SIGNAL_EXEC] = { "exec", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) | BIT(AUTO) },
 };
 
 const char *severity_name(enum severity s)

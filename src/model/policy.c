@@ -95,6 +95,18 @@ static bool logins_ok(const struct policy *p)
 	       prefixes_ok(p->proxies, p->n_proxies) && prefixes_ok(p->never_ban, p->n_never_ban);
 }
 
+static bool exec_ok(const struct policy *p)
+{
+	if (!signal_takes(SIGNAL_EXEC, (enum pv_action) p->exec.action) || p->exec.n_names > POLICY_EXEC_NAMES ||
+	    !texts_ok(p->exec.allow[0], sizeof(p->exec.allow[0]), p->exec.n_allow, POLICY_PATHS) ||
+	    !texts_ok(p->exec.servers[0], sizeof(p->exec.servers[0]), p->exec.n_servers, POLICY_SERVERS))
+		return false;
+	for (uint32_t i = 0; i < p->exec.n_names; i++)
+		if (!text_ok(p->exec.names[i].name, PV_NAME_LEN, false))
+			return false;
+	return true;
+}
+
 static bool exceptions_ok(const struct policy *p)
 {
 	if (p->n_exceptions > POLICY_EXCEPTIONS)
@@ -131,7 +143,7 @@ int policy_check(const struct policy *p)
 	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) || !path_ok(p->docker_root, false) ||
 	    !path_ok(p->podman_socket, true))
 		return -EBADMSG;
-	return signals_ok(p) && network_ok(p) && logins_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
+	return signals_ok(p) && network_ok(p) && logins_ok(p) && exec_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
 }
 
 int policy_map(int fd, const struct policy **ret)
@@ -180,6 +192,8 @@ static enum pv_action configured(const struct policy *p, enum pv_signal signal)
 		return (enum pv_action) p->dns.action;
 	case SIGNAL_LOGIN:
 		return (enum pv_action) p->login.action;
+	case SIGNAL_EXEC:
+		return (enum pv_action) p->exec.action;
 	case SIGNAL_N:
 		break;
 	}

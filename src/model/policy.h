@@ -8,6 +8,7 @@
 
 #include "base/ip.h"
 #include "bpf/dns_match.h"
+#include "bpf/event.h"
 #include "model/action.h"
 
 #define POLICY_MAGIC	  0x65736976u
@@ -21,6 +22,9 @@
 #define POLICY_LOGS	  64
 #define POLICY_SERVICES	  32
 #define POLICY_WEBPATHS	  32
+#define POLICY_PATHS	  32
+#define POLICY_SERVERS	  32
+#define POLICY_EXEC_NAMES 512
 
 struct policy_exception {
 	char name[128];	   /* glob over the workload's name (shop/web, backup.service) */
@@ -116,6 +120,18 @@ struct policy {
 	uint32_t n_proxies, n_never_ban;
 	struct ip_prefix proxies[POLICY_PREFIXES];
 	struct ip_prefix never_ban[POLICY_PREFIXES];
+
+	struct {
+		uint8_t action, pad[3];
+		uint32_t n_allow, n_servers, n_names;
+		uint64_t grace_us;
+		char allow[POLICY_PATHS][128];	    /* paths in containers; with a slash at the end: and all below it */
+		char servers[POLICY_SERVERS][PV_NAME_LEN]; /* names of programs, beside the built-in ones */
+		struct policy_name {		    /* of miners and lookalikes: rules/ioc */
+			char name[PV_NAME_LEN];
+			uint32_t what; /* PV_NAME_* */
+		} names[POLICY_EXEC_NAMES];
+	} exec;
 
 	uint32_t n_exceptions, n_channels;
 	struct policy_exception exceptions[POLICY_EXCEPTIONS];

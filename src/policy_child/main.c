@@ -1,7 +1,9 @@
 /* pavise-policy: the one place where the configuration's text is read. It owns nothing, may open nothing and is
  * confined before the first byte; it gets open files and leaves a flat, checked policy behind.
  *
- *   pavise-policy [--observe] FD:NAME ...        writes struct policy to descriptor 3
+ *   pavise-policy [--observe] [--names FD:NAME]... FD:NAME ...
+ *                                                writes struct policy to descriptor 3; --names: a rule file, whose names
+ *                                                of programs the kernel is to know
  *   pavise-policy --show [--origin] FD:NAME ...  writes the configuration in force to standard output
  *
  * Errors and notes are lines on standard error, exit status 78 (EX_CONFIG) when the configuration is not good. */
@@ -13,6 +15,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "match/rule_file.h"
 #include "model/conf.h"
 #include "model/conf_files.h"
 #include "model/conf_yaml.h"
@@ -100,6 +103,54 @@ static int read_source(const char *arg, struct pv_buf *err, struct pv_buf *notes
 	return conf_read_noted(&policy, name, pv_buf_str(&text), text.len, err, notes, &origins);
 }
 
+static int add_name(const char *word, uint32_t what, struct pv_buf *err)
+{
+	size_t len = strcspn(word, "*");
+	struct policy_name *n;
+
+	if (policy.exec.n_names == POLICY_EXEC_NAMES) {
+		pv_buf_printf(err, "rules: too many names of programs; at most %d\n", POLICY_EXEC_NAMES);
+		return -E2BIG;
+	}
+	n = &policy.exec.names[policy.exec.n_names++];
+	memcpy(n->name, word, PV_MIN(len, sizeof(n->name) - 1));
+	n->what = what | (word[len] ? PV_NAME_STEM : 0);
+	return 0;
+}
+
+/* Only these two kinds of rules are the kernel's business. */
+static int take_names(const struct rules *rs, struct pv_buf *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < rules_count(rs) && r == 0; i++) {
+		const struct rule *rule = rules_get(rs, i);
+		uint32_t what = strncmp(rule->id, "exec.miner", 10) == 0 ? PV_NAME_MINER : PV_NAME_LOOKALIKE;
+
+		if (what == PV_NAME_LOOKALIKE && strncmp(rule->id, "exec.lookalike", 14) != 0)
+			continue;
+		for (size_t k = 0; k < rule->names.n && r == 0; k++)
+			r = add_name(rule->names.word[k], what, err);
+	}
+	return r;
+}
+
+static int read_names(const char *arg, struct pv_buf *err)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	pv_auto(rules) rs = NULL;
+	const char *name;
+	int fd, r = parse_source(arg, &fd, &name);
+
+	if (r == 0)
+		r = read_all(fd, &text);
+	if (r == 0)
+		r = rules_new(&rs);
+	if (r == 0)
+		r = rules_add_file(rs, name, pv_buf_str(&text), text.len, err);
+	return r < 0 ? r : take_names(rs, err);
+}
+
 static int write_all(int fd, const void *data, size_t len)
 {
 	for (size_t at = 0; at < len;) {
@@ -134,12 +185,14 @@ int main(int argc, char **argv)
 		(void) log_error_errno(r, "cannot give up its rights");
 		return 1;
 	}
+	conf_defaults(&policy);
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
 		observe = observe || strcmp(argv[i], "--observe") == 0;
 		to_show = to_show || strcmp(argv[i], "--show") == 0;
 		with_origins = with_origins || strcmp(argv[i], "--origin") == 0;
+		if (strcmp(argv[i], "--names") == 0 && i + 1 < argc && read_names(argv[++i], &err) < 0)
+			bad = 1;
 	}
-	conf_defaults(&policy);
 	for (; i < argc; i++)
 		if (read_source(argv[i], &err, &notes) < 0)
 			bad = 1; /* go on: all errors at once */

@@ -134,7 +134,7 @@ static const struct {
 	{ "exceptions: [{signal: cpu}]",
 	  "c.yaml:1:14: exceptions: lacks `name`; right would be a list of {name, signal, action}\n" },
 	{ "exceptions: [{name: a, signal: disk}]",
-	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns, login or all\n" },
+	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns, login, exec or all\n" },
 	{ "exceptions: [{name: a, action: kill}]",
 	  "c.yaml:1:32: exceptions: action `kill` does not fit; right would be ignore or alert\n" },
 	{ "exceptions: [web]", "c.yaml:1:14: exceptions: is a single value; right would be a list of {name, signal, action}\n" },
@@ -202,7 +202,7 @@ static void test_good(void **state)
 		"pids:\n"
 		"net: {ports: [1, 65535, 1], internal: [203.0.113.0/24, \"2001:db8::/32\"], action: alert}\n"
 		"dns: {names: [Pool.*., \"*.x.*\"], allow: [a.example]}\n"
-		"exec: {action: auto, grace: 120s}\n"
+		"policy: {pids: 100}\n"
 		"notify:\n  channels:\n"
 		"    - {url: \"https://user:secret@hooks.example.org/T0/abc\", secret_file: /etc/pavise/key}\n"
 		"    - {url: \"journal:\", min_severity: high, name: log}\n"
@@ -212,7 +212,7 @@ static void test_good(void **state)
 	(void) state;
 	CHECK(read_text(text, &err, &notes) == 0, "%s", pv_buf_str(&err));
 	CHECK(conf_finish(&p, &err) == 0, "%s", pv_buf_str(&err));
-	CHECK_STR(pv_buf_str(&notes), "c.yaml:12:1: note: `exec` is known, but not used by this version\n", "note");
+	CHECK_STR(pv_buf_str(&notes), "c.yaml:12:1: note: `policy` is known, but not used by this version\n", "note");
 	assert_int_equal(p.observe, 1);
 	CHECK_STR(p.docker_socket, "", "docker off");
 	assert_int_equal(p.cpu.limit, 1250);
