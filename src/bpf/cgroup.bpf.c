@@ -35,6 +35,43 @@ static __always_inline void tell_cgroup(__u16 kind, __u64 id, __u64 parent, cons
 	bpf_ringbuf_submit(e, 0);
 }
 
+/* FNV-1a over the 64 digits of a container's id. */
+static __always_inline __u64 id_hash(const char *name, __u32 at)
+{
+	__u64 h = 0xcbf29ce484222325ull;
+
+	for (__u32 i = 0; i < CLASSIFY_HEX; i++)
+		h = (h ^ (__u8) name[(at + i) & (CLASSIFY_NAME - 1)]) * 0x100000001b3ull;
+	return h;
+}
+
+/* When this container began for the first time: a restart brings no second grace. */
+static __always_inline __u64 first_start(const char *name, __u32 len)
+{
+	__u64 now = bpf_ktime_get_ns(), hash, *before;
+	int at = classify_hex_at(name, len);
+
+	if (at < 0)
+		return now;
+	hash = id_hash(name, at);
+	before = bpf_map_lookup_elem(&firsts, &hash);
+	if (before)
+		return *before;
+	bpf_map_update_elem(&firsts, &hash, &now, BPF_ANY);
+	return now;
+}
+
+/* Who makes the cgroup is the container runtime, or systemd for it; its root is learned from the first program. */
+static __always_inline void begin_execs(const struct pv_bpf_conf *c, __u64 id, const char *name, __u32 len)
+{
+	struct task_struct *maker = (struct task_struct *) bpf_get_current_task();
+	struct pv_exec e = { 0 };
+
+	e.grace_until_ns = first_start(name, len) + c->exec_grace_ns;
+	e.maker_ns = BPF_CORE_READ(maker, nsproxy, mnt_ns, ns.inum);
+	bpf_map_update_elem(&execs, &id, &e, BPF_ANY);
+}
+
 SEC("tp_btf/cgroup_mkdir") int BPF_PROG(pv_cgroup_mkdir, struct cgroup *cgrp, const char *path)
 {
 	__u32 zero = 0;
@@ -59,6 +96,8 @@ SEC("tp_btf/cgroup_mkdir") int BPF_PROG(pv_cgroup_mkdir, struct cgroup *cgrp, co
 	if (classify_is_top(w.class_, up ? up->class_ : PV_CLASS_TOP)) {
 		w.root_id = id;
 		w.flags = PV_WORKLOAD_ROOT;
+		if (w.class_ == PV_CLASS_CONTAINER || w.class_ == PV_CLASS_BUILD)
+			begin_execs(c, id, name->text, (__u32) len - 1);
 	} else if (w.class_ != PV_CLASS_NONE && up) {
 		w.root_id = up->root_id;
 	}
@@ -81,6 +120,8 @@ SEC("tp_btf/cgroup_rmdir") int BPF_PROG(pv_cgroup_rmdir, struct cgroup *cgrp, co
 		return 0;
 	w = *there;
 	bpf_map_delete_elem(&workloads, &id);
+	if (w.flags & PV_WORKLOAD_ROOT)
+		bpf_map_delete_elem(&execs, &id);
 	tell_cgroup(EVENT_CGROUP_GONE, id, parent_id(cgrp), &w, path);
 	return 0;
 }

@@ -11,12 +11,16 @@
 #include <linux/types.h>
 #endif
 
-#define PV_BPF_LAYOUT	1
+#define PV_BPF_LAYOUT	2
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
 #define PV_COMM_LEN	16
 #define PV_RING_BYTES	(512 * 1024) /* max_entries of map `events` */
 #define PV_NETNAME_LEN	64
+#define PV_NAME_LEN	32 /* of a program, as rules name it; longer ones are in no rule */
+#define PV_EXEC_PATH	512
+#define PV_EXEC_ARGV	256
+#define PV_EXEC_CHAIN	6
 
 /* Class of a cgroup. Inherited by a child when it is made, unless the child's own name says more. */
 enum pv_class {
@@ -33,6 +37,10 @@ enum pv_class {
 /* Bits of a workload's exceptions (struct pv_workload.flags). */
 #define PV_ALLOW_NET	 (1u << 0) /* net.stratum: told as an exception, let through */
 #define PV_ALLOW_DNS	 (1u << 1)
+#define PV_ALLOW_EXEC	 (1u << 2) /* exec.dropped */
+#define PV_EXEC_ALERT	 (1u << 3) /* a label says so: dropped programs are told only */
+#define PV_EXEC_BUILD	 (1u << 4) /* an image is being built in it: told once, never refused */
+#define PV_EXEC_NO_GRACE (1u << 5) /* it is not this container's first start */
 #define PV_WORKLOAD_ROOT (1u << 8) /* the topmost cgroup of its workload, not one nested below it */
 
 enum event_kind { /* numbers are never reused */
@@ -43,6 +51,7 @@ enum event_kind { /* numbers are never reused */
 	EVENT_DNS_ODD = 5, /* question to a resolver that cannot be read: let through on UDP */
 	EVENT_OOM = 6,	  /* a process of this cgroup died as the OOM killer's victim */
 	EVENT_MOVED = 7,  /* a task left a container's cgroup for one that is not below it */
+	EVENT_EXEC = 8,	  /* a program that is not as the container's image has it */
 	EVENT_N_KINDS
 };
 
@@ -104,6 +113,59 @@ struct event_move {
 };
 _Static_assert(sizeof(struct event_move) == 56, "BPF and user space disagree");
 
+/* Where a program lies, by what the kernel knows of its file. */
+enum pv_place { /* numbers are never reused */
+	PV_PLACE_IMAGE = 0,    /* on the container's overlay, without an upper file: as shipped */
+	PV_PLACE_COPIED = 1,   /* upper and lower file of the same size and time: chmod, chown, link, rename */
+	PV_PLACE_CHANGED = 2,  /* upper and lower file that differ */
+	PV_PLACE_NEW = 3,      /* an upper file only */
+	PV_PLACE_MEMFD = 4,    /* in memory: memfd_create() and the like */
+	PV_PLACE_TMPFS = 5,    /* a tmpfs or ramfs that is mounted */
+	PV_PLACE_MOUNT = 6,    /* another file system: volume, bind mount, an overlay of somebody's own */
+	PV_PLACE_MOUNT_RO = 7, /* the same, read-only since the container began */
+	PV_PLACE_ROOTFS = 8,   /* the root itself, which is no overlay: nobody can tell */
+	PV_N_PLACES
+};
+
+/* Why it was refused, or would have been. */
+enum pv_exec_why { /* numbers are never reused */
+	PV_WHY_NONE = 0,    /* told only */
+	PV_WHY_WRITABLE = 1, /* it lies below a folder that everybody may write to */
+	PV_WHY_MEMORY = 2,  /* no file: memory, a tmpfs, or deleted */
+	PV_WHY_NAME = 3,    /* a known miner's name, or one that is meant to look like a daemon's */
+	PV_WHY_CHANGED = 4, /* a file of the image with another size */
+	PV_WHY_SHELL = 5,   /* a shell that a server started brought it */
+	PV_WHY_ACTION = 6,  /* the configured action is block */
+	PV_N_WHYS
+};
+
+/* event_exec.bits */
+#define PV_EXEC_WRITABLE (1u << 0) /* below a folder that everybody may write to, or deeper than was looked */
+#define PV_EXEC_DELETED	 (1u << 1) /* its file has no name any more */
+#define PV_EXEC_GRACE	 (1u << 2) /* only the time after the first start spared it */
+#define PV_EXEC_SIZE	 (1u << 3) /* changed: the size differs */
+#define PV_EXEC_SCRIPT	 (1u << 4) /* started through #!; the program is the interpreter */
+#define PV_EXEC_UNKILLED (1u << 5) /* the kernel refused to send the signal */
+
+struct event_exec {
+	struct event_head head; /* tgid: who is dead now, or runs */
+	__u64 ino, size, lower_size, /* lower_size: of the image's file, changed and copied only */
+		ctime_ns;	     /* of the file, wall clock */
+	__u32 dev, uid;		     /* dev: major << 20 | minor, as the kernel has it */
+	__u32 repeats;		     /* further ones of the same file since the last event of it, not told one by one */
+	__u8 place, why, bits, n_chain;
+	struct {
+		__u32 tgid;
+		char comm[PV_COMM_LEN];
+	} chain[PV_EXEC_CHAIN]; /* parent, its parent ..., up to the container's border */
+	__u16 argv_len;	 /* octets of `argv` in use */
+	__u8 argv_cut, pad[5];
+	char argv[PV_EXEC_ARGV];     /* NUL-separated */
+	char filename[128];	     /* as given to execve(): relative, a link, /dev/fd/3 */
+	char path[PV_EXEC_PATH];     /* from the root of its mount and, if that can be followed, of its container */
+};
+_Static_assert(sizeof(struct event_exec) == 48 + 48 + 120 + 8 + 256 + 128 + 512, "BPF and user space disagree");
+
 /* Counters: one mmapable array of u64, written with atomic adds, index = kind * PV_COUNT_STEP + what. */
 enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_UNUSED, PV_COUNT_STEP };
 #define PV_COUNTERS (EVENT_N_KINDS * PV_COUNT_STEP)
@@ -116,14 +178,59 @@ struct pv_bpf_conf {
 	__u8 dns_action;
 	__u8 observe;
 	__u8 dns_slot;	    /* which of the two values of map `dns` is in force */
-	__u8 pad[4];
+	__u8 exec_action;   /* IGNORE, ALERT, BLOCK, AUTO */
+	__u8 ovl_layout;    /* enum pv_ovl_layout */
+	__u8 exec_allow;    /* map `exec_allow` holds something */
+	__u8 pad[1];
+	__u64 exec_grace_ns; /* after the first start of a container */
+	__u32 host_ns[2];    /* mount namespaces of the host: of init and of the broker; 0: not known */
 };
-_Static_assert(sizeof(struct pv_bpf_conf) == 24, "BPF and user space disagree");
+_Static_assert(sizeof(struct pv_bpf_conf) == 40, "BPF and user space disagree");
+
+/* What follows the vfs inode in struct ovl_inode. */
+enum pv_ovl_layout {
+	PV_OVL_UNKNOWN = 0, /* nothing is judged */
+	PV_OVL_LOWER = 1,   /* to 5.18: __upperdentry, struct inode *lower */
+	PV_OVL_PATH = 2,    /* 5.19 to 6.4: __upperdentry, struct ovl_path { layer, dentry } */
+	PV_OVL_ENTRY = 3,   /* 6.5 and later: __upperdentry, struct ovl_entry *oe */
+};
+
+/* Value of map `execs`, key: the topmost cgroup of a container (u64). Written by the hooks; the broker fills in what they
+ * did not see begin. */
+#define PV_CTR_OVERLAY (1u << 0) /* its root is an overlay */
+#define PV_CTR_TOLD    (1u << 1) /* of a build */
+struct pv_exec {
+	__u64 grace_until_ns; /* CLOCK_MONOTONIC */
+	__u64 second;	      /* of the last details, and how many in it */
+	__u32 in_second;
+	__u32 flags;
+	__u32 root_dev; /* of its root file system; 0: not known, the first program tells */
+	__u32 mnt_ns;	/* its mount namespace */
+	__u32 maker_ns; /* mount namespace of who made the cgroup: the container runtime's */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct pv_exec) == 40, "BPF and user space disagree");
+#define PV_EXEC_DETAILS 200 /* a second and container: more are counted as lost, never let through */
+
+/* Key of map `exec_names`: a program's name, zero padded; value: what it is. */
+struct pv_name_key {
+	char name[PV_NAME_LEN];
+};
+#define PV_NAME_MINER	  (1u << 0)
+#define PV_NAME_LOOKALIKE (1u << 1)
+#define PV_NAME_STEM	  (1u << 2) /* also with a version behind it: xmrig-6.21 */
+
+/* Key of map `exec_allow` (LPM): the first octets of a path, its NUL included where the whole path is meant. */
+#define PV_ALLOW_PATH 128
+struct pv_path_key {
+	__u32 bits;
+	char path[PV_ALLOW_PATH];
+};
 
 /* Value of map `workloads`, key: cgroup id (u64). */
 struct pv_workload {
 	__u64 root_id; /* topmost cgroup of this workload; exceptions are looked up there */
-	__u32 flags;   /* PV_ALLOW_*, PV_WORKLOAD_ROOT */
+	__u32 flags;   /* PV_ALLOW_*, PV_EXEC_*, PV_WORKLOAD_ROOT */
 	__u8 class_, pad[3];
 };
 _Static_assert(sizeof(struct pv_workload) == 16, "BPF and user space disagree");

@@ -114,7 +114,92 @@ typedef struct {
 	int counter;
 } atomic_t;
 
-struct mm_struct;
+struct qstr {
+	const unsigned char *name;
+};
+
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_flags, s_magic;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	__s64 i_size;
+};
+
+/* Times of an inode have had three spellings. */
+struct inode___65 {
+	struct timespec64 i_mtime, i_ctime;
+};
+struct inode___610 {
+	struct timespec64 __i_mtime, __i_ctime;
+};
+struct inode___now {
+	__s64 i_mtime_sec, i_ctime_sec;
+	__u32 i_mtime_nsec, i_ctime_nsec;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+	int mnt_flags;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename, *interp;
+};
+
+struct fs_struct {
+	struct path root;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+};
 
 struct signal_struct {
 	atomic_t live;
@@ -122,8 +207,6 @@ struct signal_struct {
 };
 
 /* A packet's socket, and its entry in the connection tracker (net/netfilter/nf_conntrack.h): what it was before NAT. */
-struct file;
-
 struct socket {
 	struct file *file;
 };
@@ -163,10 +246,23 @@ struct nf_conn {
 	struct nf_conntrack_tuple_hash tuplehash[2]; /* original, reply */
 };
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
 struct task_struct {
 	int pid, tgid;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
+	struct task_struct *real_parent;
+	struct fs_struct *fs;
+	struct nsproxy *nsproxy;
+	struct mm_struct *mm;
+	const struct cred *cred;
 	char comm[16];
 };
 

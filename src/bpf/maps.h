@@ -14,6 +14,8 @@ int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
 
 #define ACTION_IGNORE 0 /* as in model/action.h, which user space has */
 #define ACTION_ALERT  1
+#define ACTION_BLOCK  2
+#define ACTION_AUTO   7
 
 #define PEER_HEARD  1 /* value of map `peers`: it wrote to this cgroup first: answers are a server's */
 #define PEER_OPENED 2 /* this cgroup wrote first, it was let through and told */
@@ -86,6 +88,33 @@ struct scratch {
 	__u32 verdict, held;
 	struct pv_netname_key net;
 	__u8 buf[2 + DNS_STREAM * 2 + DNS_BUF]; /* message from index 2 on, before it a stream's length prefix */
+};
+
+struct told_key { /* a program that is told only, so that a build's thousandth run of its compiler costs no event */
+	__u64 root, ino, ctime_ns;
+	__u32 dev, what; /* what: the verdict; another one is told anew */
+};
+
+struct told {
+	__u64 time_ns;
+	__u32 repeats, pad;
+};
+
+/* What the exec hook has found out about one program. It stands in a map, not on the stack: what the verifier does not
+ * know the value of, it follows once. */
+struct exec_look {
+	__u64 lower_size;
+	__u32 flags; /* EVF_* */
+	__u8 place, why, bits, pad;
+};
+
+/* The path is put together from its end, with room behind the end for a name's copy that is cut afterwards. */
+struct exec_scratch {
+	struct event_exec e;
+	struct exec_look look;
+	struct pv_path_key key;
+	__u32 at; /* where the path begins so far */
+	char path[PV_EXEC_PATH * 2];
 };
 
 #define MAP(name) name SEC(".maps") __attribute__((weak))
@@ -170,6 +199,50 @@ struct {
 	__type(key, __u32); /* pid of an OOM victim that is not dead yet */
 	__type(value, __u32);
 } MAP(victims);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64); /* topmost cgroup of a container or build */
+	__type(value, struct pv_exec);
+} MAP(execs);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH); /* a container that is started again has no second grace */
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* hash of its id */
+	__type(value, __u64); /* CLOCK_MONOTONIC of its first start */
+} MAP(firsts);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct pv_name_key);
+	__type(value, __u32); /* PV_NAME_* */
+} MAP(exec_names);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 128);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct pv_path_key);
+	__type(value, __u32);
+} MAP(exec_allow);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct told_key);
+	__type(value, struct told);
+} MAP(exec_told);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); /* a tracepoint's programs run with preemption off, and nothing execs in between */
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_scratch);
+} MAP(exec_room);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -19,6 +19,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "fork", -1, BROKER_DEGRADED_CGROUPS },
 	{ "exit", -1, BROKER_DEGRADED_CGROUPS | BROKER_DEGRADED_OOM },
 	{ "mark_victim", -2, BROKER_DEGRADED_OOM },
+	{ "exec", -1, BROKER_DEGRADED_EXEC },
 	{ "recvmsg4", BPF_CGROUP_UDP4_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "recvmsg6", BPF_CGROUP_UDP6_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "ingress", BPF_CGROUP_INET_INGRESS, BROKER_DEGRADED_INGRESS },

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 
+#include "broker/kernel_exec.h"
 #include "broker/kernel_maps.h"
 
 #define PORT_WORDS (65536 / 64)
@@ -268,7 +269,8 @@ int kernel_policy(struct kernel *k, const struct policy *p)
 	conf.net_action = p->net.action;
 	conf.dns_action = p->dns.action;
 	conf.observe = p->observe;
-	return conf_write(k, &conf);
+	r = kernel_exec_policy(k, p, &conf);
+	return r < 0 ? r : conf_write(k, &conf);
 }
 
 /* ---- workloads ---- */
@@ -278,9 +280,9 @@ int kernel_workload(const struct kernel *k, uint64_t cgroup, struct pv_workload 
 	return bpf_map_lookup_elem(kernel_map(k->skel->maps.workloads), &cgroup, ret) < 0 ? -errno : 0;
 }
 
-int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags)
+/* The broker alone writes an entry once its tracepoint made it. */
+static int set_flags(struct kernel *k, uint64_t cgroup, uint32_t ours, uint32_t flags)
 {
-	const uint32_t ours = PV_ALLOW_NET | PV_ALLOW_DNS;
 	struct pv_workload w;
 	int r = kernel_workload(k, cgroup, &w);
 
@@ -290,6 +292,16 @@ int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags)
 		return -EINVAL;
 	w.flags = (w.flags & ~ours) | flags;
 	return bpf_map_update_elem(kernel_map(k->skel->maps.workloads), &cgroup, &w, BPF_EXIST) < 0 ? -errno : 0;
+}
+
+int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags)
+{
+	return set_flags(k, cgroup, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC, flags);
+}
+
+int kernel_exec(struct kernel *k, uint64_t cgroup, uint32_t flags)
+{
+	return set_flags(k, cgroup, PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE, flags);
 }
 
 int kernel_netname(struct kernel *k, uint64_t cgroup, const char *name, bool add)

@@ -55,6 +55,7 @@ struct kernel {
 	struct kernel_link *links;
 	size_t n_links;
 	struct kernel_prefixes internal, net_allow;
+	uint8_t ovl_layout; /* found once */
 };
 
 /* kernel_links.c */

@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/text.h"
 #include "bpf/classify.h"
+#include "broker/kernel_exec.h"
 #include "broker/kernel_private.h"
 
 #define DEPTH_MAX  64
@@ -146,7 +147,7 @@ static struct pv_workload put_workload(struct walk *w, uint64_t id, const char *
 		now.root_id = parent->root_id;
 	}
 	if (bpf_map_lookup_elem(map, &id, &old) == 0)
-		now.flags |= old.flags & (PV_ALLOW_NET | PV_ALLOW_DNS);
+		now.flags |= old.flags & ~PV_WORKLOAD_ROOT;
 	(void) bpf_map_update_elem(map, &id, &now, BPF_ANY);
 	(void) pv_map_put(&w->seen, id, w);
 	return now;
@@ -175,8 +176,10 @@ static void walk_folder(struct walk *w, int fd, const struct pv_workload *self, 
 			continue; /* it is gone */
 		}
 		child = put_workload(w, id, e->d_name, self);
-		if (child.class_ == PV_CLASS_CONTAINER || child.class_ == PV_CLASS_BUILD)
+		if (child.class_ == PV_CLASS_CONTAINER || child.class_ == PV_CLASS_BUILD) {
 			note_homes(w->k, sub, id);
+			kernel_exec_begin(w->k, &child, sub);
+		}
 		if (depth < DEPTH_MAX)
 			walk_folder(w, sub, &child, depth + 1);
 		else
@@ -195,8 +198,10 @@ static void drop_stale(struct walk *w)
 	while (r == 0) {
 		key = next;
 		r = bpf_map_get_next_key(map, &key, &next);
-		if (!pv_map_get(&w->seen, key) && !exists(w->k, key))
+		if (!pv_map_get(&w->seen, key) && !exists(w->k, key)) {
 			(void) bpf_map_delete_elem(map, &key);
+			kernel_exec_end(w->k, key);
+		}
 	}
 }
 

@@ -191,6 +191,13 @@ static int op_internal(void *ctx, const struct ip_prefix *net, bool add)
 	return kernel_internal(b->kernel, net, add);
 }
 
+static int op_exec(void *ctx, uint64_t cgroup, uint32_t flags)
+{
+	struct broker *b = ctx;
+
+	return gone(kernel_exec(b->kernel, cgroup, flags));
+}
+
 static int op_off(void *ctx, uint64_t until_ns)
 {
 	struct broker *b = ctx;
@@ -272,7 +279,7 @@ uint64_t broker_degraded(const struct broker *b)
 const struct broker_ops broker_operations = {
 	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
 	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
-	.netname = op_netname, .internal = op_internal, .off = op_off, .state = op_state,
+	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .state = op_state,
 	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
 	.log_syslog = op_log_syslog,
 };

@@ -192,8 +192,11 @@ static int handle_except(struct requests *r, const struct broker_req *req, const
 	case SIGNAL_DNS:
 		flags = PV_ALLOW_DNS;
 		break;
+	case SIGNAL_EXEC:
+		flags = PV_ALLOW_EXEC;
+		break;
 	case SIGNAL_N:
-		flags = PV_ALLOW_NET | PV_ALLOW_DNS;
+		flags = PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC;
 		break;
 	default:
 		return -EPERM;
@@ -233,6 +236,19 @@ static int handle_internal(struct requests *r, const struct broker_req *req, con
 		if (net.addr.b[bit / 8] & 0x80 >> bit % 8)
 			return -EINVAL;
 	return r->ops->internal(r->ctx, &net, req->arg == 1);
+}
+
+static int check_exec(struct requests *r, const struct broker_req *req)
+{
+	(void) r;
+	return req->arg & ~(uint64_t) (PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE) ? -EINVAL : 0;
+}
+
+static int handle_exec(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		       struct broker_answer *ret)
+{
+	(void) ret;
+	return r->ops->exec(r->ctx, cg->cgroup, (uint32_t) req->arg);
 }
 
 static int handle_off(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
@@ -312,6 +328,7 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_NETNAME] = { "network name", F_CGROUP | F_ARG | F_ID, false, check_flag, NULL, handle_netname },
 	[BROKER_INTERNAL] = { "internal network", F_ARG | F_ADDR | F_PREFIX, false, check_flag, NULL, handle_internal },
 	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
+	[BROKER_EXEC] = { "exec", F_CGROUP | F_ARG, true, check_exec, NULL, handle_exec },
 	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
 	[BROKER_LOG_WATCH] = { "log watch", 0, false, NULL, NULL, handle_log_watch },
 	[BROKER_LOG_LIST] = { "log list", F_ARG, false, NULL, NULL, handle_log_list },

@@ -37,6 +37,7 @@ struct broker_ops {
 	int (*except)(void *ctx, uint64_t cgroup, uint32_t flags);
 	int (*netname)(void *ctx, uint64_t cgroup, const char *name, bool add);
 	int (*internal)(void *ctx, const struct ip_prefix *net, bool add);
+	int (*exec)(void *ctx, uint64_t cgroup, uint32_t flags);
 	int (*off)(void *ctx, uint64_t until_ns);
 	int (*log_watch)(void *ctx, struct broker_answer *ret);
 	int (*log_list)(void *ctx, uint32_t place, struct broker_answer *ret);

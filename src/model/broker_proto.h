@@ -31,7 +31,7 @@ enum broker_op { /* numbers are never reused */
 	 * any) and belong to `cgroup`. -> value: how many. */
 	BROKER_CUT = 6,
 	/* The workload `cgroup` falls under exception arg (index into the sealed policy; UINT64_MAX: none left)
-	 * for the kernel's signals; the broker checks that this exception is for net, dns or all. */
+	 * for the kernel's signals; the broker checks that this exception is for net, dns, exec or all. */
 	BROKER_EXCEPT = 7,
 	/* arg: 1 add, 0 drop: container `cgroup` is attached to the network `id`. */
 	BROKER_NETNAME = 8,
@@ -58,6 +58,9 @@ enum broker_op { /* numbers are never reused */
 	BROKER_LOG_CONTAINER = 15,
 	/* -> one descriptor: the datagram socket logs.syslog, bound, not blocking, with SO_PASSCRED. -ENOENT: none is configured. */
 	BROKER_LOG_SYSLOG = 16,
+	/* How programs of the container `cgroup` are judged. arg: PV_EXEC_ALERT, _BUILD, _NO_GRACE (bpf/event.h), together; 0
+	 * takes them back. Only a container's own cgroup, as for a kill. */
+	BROKER_EXEC = 17,
 	BROKER_N_OPS
 };
 
@@ -91,5 +94,7 @@ _Static_assert(sizeof(struct broker_rep) == 24, "broker protocol");
 #define BROKER_DEGRADED_DOCKER	 (1u << 7) /* the Engine API socket does not answer connect() */
 #define BROKER_DEGRADED_PODMAN	 (1u << 8)
 #define BROKER_DEGRADED_INGRESS	 (1u << 9) /* recvmsg/ingress: servers' answers cannot be told apart */
+#define BROKER_DEGRADED_EXEC	 (1u << 10) /* programs are not judged: no hook, or an overlay that is not known */
+#define BROKER_DEGRADED_STORAGE	 (1u << 11) /* some container's root is no overlay: its programs are not judged */
 
 #endif

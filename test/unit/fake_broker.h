@@ -51,6 +51,15 @@ static void fake_cgroup_close(void *ctx, struct broker_cgroup *cg)
 	f->open--;
 }
 
+static int fake_exec(void *ctx, uint64_t cgroup, uint32_t flags)
+{
+	struct fake *f = ctx;
+
+	f->cgroup = cgroup;
+	f->flags = flags;
+	return fake_reach(ctx, "exec");
+}
+
 static int fake_hello(void *ctx, struct broker_answer *ret)
 {
 	ret->fds[0] = 50;
@@ -181,7 +190,7 @@ static void fake_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_unti
 static const struct broker_ops fake_ops = {
 	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
 	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
-	.netname = fake_netname, .internal = fake_internal, .off = fake_off, .state = fake_state,
+	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .state = fake_state,
 	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
 	.log_syslog = fake_log_syslog,
 };

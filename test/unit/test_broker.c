@@ -55,6 +55,11 @@ static const struct {
 	int result;
 	const char *reached;
 } cases[] = {
+	{ "exec", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_EXEC_ALERT | PV_EXEC_NO_GRACE), 0, "exec" },
+	{ "exec taken back", REQ(.op = BROKER_EXEC, .cgroup = 100), 0, "exec" },
+	{ "exec of a unit", REQ(.op = BROKER_EXEC, .cgroup = 200, .arg = PV_EXEC_BUILD), -EPERM, "" },
+	{ "exec as an exception", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_ALLOW_EXEC), -EINVAL, "" },
+	{ "exec as another's root", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_WORKLOAD_ROOT), -EINVAL, "" },
 	{ "hello", REQ(.op = BROKER_HELLO), 0, "hello" },
 	{ "hello with a cgroup", REQ(.op = BROKER_HELLO, .cgroup = 100), -EINVAL, "" },
 	{ "list", REQ(.op = BROKER_API, .arg = API_LIST), 0, "api" },
@@ -202,7 +207,7 @@ static void test_kill_limit(void **state)
 
 static void test_exceptions(void **state)
 {
-	static const uint32_t flags[] = { PV_ALLOW_NET, PV_ALLOW_DNS, PV_ALLOW_NET | PV_ALLOW_DNS };
+	static const uint32_t flags[] = { PV_ALLOW_NET, PV_ALLOW_DNS, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC };
 	struct fake f = { 0 };
 	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
 	struct broker_answer a;
