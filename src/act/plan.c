@@ -21,6 +21,8 @@ static enum pv_signal signal_of(enum id id)
 		return SIGNAL_NET;
 	case ID_DNS_MINING:
 		return SIGNAL_DNS;
+	case ID_EXEC_DROPPED:
+		return SIGNAL_EXEC;
 	default:
 		return SIGNAL_N;
 	}

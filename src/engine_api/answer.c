@@ -243,6 +243,7 @@ static void label_exceptions(const struct labels *l, struct container_info *c)
 		[SIGNAL_CPU] = "pavise.cpu",
 		[SIGNAL_MEMORY] = "pavise.memory",
 		[SIGNAL_PIDS] = "pavise.pids",
+		[SIGNAL_EXEC] = "pavise.exec",
 	};
 
 	for (size_t i = 0; i < SIGNAL_N; i++) {
@@ -374,6 +375,17 @@ static const cJSON *image_labels(const cJSON *image)
 	return l ? l : get(image, "Labels");
 }
 
+/* The classic builder of dockerd names no image but the layer before, keeps no log, and restarts nothing. */
+static bool is_build_step(const cJSON *object, const struct container_info *c)
+{
+	const cJSON *host = get(object, "HostConfig");
+	const char *log = get_text(get(host, "LogConfig"), "Type");
+
+	return c->engine == ENGINE_DOCKER && log && strcmp(log, "none") == 0 && strncmp(c->image, "sha256:", 7) == 0 &&
+	       (!c->restart_policy[0] || strcmp(c->restart_policy, "no") == 0) && !c->service[0] &&
+	       !cJSON_GetArraySize(get(host, "Binds")) && !cJSON_GetArraySize(get(host, "Mounts"));
+}
+
 int answer_inspect(const char *json, size_t len, const char *image, size_t image_len, enum engine_kind engine,
 		   struct container_info *ret)
 {
@@ -401,6 +413,8 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 	c.pid = c.running ? (uint32_t) PV_MIN(get_number(state, "Pid"), (uint64_t) INT32_MAX) : 0;
 	c.created_us = wall_us(get_text(object, "Created"));
 	c.started_us = wall_us(get_text(state, "StartedAt"));
+	c.ran_before = wall_us(get_text(state, "FinishedAt")) != 0; /* 0001-01-01 before it ended for the first time */
+	c.build = is_build_step(object, &c);
 	*ret = c;
 	return 0;
 }

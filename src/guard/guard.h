@@ -6,6 +6,7 @@
  *   table.c      cgroup id -> workload; new and gone cgroups; exceptions told to the kernel
  *   engines.c    Docker and Podman: list, inspect, events, networks
  *   kernel.c     events of the ring -> notices
+ *   exec.c       programs that are not of their image
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
@@ -53,6 +54,7 @@ struct guard_workload {
 	bool respawn_checked;
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool told;		 /* a notice bears its name as it was before the API told */
+	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
@@ -92,6 +94,7 @@ struct guard {
 	const uint64_t *counters;
 	uint64_t lost_seen[EVENT_N_KINDS];
 	uint64_t lost_before;	  /* while no engine ran: not told yet */
+	uint64_t build_us;	  /* last program of an image build, monotonic */
 	uint64_t names_minute, names_in_minute; /* as in guard_workload, for all that is no workload */
 	struct pv_map workloads;  /* root cgroup id -> struct guard_workload */
 	struct pv_map nested;	  /* nested cgroup id -> struct guard_workload of its root */
@@ -157,6 +160,19 @@ void kernel_events_lost(struct guard *g);  /* looks at the counters, tells what 
 void kernel_events_flush(struct guard *g); /* stores the counts that rose, at most once a second */
 void kernel_events_end(struct guard *g);   /* the same, before the end */
 
+void kernel_events_drain(struct guard *g); /* what the kernel woke nobody for */
+uint64_t kernel_event_time(const struct event_head *e); /* wall clock, microseconds */
+/* Subject, action, process, image and why it was let through. */
+void kernel_notice_fill(struct notice *n, const struct event_head *e, struct guard_workload *w);
+bool kernel_is_ignored(const struct guard *g, const struct guard_workload *w, uint16_t flags, enum pv_signal signal);
+/* A workload's notices by name are bounded per minute: whether one more may have its own. */
+bool kernel_name_fits(struct guard *g, struct guard_workload *w);
+uint64_t kernel_mix(uint64_t h, const void *data, size_t len);
+
+/* exec.c */
+void exec_event(struct guard *g, const struct event_exec *e);
+void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */
+
 /* samples.c */
 int samples_start(struct guard *g);
 void samples_stop(struct guard *g);
@@ -178,7 +194,7 @@ void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL:
 /* Stored when this returns 0; n->row set. What cannot be stored (disk full) is in the log, is kept and tried again each
  * second; a history that is damaged ends the engine, and the next one begins a new history. */
 int notices_raise(struct guard *g, struct notice *n);
-/* The first of `key` is a notice at once, the others only raise its count (detect/burst.h). */
+/* The first of `key` is a notice at once, the others only raise its count by theirs (detect/burst.h). */
 void notices_fold(struct guard *g, uint64_t key, struct notice *n);
 void notices_count(struct guard *g, const struct notice *n); /* count or last changed */
 void notices_again(struct guard *g);			     /* what could not be stored */

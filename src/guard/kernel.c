@@ -13,7 +13,7 @@
 #define DRAIN_MAX	  4096 /* records in one go; the loop serves the others in between */
 #define NAMES_PER_MINUTE  8    /* notices by name and workload; beyond, by pattern */
 
-static uint64_t mix(uint64_t h, const void *data, size_t len)
+uint64_t kernel_mix(uint64_t h, const void *data, size_t len)
 {
 	const uint8_t *p = data;
 
@@ -22,7 +22,7 @@ static uint64_t mix(uint64_t h, const void *data, size_t len)
 	return h;
 }
 
-static uint64_t event_wall_us(const struct event_head *e)
+uint64_t kernel_event_time(const struct event_head *e)
 {
 	uint64_t now = clock_monotonic_us(), then = e->time_ns / 1000;
 
@@ -37,12 +37,14 @@ static enum notice_action done_by(uint16_t flags)
 }
 
 /* Why it was let through, for the reader; NULL when it was not. */
-static const char *let_through(uint16_t flags)
+static const char *let_through(uint16_t flags, uint8_t class_)
 {
 	if (flags & EVF_OFF)
 		return "blocks were lifted by pavise off";
 	if (flags & EVF_ALLOWED)
 		return "an exception lets it through";
+	if (flags & EVF_CLASS && class_ == PV_CLASS_BUILD)
+		return "an image build is told, never stopped";
 	if (flags & EVF_CLASS)
 		return "login sessions and the host's own shell are never blocked";
 	if (flags & EVF_ALERT)
@@ -51,7 +53,7 @@ static const char *let_through(uint16_t flags)
 }
 
 /* An exception with action ignore keeps its workload's let-through questions and connections out of the history. */
-static bool is_ignored(const struct guard *g, const struct guard_workload *w, uint16_t flags, enum pv_signal signal)
+bool kernel_is_ignored(const struct guard *g, const struct guard_workload *w, uint16_t flags, enum pv_signal signal)
 {
 	char name[160];
 	int exception;
@@ -62,9 +64,9 @@ static bool is_ignored(const struct guard *g, const struct guard_workload *w, ui
 	return policy_action(g->policy, name, signal, &exception) == ACTION_IGNORE && exception >= 0;
 }
 
-static void fill_common(struct notice *n, const struct event_head *e, struct guard_workload *w)
+void kernel_notice_fill(struct notice *n, const struct event_head *e, struct guard_workload *w)
 {
-	const char *why = let_through(e->flags);
+	const char *why = let_through(e->flags, e->class_);
 	char comm[PV_COMM_LEN + 1] = { 0 };
 
 	notices_subject(n, w);
@@ -93,11 +95,11 @@ static void on_net(struct guard *g, const struct event_net *e)
 
 	if (w)
 		w->refused += !!(e->head.flags & EVF_REFUSED);
-	if (is_ignored(g, w, e->head.flags, SIGNAL_NET))
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_NET))
 		return;
-	key = mix(mix(mix(ID_NET_STRATUM, &root, 8), &e->dport, 2), &e->head.flags, 2);
-	notice_init(&n, ID_NET_STRATUM, event_wall_us(&e->head));
-	fill_common(&n, &e->head, w);
+	key = kernel_mix(kernel_mix(kernel_mix(ID_NET_STRATUM, &root, 8), &e->dport, 2), &e->head.flags, 2);
+	notice_init(&n, ID_NET_STRATUM, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
 	memcpy(addr.b, e->daddr, 16);
 	tell_net(&n, &addr, e->dport, e->proto);
 	notices_fold(g, key, &n);
@@ -166,8 +168,9 @@ static void blame_client(struct guard *g, const struct event_dns *e, struct guar
 	(void) text_copy(client, size, pv_buf_str(&text));
 }
 
-static bool name_gets_own_notice(struct guard *g, struct guard_workload *w, uint64_t now_us)
+bool kernel_name_fits(struct guard *g, struct guard_workload *w)
 {
+	uint64_t now_us = clock_monotonic_us();
 	uint64_t *minute = w ? &w->names_minute : &g->names_minute;
 	uint64_t *n = w ? &w->names_in_minute : &g->names_in_minute;
 
@@ -203,14 +206,14 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 
 	if (e->head.flags & EVF_REFUSED && w)
 		w->refused++;
-	if (is_ignored(g, w, e->head.flags, SIGNAL_DNS))
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_DNS))
 		return;
 	name_text(name, sizeof(name), e->name, e->name_len);
 	memcpy(resolver.b, e->daddr, 16);
-	notice_init(&n, odd ? ID_DNS_ODD : ID_DNS_MINING, event_wall_us(&e->head));
+	notice_init(&n, odd ? ID_DNS_ODD : ID_DNS_MINING, kernel_event_time(&e->head));
 	blame_client(g, e, &subject, client, sizeof(client));
-	fill_common(&n, &e->head, subject);
-	key = mix(mix(mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16);
+	kernel_notice_fill(&n, &e->head, subject);
+	key = kernel_mix(kernel_mix(kernel_mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16);
 	if (odd) {
 		tell_dns_odd(&n, &resolver);
 	} else {
@@ -220,10 +223,10 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 		if (*client && w)
 			workload_name(resolver_name, sizeof(resolver_name), &w->w);
 		tell_dns(&n, name, pattern, *client ? client : NULL, *resolver_name ? resolver_name : NULL);
-		if (name_gets_own_notice(g, w, clock_monotonic_us()))
-			key = mix(key, name, strlen(name));
+		if (kernel_name_fits(g, w))
+			key = kernel_mix(key, name, strlen(name));
 		else
-			key = mix(key, &e->pattern, 1);
+			key = kernel_mix(key, &e->pattern, 1);
 	}
 	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED)
 		cut(g, e, root);
@@ -239,12 +242,12 @@ static void on_oom(struct guard *g, const struct event_head *e)
 	if (w)
 		w->oom_us = clock_monotonic_us();
 	memcpy(comm, e->comm, PV_COMM_LEN);
-	notice_init(&n, ID_RUN_OOM, event_wall_us(e));
+	notice_init(&n, ID_RUN_OOM, kernel_event_time(e));
 	notices_subject(&n, w);
 	if (w && !w->w.info)
 		w->told = true;
 	tell_oom(&n, comm, e->tgid);
-	notices_fold(g, mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
+	notices_fold(g, kernel_mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
 }
 
 static void on_moved(struct guard *g, const struct event_move *e)
@@ -256,10 +259,10 @@ static void on_moved(struct guard *g, const struct event_move *e)
 	if (!w || w->w.class_ != PV_CLASS_CONTAINER)
 		return;
 	memcpy(comm, e->head.comm, PV_COMM_LEN);
-	notice_init(&n, ID_RUN_MOVED, event_wall_us(&e->head));
+	notice_init(&n, ID_RUN_MOVED, kernel_event_time(&e->head));
 	notices_subject(&n, w);
 	tell_moved(&n, comm, e->head.tgid);
-	notices_fold(g, mix(mix(ID_RUN_MOVED, &w->w.cgroup, 8), comm, strlen(comm)), &n);
+	notices_fold(g, kernel_mix(kernel_mix(ID_RUN_MOVED, &w->w.cgroup, 8), comm, strlen(comm)), &n);
 }
 
 static bool is_whole(const struct event_head *e)
@@ -268,7 +271,7 @@ static bool is_whole(const struct event_head *e)
 		[EVENT_CGROUP_NEW] = sizeof(struct event_cgroup), [EVENT_CGROUP_GONE] = sizeof(struct event_cgroup),
 		[EVENT_NET] = sizeof(struct event_net),		  [EVENT_DNS] = sizeof(struct event_dns),
 		[EVENT_DNS_ODD] = sizeof(struct event_dns),	  [EVENT_OOM] = sizeof(struct event_head),
-		[EVENT_MOVED] = sizeof(struct event_move),
+		[EVENT_MOVED] = sizeof(struct event_move),	  [EVENT_EXEC] = sizeof(struct event_exec),
 	};
 
 	return e->kind < EVENT_N_KINDS && sizes[e->kind] && e->size >= sizes[e->kind];
@@ -301,20 +304,27 @@ static void on_record(const struct event_head *e, void *arg)
 	case EVENT_MOVED:
 		on_moved(g, (const void *) e);
 		break;
+	case EVENT_EXEC:
+		exec_event(g, (const void *) e);
+		break;
 	case EVENT_N_KINDS:
 		break;
 	}
 }
 
-static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *arg)
+void kernel_events_drain(struct guard *g)
 {
-	struct guard *g = arg;
 	size_t bad = 0;
 
+	(void) ring_drain(g->ring, DRAIN_MAX, on_record, g, &bad);
+}
+
+static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *arg)
+{
 	(void) s;
 	(void) fd;
 	(void) revents;
-	(void) ring_drain(g->ring, DRAIN_MAX, on_record, g, &bad);
+	kernel_events_drain(arg);
 	return 0;
 }
 

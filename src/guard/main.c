@@ -67,7 +67,8 @@ static void policy_changed(struct guard *g)
 	guard_logs_resume(g);
 
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
-		w->excepted = UINT64_MAX; /* indices moved: told again whatever they were */
+		w->excepted = UINT64_MAX;
+		w->exec_told = UINT32_MAX; /* indices moved: told again whatever they were */
 		table_tell_kernel(g, w);
 		standing_cut(g, w); /* connections that a new port or a dropped exception makes a breach */
 	}
@@ -167,6 +168,7 @@ static const struct {
 	{ BROKER_DEGRADED_INGRESS, "UDP servers' answers cannot be told apart: the ingress hooks are not attached" },
 	{ BROKER_DEGRADED_CGROUPS, "new containers are found late: the cgroup tracepoints are not attached" },
 	{ BROKER_DEGRADED_OOM, "OOM kills are found late: the tracepoints are not attached" },
+	{ BROKER_DEGRADED_EXEC, "programs that are not of their container's image are not seen: the exec hook is not attached" },
 	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
 	{ BROKER_DEGRADED_REPLACED, "a hook of the guard was missing or replaced by somebody; it was attached again" },
 };

@@ -183,8 +183,8 @@ void notices_fold(struct guard *g, uint64_t key, struct notice *n)
 {
 	struct notice *kept = NULL;
 
-	if (burst_step(g->burst, key, clock_monotonic_us(), 1, &kept) == BURST_COUNT) {
-		kept->count++;
+	if (burst_step(g->burst, key, clock_monotonic_us(), n->count, &kept) == BURST_COUNT) {
+		kept->count += n->count;
 		kept->last_us = n->time_us;
 		(void) text_copy(kept->subject, sizeof(kept->subject), n->subject); /* the name may have come since */
 		(void) text_copy(kept->next, sizeof(kept->next), n->next);

@@ -101,6 +101,7 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	struct guard *g = arg;
 
 	(void) usec;
+	kernel_events_drain(g);
 	kernel_events_lost(g);
 	kernel_events_flush(g);
 	notices_again(g);

@@ -22,6 +22,10 @@ static const struct {
 	{ BROKER_DEGRADED_CGROUPS, "workloads", "the cgroup tracepoints are not attached: new containers are found by walking",
 	  "pavise doctor" },
 	{ BROKER_DEGRADED_OOM, "memory", "the OOM tracepoint is not attached: OOM kills are found by sampling", "pavise doctor" },
+	{ BROKER_DEGRADED_EXEC, "exec", "the exec hook is not attached, or this kernel's overlay is not known: programs are not judged",
+	  "pavise doctor" },
+	{ BROKER_DEGRADED_STORAGE, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
+	  "docker info --format {{.Driver}}" },
 	{ BROKER_DEGRADED_BELOW, "net", "another program holds the root cgroup; attached one level below it", "pavise doctor" },
 	{ BROKER_DEGRADED_REPLACED, "net", "a link of the guard was found missing or replaced; it was attached again",
 	  "pavise events --id guard." },
@@ -76,6 +80,8 @@ static void counts_json(const struct guard *g, struct pv_buf *out)
 	number(out, "net_refused", count_of(g, EVENT_NET, PV_COUNT_REFUSED));
 	number(out, "dns_seen", count_of(g, EVENT_DNS, PV_COUNT_SEEN));
 	number(out, "dns_refused", count_of(g, EVENT_DNS, PV_COUNT_REFUSED));
+	number(out, "exec_seen", count_of(g, EVENT_EXEC, PV_COUNT_SEEN));
+	number(out, "exec_refused", count_of(g, EVENT_EXEC, PV_COUNT_REFUSED));
 	number(out, "lost", lost);
 	pv_buf_putc(out, '}');
 }

@@ -52,7 +52,8 @@ static void tell_exceptions(struct guard *g, struct guard_workload *w)
 	static const struct {
 		enum pv_signal signal;
 		uint64_t bit;
-	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS } };
+	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS },
+			{ SIGNAL_EXEC, PV_ALLOW_EXEC } };
 	struct broker_req req = { .op = BROKER_EXCEPT, .cgroup = w->w.cgroup, .arg = UINT64_MAX };
 	int index[N_ELEMENTS(kernels)];
 	uint64_t want = 0;
@@ -94,6 +95,7 @@ void table_tell_kernel(struct guard *g, struct guard_workload *w)
 {
 	tell_exceptions(g, w);
 	tell_networks(g, w);
+	exec_tell_kernel(g, w);
 }
 
 static bool same_networks(const struct container_info *a, const struct container_info *b)
@@ -148,6 +150,7 @@ static void workload_set_info(struct guard *g, struct guard_workload *w, const s
 	if (name_is_sure(w, labels))
 		tell_exceptions(g, w);
 	tell_networks(g, w);
+	exec_tell_kernel(g, w);
 	if (!info->inspected)
 		return;
 	if (labels != LABELS_COMING) /* the new one's label may excuse it from what the old one was killed for */

@@ -30,6 +30,8 @@ struct container_info {
 	char log_driver[24];	 /* json-file, local, journald ...; empty: not told */
 	uint32_t pid;		 /* of its init; 0 when it does not run */
 	bool running, host_network, inspected;
+	bool ran_before; /* this is not its first start */
+	bool build;	 /* the classic image builder's: one step of a Dockerfile runs in it */
 	uint64_t created_us, started_us; /* wall clock; 0: not told */
 	size_t n_networks;
 	size_t networks_skipped; /* names that were too long, not plain text, or one too many */

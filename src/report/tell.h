@@ -6,6 +6,7 @@
 #define PV_REPORT_TELL_H
 
 #include "base/ip.h"
+#include "bpf/event.h"
 #include "model/notice.h"
 #include "model/verdict.h"
 #include "model/workload.h"
@@ -17,6 +18,10 @@ void tell_net(struct notice *n, const struct ip_addr *addr, uint16_t port, uint8
  * itself. `pattern` may be "". */
 void tell_dns(struct notice *n, const char *name, const char *pattern, const char *client, const char *resolver);
 void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
+
+/* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`. `build`: it
+ * happened while an image was built. */
+void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 
 /* run.cpu, run.memory, run.pids; run.respawn for one that came back and is ended again (value: how often). `planned`:
  * what the verdict leads to when it is a warning. */

@@ -1,0 +1,90 @@
+/* exec.c - programs that are not of their container's image: the kernel has decided, this tells. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guard/guard.h"
+#include "report/tell.h"
+
+#define BUILD_QUIET_US (10 * USEC_PER_MIN) /* programs of builds closer together than this are one build's */
+
+static void answered(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) g;
+	(void) arg;
+	(void) pv_close(fd);
+	if (rep->result < 0 && rep->result != -ESRCH && rep->result != -EPIPE)
+		(void) log_warning_errno(rep->result, "the broker refused to change how a container's programs are judged");
+}
+
+/* A label is a softer word than an exception: it never keeps silent what would have been refused. */
+void exec_tell_kernel(struct guard *g, struct guard_workload *w)
+{
+	struct broker_req req = { .op = BROKER_EXEC, .cgroup = w->w.cgroup };
+	uint32_t want = 0;
+
+	if (!w->w.info || !w->info.inspected || w->w.class_ != PV_CLASS_CONTAINER)
+		return;
+	if (w->info.label_action[SIGNAL_EXEC] < ACTION_N)
+		want |= PV_EXEC_ALERT;
+	if (w->info.build)
+		want |= PV_EXEC_BUILD;
+	/* The kernel remembers the first start, but not over a reboot; what was made within the grace keeps the rest of it. */
+	if (w->info.ran_before && clock_wall_us() > w->info.created_us + g->policy->exec.grace_us)
+		want |= PV_EXEC_NO_GRACE;
+	if (want == w->exec_told)
+		return;
+	req.arg = want;
+	if (link_call(g, &req, answered, NULL) == 0)
+		w->exec_told = want;
+}
+
+static bool is_build(const struct event_exec *e, const struct guard_workload *w)
+{
+	return e->head.class_ == PV_CLASS_BUILD || (w && w->w.info && w->info.build);
+}
+
+/* One notice a build, however many steps and programs it has; its steps are workloads of their own. */
+static bool is_same_build(struct guard *g)
+{
+	uint64_t now = clock_monotonic_us();
+	bool same = g->build_us && now - g->build_us < BUILD_QUIET_US;
+
+	g->build_us = now;
+	return same;
+}
+
+static enum severity severity_of(const struct event_exec *e, const struct notice *n, bool build)
+{
+	if (build)
+		return SEV_LOW;
+	if (n->action == DONE_BLOCKED || n->action == DONE_WOULD_BLOCK || e->why != PV_WHY_NONE)
+		return e->why == PV_WHY_NAME || e->why == PV_WHY_SHELL ? SEV_CRITICAL : SEV_HIGH;
+	return SEV_MEDIUM;
+}
+
+void exec_event(struct guard *g, const struct event_exec *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	bool build = is_build(e, w);
+	struct notice n;
+
+	if (e->head.flags & EVF_REFUSED && w)
+		w->refused++;
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || (build && is_same_build(g)))
+		return;
+	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE && e->why == PV_WHY_NONE)
+		return;
+	if (e->place == PV_PLACE_COPIED)
+		return; /* its bytes are the image's, as far as size and time can tell */
+	notice_init(&n, ID_EXEC_DROPPED, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
+	n.severity = severity_of(e, &n, build);
+	tell_exec(&n, e, build);
+	key = kernel_mix(kernel_mix(kernel_mix(ID_EXEC_DROPPED, &root, 8), &e->head.flags, 2), &e->place, 2);
+	if (kernel_name_fits(g, w))
+		key = kernel_mix(key, e->path, strnlen(e->path, sizeof(e->path)));
+	n.count += e->repeats;
+	notices_fold(g, key, &n);
+}

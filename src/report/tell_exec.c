@@ -1,0 +1,102 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "report/tell.h"
+#include "report/words.h"
+
+/* What is odd about it, in the order of how odd. */
+static const char *what_it_is(const struct event_exec *e)
+{
+	if (e->bits & PV_EXEC_DELETED)
+		return "whose file was deleted";
+	switch ((enum pv_place) e->place) {
+	case PV_PLACE_MEMFD:
+		return "which lies in memory and in no file";
+	case PV_PLACE_TMPFS:
+		return "which lies on a file system in memory";
+	case PV_PLACE_CHANGED:
+		return e->bits & PV_EXEC_SIZE ? "which is not as long as in the image" : "which was written to since the image";
+	case PV_PLACE_COPIED:
+		return "which has other bytes than in the image";
+	case PV_PLACE_MOUNT:
+		return "which lies on a volume or another mount";
+	case PV_PLACE_NEW:
+	default:
+		return "which is not part of its image";
+	}
+}
+
+static const char *why_refused(const struct event_exec *e)
+{
+	switch ((enum pv_exec_why) e->why) {
+	case PV_WHY_WRITABLE:
+		return " (in a folder that everybody may write to)";
+	case PV_WHY_NAME:
+		return " (a miner's name, or one meant to look like the system's)";
+	case PV_WHY_SHELL:
+		return " (brought by a shell that a server started)";
+	default:
+		return e->bits & PV_EXEC_GRACE ? " (in a folder that everybody may write to, soon after the first start)" : "";
+	}
+}
+
+/* `cp -r a b`: NULs become blanks; escaping is the printer's. */
+static void command_line(struct pv_buf *out, const struct event_exec *e)
+{
+	size_t len = PV_MIN((size_t) e->argv_len, sizeof(e->argv));
+
+	while (len && !e->argv[len - 1])
+		len--;
+	for (size_t i = 0; i < len; i++)
+		pv_buf_putc(out, e->argv[i] ? e->argv[i] : ' ');
+	if (e->argv_cut)
+		pv_buf_puts(out, "…");
+}
+
+static void chain(struct pv_buf *out, const struct event_exec *e)
+{
+	for (unsigned i = PV_MIN((unsigned) e->n_chain, (unsigned) PV_EXEC_CHAIN); i-- > 0;)
+		pv_buf_printf(out, "%.*s (%u) > ", PV_COMM_LEN, e->chain[i].comm, e->chain[i].tgid);
+	pv_buf_printf(out, "%.*s (%u)", PV_COMM_LEN, e->head.comm, e->head.tgid);
+}
+
+static const char *place_name(const struct event_exec *e)
+{
+	static const char *const names[PV_N_PLACES] = { "image",	   "image, copied", "image, changed",
+							"new file",	   "memory",	    "tmpfs",
+							"mount",	   "mount, read-only", "root" };
+
+	return e->place < PV_N_PLACES ? names[e->place] : "unknown";
+}
+
+/* The end of a path says more than its beginning. */
+static const char *tail(const char *path, size_t max)
+{
+	size_t len = strlen(path);
+
+	return len > max ? path + (len - max) : path;
+}
+
+void tell_exec(struct notice *n, const struct event_exec *e, bool build)
+{
+	pv_autobuf argv = PV_BUF_INIT, from = PV_BUF_INIT, path = PV_BUF_INIT;
+	bool refused = n->action == DONE_BLOCKED || n->action == DONE_WOULD_BLOCK;
+
+	pv_buf_printf(&path, "%.*s", (int) sizeof(e->path), *e->path ? e->path : e->filename);
+	command_line(&argv, e);
+	chain(&from, e);
+	notice_set_what(n, "%s %s%s, %s%s%s", refused ? "tried to run" : "ran", path.len > 140 ? "…" : "", tail(pv_buf_str(&path), 140),
+			what_it_is(e), why_refused(e), build ? ", while an image was built" : "");
+	notice_add_evidence(n, "path", "%s%s", path.len > 180 ? "…" : "", tail(pv_buf_str(&path), 180));
+	notice_add_evidence(n, "place", "%s", place_name(e));
+	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
+	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
+	notice_add_evidence(n, "user", "%u", e->uid);
+	notice_add_evidence(n, "size", "%" PRIu64, (uint64_t) e->size);
+	if (e->place == PV_PLACE_CHANGED)
+		notice_add_evidence(n, "size in the image", "%" PRIu64, (uint64_t) e->lower_size);
+	if (e->bits & PV_EXEC_UNKILLED)
+		notice_add_evidence(n, "signal", "the kernel did not take it: the program may run");
+	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
+}
