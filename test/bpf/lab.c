@@ -441,6 +441,9 @@ static void take(const struct event_head *e, void *arg)
 	case EVENT_MOVED:
 		memcpy(&seen.move, e, sizeof(seen.move));
 		break;
+	case EVENT_EXEC:
+		memcpy(&seen.exec, e, sizeof(seen.exec));
+		break;
 	case EVENT_OOM:
 		memcpy(&seen.oom, e, sizeof(seen.oom));
 		break;

@@ -7,7 +7,7 @@ static const struct {
 	void (*run)(void);
 } suites[] = {
 	{ "net", suite_net },	{ "servers", suite_servers }, { "dns", suite_dns },   { "nat", suite_nat }, { "modes", suite_modes },
-	{ "cgroups", suite_cgroups }, { "pins", suite_pins }, { "load", suite_load }, { "cost", suite_cost },
+	{ "cgroups", suite_cgroups }, { "pins", suite_pins }, { "exec", suite_exec }, { "load", suite_load }, { "cost", suite_cost },
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,706 @@
+/* Programs that are not of their image, in a container made by hand: an overlay, a mount namespace, a cgroup with a
+ * container's name. Each case is tried without the guard's block first: it must run, else its refusal proves nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+
+#include "base/text.h"
+#include "model/broker_proto.h"
+#include "test_bpf.h"
+#include "lab.h"
+
+#define HEX_F "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
+#define HEX_E "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+#define CONTAINER container
+#define DIR_NAME  "/run/pvexec"
+
+static const char *container = "docker/" HEX_E;
+static pid_t holder = -1;
+
+/* ---- the container ---- */
+
+static bool copy(const char *from, const char *to, mode_t mode)
+{
+	pv_autoclose int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	char buf[16384];
+	ssize_t n;
+
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		if (write(out, buf, (size_t) n) != n)
+			return false;
+	return n == 0 && fchmod(out, mode) == 0;
+}
+
+static bool one_byte_path(char *out, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	char *slash;
+
+	if (n <= 0)
+		return false;
+	out[n] = '\0';
+	slash = strrchr(out, '/');
+	return slash && text_copy(slash + 1, size - (size_t) (slash + 1 - out), "one_byte");
+}
+
+/* bin/one, bin/other, bin/daemon: of the image. */
+static bool make_image(void)
+{
+	static const char *const dirs[] = { "lower", "lower/bin", "lower/tmp", "lower/opt", "lower/opt/.pnpm", "lower/proc", "lower/mem",
+					    "lower/vol", "lower/ro", "upper", "work", "root", "volume", "volume/open" };
+	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "volume/tool",
+						"volume/open/tool" };
+	char program[300];
+
+	(void) mkdir(DIR_NAME, 0755);
+	if (mount("pvexec", DIR_NAME, "tmpfs", 0, "mode=755") < 0 || chdir(DIR_NAME) < 0)
+		return false;
+	for (size_t i = 0; i < N_ELEMENTS(dirs); i++)
+		if (mkdir(dirs[i], 0755) < 0)
+			return false;
+	(void) chmod("lower/tmp", 01777);
+	(void) chmod("volume/open", 0777);
+	if (!one_byte_path(program, sizeof(program)))
+		return false;
+	for (size_t i = 0; i < N_ELEMENTS(programs); i++)
+		if (!copy(program, programs[i], 0755))
+			return false;
+	return mount("overlay", "root", "overlay", 0, "lowerdir=lower,upperdir=upper,workdir=work") == 0;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status = -1;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* What the container runtime does: cgroup, mount namespace, root, then the first program. */
+static bool start_container(void)
+{
+	int ready[2];
+	char c;
+
+	(void) lab_mkdir(CONTAINER);
+	(void) fflush(stdout);
+	if (pipe(ready) < 0)
+		return false;
+	holder = fork();
+	if (holder == 0) {
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (lab_enter(CONTAINER) < 0 || unshare(CLONE_NEWNS) < 0 || mount("mem", "root/mem", "tmpfs", 0, NULL) < 0 ||
+		    mount("volume", "root/vol", NULL, MS_BIND, NULL) < 0 || mount("volume", "root/ro", NULL, MS_BIND, NULL) < 0 ||
+		    mount(NULL, "root/ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 || chroot("root") < 0 || chdir("/") < 0)
+			_exit(1);
+		if (fork() == 0) {
+			(void) execl("/bin/one", "one", NULL);
+			_exit(1);
+		}
+		(void) wait(NULL);
+		(void) !write(ready[1], "1", 1);
+		for (;;)
+			(void) pause();
+	}
+	(void) close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		return false;
+	return close(ready[0]) == 0;
+}
+
+static int enter_container(void)
+{
+	char path[64];
+	pv_autoclose int ns = -1;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int) holder);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	return ns < 0 || setns(ns, CLONE_NEWNS) < 0 || chdir(DIR_NAME "/root") < 0 || chroot(".") < 0 ? -1 : 0;
+}
+
+static void end_container(void)
+{
+	if (holder > 0) {
+		(void) kill(holder, SIGKILL);
+		(void) wait_for(holder);
+	}
+	holder = -1;
+	lab_rmdir(CONTAINER);
+	if (chdir("/") < 0)
+		return;
+	(void) umount2(DIR_NAME "/root", MNT_DETACH);
+	(void) umount2(DIR_NAME, MNT_DETACH);
+	(void) rmdir(DIR_NAME);
+}
+
+/* ---- one program ---- */
+
+enum outcome { RAN, KILLED, FAILED };
+
+static int out_pipe[2];
+
+/* One byte, and how it ended. */
+static enum outcome judge(int status)
+{
+	char c;
+	bool wrote = read(out_pipe[0], &c, 1) == 1;
+
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !wrote)
+		return KILLED;
+	return wrote && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? RAN : FAILED;
+}
+
+static void open_pipe(void)
+{
+	if (pipe2(out_pipe, O_NONBLOCK) < 0 || dup2(out_pipe[1], 3) < 0)
+		_exit(250);
+}
+
+typedef void (*start_fn)(const char *path);
+
+static void plainly(const char *path)
+{
+	(void) execl(path, path, "an", "argument", NULL);
+}
+
+static void by_descriptor(const char *path)
+{
+	int fd = open(path, O_PATH);
+
+	(void) syscall(SYS_execveat, fd, "", (char *[]){ (char *) (uintptr_t) "x", NULL }, NULL, AT_EMPTY_PATH);
+}
+
+static void deleted(const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	(void) unlink(path);
+	(void) syscall(SYS_execveat, fd, "", (char *[]){ (char *) (uintptr_t) "x", NULL }, NULL, AT_EMPTY_PATH);
+}
+
+static void from_memory(const char *path)
+{
+	int fd = memfd_create("kworker", 0), in = open(path, O_RDONLY);
+	char buf[65536];
+	ssize_t n = read(in, buf, sizeof(buf));
+
+	(void) !write(fd, buf, (size_t) n);
+	(void) syscall(SYS_execveat, fd, "", (char *[]){ (char *) (uintptr_t) "x", NULL }, NULL, AT_EMPTY_PATH);
+}
+
+/* An overlay of one's own, whose lower is what was dropped: it looks like an image. */
+static void by_own_overlay(const char *path)
+{
+	(void) path;
+	(void) mkdir("/mem/l", 0755);
+	(void) mkdir("/mem/u", 0755);
+	(void) mkdir("/mem/w", 0755);
+	(void) mkdir("/mem/o", 0777);
+	(void) copy("/bin/one", "/mem/l/x", 0755);
+	if (unshare(CLONE_NEWNS) < 0 || mount("overlay", "/mem/o", "overlay", 0, "lowerdir=/mem/l,upperdir=/mem/u,workdir=/mem/w") < 0)
+		return;
+	(void) chmod("/mem/o", 0777);
+	if (chroot("/mem/o") == 0)
+		(void) execl("/x", "/x", NULL);
+}
+
+/* Read-only in a namespace of one's own is no word of the owner's. */
+static void by_own_readonly(const char *path)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("/mem", "/opt", NULL, MS_BIND, NULL) < 0)
+		return;
+	(void) copy(path, "/opt/x", 0755);
+	(void) mount(NULL, "/opt", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL);
+	(void) execl("/opt/x", "/opt/x", NULL);
+}
+
+static const struct program {
+	const char *what, *from, *to; /* copied first; from NULL: it is there */
+	enum { AS_IS, TOUCHED, CHMOD, LINKED, RENAMED, OVERWRITTEN, LONGER, SAME_SIZE } then;
+	start_fn start;
+	enum outcome outcome;
+	int place, why; /* place -1: no event */
+} programs[] = {
+	{ "a program of the image", NULL, "/bin/one", AS_IS, plainly, RAN, -1, 0 },
+	{ "the same by descriptor", NULL, "/bin/one", AS_IS, by_descriptor, RAN, -1, 0 },
+	{ "a copy in /tmp", "/bin/one", "/tmp/id", AS_IS, plainly, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "a copy deep below /tmp", "/bin/one", "/tmp/a/b/c/d/e/f/g/h/x", AS_IS, plainly, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "a copy in /tmp, by descriptor", "/bin/one", "/tmp/fd", AS_IS, by_descriptor, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "a copy in /opt", "/bin/one", "/opt/tool", AS_IS, plainly, RAN, PV_PLACE_NEW, PV_WHY_NONE },
+	{ "a copy in a hidden folder", "/bin/one", "/opt/.pnpm/esbuild", AS_IS, plainly, RAN, PV_PLACE_NEW, PV_WHY_NONE },
+	{ "a miner's name in /opt", "/bin/one", "/opt/xmrig", AS_IS, plainly, KILLED, PV_PLACE_NEW, PV_WHY_NAME },
+	{ "a miner's name with a version", "/bin/one", "/opt/xmrig-6.24.0", AS_IS, plainly, KILLED, PV_PLACE_NEW, PV_WHY_NAME },
+	{ "a name that only begins so", "/bin/one", "/opt/xmrigger", AS_IS, plainly, RAN, PV_PLACE_NEW, PV_WHY_NONE },
+	{ "a daemon's lookalike in /opt", "/bin/one", "/opt/kworkerd", AS_IS, plainly, KILLED, PV_PLACE_NEW, PV_WHY_NAME },
+	{ "a deleted file", "/bin/one", "/opt/gone", AS_IS, deleted, KILLED, PV_PLACE_NEW, PV_WHY_MEMORY },
+	{ "from memory", NULL, "/bin/one", AS_IS, from_memory, KILLED, PV_PLACE_MEMFD, PV_WHY_MEMORY },
+	{ "on a tmpfs", "/bin/one", "/mem/x", AS_IS, plainly, KILLED, PV_PLACE_TMPFS, PV_WHY_MEMORY },
+	{ "on a volume that is a tmpfs", NULL, "/vol/tool", AS_IS, plainly, KILLED, PV_PLACE_TMPFS, PV_WHY_MEMORY },
+	{ "on a read-only mount", NULL, "/ro/tool", AS_IS, plainly, RAN, -1, 0 },
+	{ "chmod of an image's program", NULL, "/bin/daemon", CHMOD, plainly, RAN, PV_PLACE_COPIED, PV_WHY_NONE },
+	{ "a hard link of it in /tmp", "/bin/other", "/tmp/linked", LINKED, plainly, RAN, PV_PLACE_COPIED, PV_WHY_NONE },
+	{ "the image's program, touched", NULL, "/bin/daemon", TOUCHED, plainly, RAN, PV_PLACE_CHANGED, PV_WHY_NONE },
+	{ "the image's program, made longer", NULL, "/bin/data", LONGER, plainly, KILLED, PV_PLACE_CHANGED, PV_WHY_CHANGED },
+	{ "an overlay of one's own", NULL, "/bin/one", AS_IS, by_own_overlay, KILLED, PV_PLACE_MOUNT, PV_WHY_WRITABLE },
+	{ "read-only in one's own namespace", NULL, "/bin/one", AS_IS, by_own_readonly, KILLED, PV_PLACE_TMPFS, PV_WHY_MEMORY },
+};
+
+static void prepare(const struct program *p)
+{
+	char path[200];
+
+	for (const char *s = p->to + 1; (s = strchr(s, '/')); s++) {
+		(void) snprintf(path, sizeof(path), "%.*s", (int) (s - p->to), p->to);
+		(void) mkdir(path, 0755);
+	}
+	if (p->then == LINKED)
+		(void) !link(p->from, p->to);
+	else if (p->from)
+		(void) copy(p->from, p->to, 0755);
+	if (p->then == CHMOD)
+		(void) chmod(p->to, 0711);
+	if (p->then == TOUCHED)
+		(void) utimensat(AT_FDCWD, p->to, NULL, 0);
+	if (p->then == LONGER) {
+		int fd = open(p->to, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+		(void) !write(fd, "more", 4);
+		(void) close(fd);
+	}
+}
+
+static int run_program(void *arg)
+{
+	const struct program *p = arg;
+	pid_t pid;
+
+	if (enter_container() < 0)
+		return FAILED;
+	open_pipe();
+	prepare(p);
+	pid = fork();
+	if (pid == 0) {
+		p->start(p->to);
+		_exit(101);
+	}
+	return (int) judge(wait_for(pid));
+}
+
+static const char *name_of(int outcome)
+{
+	return outcome == RAN ? "ran" : outcome == KILLED ? "killed before it wrote" : "failed";
+}
+
+static void check_event(const struct program *p)
+{
+	const struct lab_seen *s = lab_events();
+	const struct event_exec *e = &s->exec;
+	bool killed = p->outcome == KILLED;
+
+	if (p->place < 0) {
+		lab_check(s->n[EVENT_EXEC] == 0, "and nothing is told");
+		return;
+	}
+	lab_check(s->n[EVENT_EXEC] == 1 && e->place == p->place && e->why == p->why && e->head.class_ == PV_CLASS_CONTAINER &&
+			  !!(s->flags[EVENT_EXEC] & EVF_REFUSED) == killed,
+		  "and it is told so (%zu events, place %u, why %u, flags %x)", s->n[EVENT_EXEC], e->place, e->why, s->flags[EVENT_EXEC]);
+	if (p->start == plainly)
+		lab_check(strcmp(e->path, p->to) == 0 && strcmp(e->filename, p->to) == 0 && e->argv_len == strlen(p->to) + 1 + 3 + 9 &&
+				  strcmp(e->argv + strlen(p->to) + 1, "an") == 0 && e->n_chain >= 1,
+			  "with path %s, arguments and parents (%u)", e->path, e->n_chain);
+}
+
+static void places(void)
+{
+	lab_policy->exec.action = ACTION_IGNORE;
+	(void) kernel_policy(lab_kernel, lab_policy);
+	for (size_t i = 0; i < N_ELEMENTS(programs); i++) {
+		const struct program *p = &programs[i];
+		int r = p->outcome == KILLED ? lab_in(CONTAINER, run_program, (void *) (uintptr_t) p) : RAN;
+
+		if (r != RAN)
+			lab_check(false, "%s: %s although nobody stops it", p->what, name_of(r));
+	}
+	lab_policy->exec.action = ACTION_AUTO;
+	(void) kernel_policy(lab_kernel, lab_policy);
+	(void) lab_events();
+	for (size_t i = 0; i < N_ELEMENTS(programs); i++) {
+		const struct program *p = &programs[i];
+		int r = lab_in(CONTAINER, run_program, (void *) (uintptr_t) p);
+
+		lab_check(r == (int) p->outcome, "%s: %s", p->what, name_of(r));
+		check_event(p);
+	}
+}
+
+/* ---- modes ---- */
+
+static const struct program in_tmp = { "", "/bin/one", "/tmp/mode", AS_IS, plainly, KILLED, PV_PLACE_NEW, 0 };
+static const struct program in_opt = { "", "/bin/one", "/opt/app/run", AS_IS, plainly, RAN, PV_PLACE_NEW, 0 };
+
+static void expect(const char *what, const struct program *p, int outcome, uint32_t flags)
+{
+	const struct lab_seen *s;
+	int r;
+
+	(void) usleep(20000); /* a file of another time: what is only told is told once */
+	r = lab_in(CONTAINER, run_program, (void *) (uintptr_t) p);
+	s = lab_events();
+	if (flags == UINT32_MAX)
+		lab_check(r == outcome && s->n[EVENT_EXEC] == 0, "%s: %s, and nothing is told", what, name_of(r));
+	else
+		lab_check(r == outcome && s->n[EVENT_EXEC] == 1 && s->flags[EVENT_EXEC] == flags, "%s: %s (%zu events, flags %x)", what,
+			  name_of(r), s->n[EVENT_EXEC], s->flags[EVENT_EXEC]);
+}
+
+static void put_policy(void)
+{
+	(void) kernel_policy(lab_kernel, lab_policy);
+	(void) lab_events();
+}
+
+static void modes(void)
+{
+	uint64_t box = lab_mkdir(CONTAINER);
+
+	expect("auto", &in_tmp, KILLED, EVF_REFUSED);
+	lab_policy->observe = 1;
+	put_policy();
+	expect("observe", &in_tmp, RAN, EVF_OBSERVED);
+	lab_policy->observe = 0;
+	lab_policy->exec.action = ACTION_ALERT;
+	put_policy();
+	expect("alert", &in_tmp, RAN, EVF_ALERT);
+	lab_policy->exec.action = ACTION_BLOCK;
+	put_policy();
+	expect("block, in /opt", &in_opt, KILLED, EVF_REFUSED);
+	lab_policy->exec.action = ACTION_AUTO;
+	put_policy();
+	(void) kernel_off(lab_kernel, UINT64_MAX);
+	expect("off", &in_tmp, RAN, EVF_OFF);
+	(void) kernel_off(lab_kernel, 0);
+	(void) kernel_except(lab_kernel, box, PV_ALLOW_EXEC);
+	expect("an exception", &in_tmp, RAN, EVF_ALLOWED);
+	(void) kernel_except(lab_kernel, box, 0);
+	(void) kernel_exec(lab_kernel, box, PV_EXEC_ALERT);
+	expect("a label", &in_tmp, RAN, EVF_ALERT);
+	(void) kernel_exec(lab_kernel, box, PV_EXEC_BUILD);
+	expect("an image build", &in_tmp, RAN, EVF_CLASS);
+	expect("and once more", &in_tmp, RAN, UINT32_MAX);
+	(void) kernel_exec(lab_kernel, box, 0);
+	lab_policy->exec.n_allow = 2;
+	(void) text_copy(lab_policy->exec.allow[0], 128, "/tmp/mo");
+	(void) text_copy(lab_policy->exec.allow[1], 128, "/opt/app/");
+	put_policy();
+	expect("an allowed folder", &in_opt, RAN, UINT32_MAX);
+	expect("a path is not what it begins with", &in_tmp, KILLED, EVF_REFUSED);
+	(void) text_copy(lab_policy->exec.allow[0], 128, "/tmp/mode");
+	put_policy();
+	expect("an allowed program", &in_tmp, RAN, UINT32_MAX);
+	lab_policy->exec.n_allow = 0;
+	put_policy();
+	expect("and no longer", &in_tmp, KILLED, EVF_REFUSED);
+}
+
+/* The grace is that of a container's first start, not of each. */
+static void grace(void)
+{
+	static const struct program miner = { "", "/bin/one", "/tmp/xmrig", AS_IS, plainly, KILLED, PV_PLACE_NEW, 0 };
+	static const char *const ids[] = { "docker/" HEX_E, "docker/" HEX_F };
+
+	lab_policy->exec.grace_us = 1000000;
+	put_policy();
+	(void) usleep(1100000); /* since the first start of the first of them */
+	for (size_t i = 0; i < N_ELEMENTS(ids); i++) {
+		end_container();
+		container = ids[i];
+		if (!make_image() || !start_container()) {
+			lab_check(false, "another container");
+			return;
+		}
+		(void) lab_events();
+		if (i == 0) {
+			expect("a container that is started again", &in_tmp, KILLED, EVF_REFUSED);
+			continue;
+		}
+		expect("a new container, soon after its start", &in_tmp, RAN, 0);
+		expect("but not a miner's name", &miner, KILLED, EVF_REFUSED);
+		(void) usleep(1100000);
+		expect("and a while later", &in_tmp, KILLED, EVF_REFUSED);
+	}
+	end_container();
+}
+
+/* ---- ways to start it: not one byte ---- */
+
+static char *const no_args[] = { (char *) (uintptr_t) "x", NULL };
+static const char *dropped = "/tmp/dropped";
+
+static int by_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void) execv(dropped, no_args);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
+static int by_vfork(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		(void) execv(dropped, no_args);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
+static int by_spawn(void)
+{
+	pid_t pid;
+
+	return posix_spawn(&pid, dropped, NULL, NULL, no_args, NULL) == 0 ? wait_for(pid) : -1;
+}
+
+static int wait_thread(void *arg)
+{
+	(void) arg;
+	for (;;)
+		(void) pause();
+	return 0;
+}
+
+static int exec_thread(void *arg)
+{
+	(void) arg;
+	(void) execv(dropped, no_args);
+	return 1;
+}
+
+static int by_thread(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		thrd_t t;
+
+		for (int i = 0; i < 6; i++)
+			(void) thrd_create(&t, wait_thread, NULL);
+		(void) thrd_create(&t, exec_thread, NULL);
+		(void) thrd_join(t, NULL);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
+static int with_signals_off(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		sigset_t all;
+
+		(void) sigfillset(&all);
+		(void) sigprocmask(SIG_BLOCK, &all, NULL);
+		for (int i = 1; i < 64; i++)
+			(void) signal(i, SIG_IGN);
+		(void) execv(dropped, no_args);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
+/* The init of a PID namespace takes no signal from inside; this one comes from the kernel. */
+static int as_init(void)
+{
+	pid_t pid = (pid_t) syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0) {
+		(void) execv(dropped, no_args);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
+static const struct {
+	const char *what;
+	int (*start)(void);
+} ways[] = { { "fork", by_fork },     { "vfork", by_vfork },	      { "posix_spawn", by_spawn },
+	     { "a thread", by_thread }, { "signals off", with_signals_off }, { "as init", as_init } };
+
+struct tries {
+	size_t way;
+	int n;
+	const char *path;
+};
+
+static int try_many(void *arg)
+{
+	const struct tries *t = arg;
+	char c;
+
+	(void) alarm(0);
+	if (enter_container() < 0)
+		return 2;
+	open_pipe();
+	(void) copy("/bin/one", dropped, 0755);
+	dropped = t->path;
+	for (int i = 0; i < t->n; i++) {
+		int status = ways[t->way].start();
+		bool wrote = read(out_pipe[0], &c, 1) == 1;
+
+		if (strcmp(t->path, "/bin/one") == 0 ? !wrote : wrote || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			return 1;
+	}
+	return 0;
+}
+
+static pid_t start_load(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (volatile unsigned i = 0;; i++)
+			;
+	}
+	return pid;
+}
+
+static void tries(int total)
+{
+	pid_t load[4] = { 0 };
+	int each = total / (int) N_ELEMENTS(ways) / 2, done = 0;
+
+	for (int busy = 0; busy < 2; busy++) {
+		for (size_t i = 0; busy && i < N_ELEMENTS(load); i++)
+			load[i] = start_load();
+		for (size_t i = 0; i < N_ELEMENTS(ways); i++) {
+			struct tries control = { i, 20, "/bin/one" }, t = { i, each, "/tmp/dropped" };
+
+			lab_check(lab_in(CONTAINER, try_many, &control) == 0, "%s: the image's own program writes its byte", ways[i].what);
+			lab_check(lab_in(CONTAINER, try_many, &t) == 0, "%s: %d tries%s, not one byte", ways[i].what, each,
+				  busy ? " under load" : "");
+			done += each;
+			(void) lab_events();
+		}
+	}
+	for (size_t i = 0; i < N_ELEMENTS(load); i++)
+		if (load[i] > 0) {
+			(void) kill(load[i], SIGKILL);
+			(void) wait_for(load[i]);
+		}
+	printf("# %d tries\n", done);
+}
+
+/* ---- the suites ---- */
+
+static bool begin(void)
+{
+	static const char *const names[] = { "xmrig", "kworkerd" };
+
+	lab_policy->exec.action = ACTION_AUTO;
+	lab_policy->exec.grace_us = 0;
+	lab_policy->exec.n_names = N_ELEMENTS(names);
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		(void) text_copy(lab_policy->exec.names[i].name, PV_NAME_LEN, names[i]);
+		lab_policy->exec.names[i].what = i ? PV_NAME_LOOKALIKE : PV_NAME_MINER | PV_NAME_STEM;
+	}
+	put_policy();
+	if (kernel_degraded(lab_kernel) & BROKER_DEGRADED_EXEC) {
+		lab_skip("no hook on exec here: %s", kernel_reason(lab_kernel, BROKER_DEGRADED_EXEC));
+		return false;
+	}
+	if (!make_image() || !start_container()) {
+		lab_skip("no overlay in a mount namespace here: %s", strerror(errno));
+		end_container();
+		return false;
+	}
+	(void) lab_events();
+	return true;
+}
+
+void suite_exec(void)
+{
+	const char *n = getenv("PAVISE_TRIES");
+	uint32_t total = 600;
+
+	if (n)
+		(void) parse_u32(n, &total);
+	if (!begin())
+		return;
+	places();
+	modes();
+	tries((int) total);
+	grace();
+	lab_policy->exec.grace_us = 0;
+	lab_policy->exec.action = ACTION_IGNORE;
+	put_policy();
+}
+
+/* Called by suite_cost for its figures: the image's program, n times. */
+bool exec_box_begin(void)
+{
+	return begin();
+}
+
+int exec_box_run(int n)
+{
+	struct tries t = { 1, n, "/bin/one" };
+
+	return lab_in(CONTAINER, try_many, &t);
+}
+
+/* One file a run: what is only told is told once. */
+static int tell_many(void *arg)
+{
+	int n = *(int *) arg;
+	char path[40];
+
+	if (enter_container() < 0)
+		return 2;
+	open_pipe();
+	for (int i = 0; i < n; i++) {
+		(void) snprintf(path, sizeof(path), "/opt/told%d", i);
+		(void) unlink(path);
+		if (!copy("/bin/one", path, 0755))
+			return 3;
+	}
+	for (int i = 0; i < n; i++) {
+		(void) snprintf(path, sizeof(path), "/opt/told%d", i);
+		dropped = path;
+		if (judge(by_vfork()) != RAN)
+			return 1;
+	}
+	return 0;
+}
+
+int exec_box_tell(int n)
+{
+	(void) usleep(1100000); /* a new second, so that all are told */
+	return lab_in(CONTAINER, tell_many, &n);
+}
+
+void exec_box_end(void)
+{
+	end_container();
+	lab_policy->exec.action = ACTION_IGNORE;
+	put_policy();
+}
