@@ -28,7 +28,7 @@ _pavise() {
 			undo) words=' --config --no-color --quiet --help' ;;
 			doctor) words=' --install --format --config --no-color --quiet --help' ;;
 			explain) words=$(pavise explain --list 2>/dev/null | cut -d' ' -f1)' --list --config --no-color --quiet --help' ;;
-			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --format --output --config --no-color --quiet --help' ;;
+			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --fix --guarded --within --confirm --dry-run --yes --undo --format --output --config --no-color --quiet --help' ;;
 			scan) words=' --history --since --staged --stdin --container --format --output --fail-on --baseline --only --skip --rules --install-hook --all --config --no-color --quiet --help' ;;
 			config) words='check show sample --origin --config --no-color --quiet --help' ;;
 			version) words=' --config --no-color --quiet --help' ;;

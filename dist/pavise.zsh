@@ -122,6 +122,13 @@ _pavise() {
 			'--all[every finding with its evidence, also what passed or does not apply]' \
 			'--fail-on=[exit 1 from this severity on (default\: high)]:SEVERITY:(critical high medium low info)' \
 			'--baseline=[an earlier report as JSON\: what stands in it is known]:FILE:_files' \
+			'--fix[mend what can be mended without stopping anything\: modes, .gitignore, limits of running containers]' \
+			'--guarded[--fix\: also SSH and the firewall; tested, and rolled back unless confirmed]' \
+			'--within=[--guarded\: how long it waits to be confirmed (default 5m)]:DURATION:' \
+			'--confirm[keep what --guarded changed]' \
+			'--dry-run[--fix, --undo\: only show the steps]' \
+			'--yes[--fix, --undo\: do not ask]' \
+			'--undo[take the newest --fix back]' \
 			'--format=[table (default), json, jsonl, sarif, junit, markdown, html]:FORMAT:(table json jsonl sarif junit markdown html)' \
 			'--output=[write to FILE]:FILE:_files' \
 			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
