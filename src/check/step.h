@@ -13,6 +13,7 @@ enum step_kind {
 	STEP_LIMITS,   /* of a running container, live */
 	STEP_SSHD,     /* a file in sshd_config.d; guarded */
 	STEP_FIREWALL, /* a table that lets in ports[] alone; guarded */
+	STEP_FILE,     /* a file that was written: only in records */
 	STEP_LEFT,     /* could be mended, but not by itself: `line` says why */
 };
 

@@ -15,6 +15,7 @@
 #include "check/ask.h"
 #include "check/fix.h"
 #include "check/gather.h"
+#include "check/override_gather.h"
 #include "check/read_compose.h"
 #include "check_child/screen.h"
 #include "model/ignore.h"
@@ -31,7 +32,7 @@ struct args {
 	size_t n_compose, n_dockerfile, n_dirs;
 	const char *facts, *format, *only, *skip, *target, *ignore;
 	enum severity fail_on;
-	int sock, baseline;
+	int sock, baseline, override;
 	bool all, quiet, plan;
 	struct words_style style;
 };
@@ -77,6 +78,8 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return a->sock = number(value);
 	else if (strcmp(name, "--baseline-fd") == 0)
 		return a->baseline = number(value);
+	else if (strcmp(name, "--override-fd") == 0)
+		return a->override = number(value);
 	else if (strcmp(name, "--width") == 0)
 		a->style.width = number(value) < 0 ? 0 : (unsigned) number(value);
 	else
@@ -366,6 +369,20 @@ static int emit(void *user, const struct audit_step *s)
 	return fdpass_send(args->sock, s, sizeof(*s), NULL, 0);
 }
 
+static int plan(struct audit *a, const struct args *args)
+{
+	const struct compose_files files = { read_file, NULL };
+	pv_autobuf text = PV_BUF_INIT;
+	int r;
+
+	if (!args->n_compose)
+		return fix_plan(a, emit, (void *) (uintptr_t) args);
+	r = override_compose(a, args->compose, args->n_compose, &files, &text);
+	if (r < 0)
+		return r;
+	return write(args->override, pv_buf_str(&text), text.len) == (ssize_t) text.len ? 0 : -EIO;
+}
+
 static int run(struct audit *a, const struct args *args)
 {
 	size_t accepted = 0;
@@ -384,8 +401,10 @@ static int run(struct audit *a, const struct args *args)
 		return STATUS_INCOMPLETE;
 	}
 	finding_list_sort(&a->out);
-	if (args->plan)
-		return fix_plan(a, emit, (void *) (uintptr_t) args) < 0 ? STATUS_INCOMPLETE : 0;
+	if (args->plan) {
+		r = plan(a, args);
+		return r < 0 ? log_error_errno(r, "what can be mended could not be worked out: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
+	}
 	if (report(a, args, accepted) < 0)
 		return STATUS_INCOMPLETE;
 	if (!a->out.n) {
@@ -397,7 +416,7 @@ static int run(struct audit *a, const struct args *args)
 
 int main(int argc, char **argv)
 {
-	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1 };
+	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1 };
 	static struct audit a;
 	char word[64];
 	int r;

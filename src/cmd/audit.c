@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,7 +112,7 @@ static int add_report(struct cmd *c, struct start *s)
 {
 	static const char *const names[] = { "format", "fail-on", "only", "skip" };
 	static const char *const options[] = { "--format", "--fail-on", "--only", "--skip" };
-	const char *output = cmd_opt(c, "output");
+	const char *output = cmd_opt(c, "fix") ? NULL : cmd_opt(c, "output");
 	struct words_style style;
 
 	for (size_t i = 0; i < N_ELEMENTS(names); i++)
@@ -160,7 +161,8 @@ static void in_child(const struct start *s, int sock)
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || fcntl(sock, F_SETFD, 0) < 0 ||
-	    (s->baseline_fd >= 0 && fcntl(s->baseline_fd, F_SETFD, 0) < 0))
+	    (s->baseline_fd >= 0 && fcntl(s->baseline_fd, F_SETFD, 0) < 0) ||
+	    (s->override_fd >= 0 && fcntl(s->override_fd, F_SETFD, 0) < 0))
 		_exit(127);
 	execve(s->argv[0], (char *const *) (uintptr_t) s->argv, (char *const[]){ NULL });
 	_exit(127);
@@ -205,6 +207,10 @@ static int look(struct cmd *c, struct start *s)
 	add(s, s->program, NULL);
 	if (s->step)
 		add(s, "--plan", NULL);
+	if (s->override_fd >= 0) {
+		(void) snprintf(s->override, sizeof(s->override), "%d", s->override_fd);
+		add(s, "--override-fd", s->override);
+	}
 	r = add_what(c, s);
 	if (r == 0)
 		r = add_report(c, s);
@@ -227,8 +233,16 @@ static int fix(struct cmd *c, struct start *s)
 	s->step = calloc(AUDIT_STEPS, sizeof(*s->step));
 	if (!s->step)
 		return CMD_INCOMPLETE;
+	if (cmd_opt(c, "compose")) {
+		s->override_fd = memfd_create("override", MFD_CLOEXEC);
+		if (s->override_fd < 0)
+			return CMD_INCOMPLETE;
+	}
 	r = look(c, s);
-	return r != 0 ? r : audit_fix(c, s);
+	if (r == 0)
+		r = cmd_opt(c, "compose") ? audit_override(c, s) : audit_fix(c, s);
+	s->override_fd = pv_close(s->override_fd);
+	return r;
 }
 
 static int one_way(struct cmd *c, struct start *s)
@@ -250,7 +264,7 @@ int cmd_audit(struct cmd *c)
 
 	if (!s)
 		return CMD_INCOMPLETE;
-	s->baseline_fd = -1;
+	s->baseline_fd = s->override_fd = -1;
 	s->quiet = c->quiet;
 	r = one_way(c, s);
 	free(s->step);

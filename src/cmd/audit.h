@@ -24,6 +24,8 @@ struct start { /* of the child */
 	size_t n_steps;
 	bool more_steps; /* than AUDIT_STEPS */
 	const char *state_dir;
+	char override[12];
+	int override_fd; /* --fix --compose: where the reader writes the override; -1: not wanted */
 	bool quiet;
 };
 
@@ -35,5 +37,10 @@ int audit_engine(const struct start *s, unsigned engine, enum api_request what, 
 /* --- audit_fix.c: exit statuses --- */
 int audit_fix(struct cmd *c, struct start *s); /* shows the steps, asks, carries them out */
 int audit_undo(struct cmd *c, struct start *s);
+/* 1: go on; 0: no; -EINVAL: nobody to ask (said). `what`: "Carry out 3 steps" */
+int audit_agreed(struct cmd *c, const char *what);
+
+/* --- audit_override.c --- */
+int audit_override(struct cmd *c, struct start *s); /* shows what the reader wrote, asks, writes it beside the file */
 
 #endif

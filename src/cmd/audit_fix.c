@@ -62,6 +62,10 @@ static void step_words(struct pv_buf *out, const struct audit_step *s)
 	case STEP_LIMITS:
 		limits_words(&raw, s);
 		break;
+	case STEP_FILE:
+		pv_buf_puts(&raw, "write ");
+		path_word(&raw, s);
+		break;
 	default:
 		guarded_words(&raw, s);
 	}
@@ -217,6 +221,8 @@ static int take_back(struct start *s, const struct record_line *line)
 		return mend_unappend(&t, line->step.line, &line->size);
 	case STEP_LIMITS:
 		return undo_limits(s, &line->step);
+	case STEP_FILE:
+		return mend_unwrite(line->step.dir, line->step.name, line->step.line, line->size.after);
 	default:
 		return guarded_undo(&line->step);
 	}
@@ -287,8 +293,7 @@ static size_t show(const struct start *s, bool guarded)
 	return n;
 }
 
-/* 1: go on; 0: no; -EINVAL: nobody to ask. */
-static int agreed(struct cmd *c, size_t n, const char *what)
+int audit_agreed(struct cmd *c, const char *what)
 {
 	char answer[16] = "";
 
@@ -299,7 +304,7 @@ static int agreed(struct cmd *c, size_t n, const char *what)
 		return -EINVAL;
 	}
 	(void) fflush(stdout);
-	(void) fprintf(stderr, "%s %zu step%s? [y/N] ", what, n, n == 1 ? "" : "s");
+	(void) fprintf(stderr, "%s? [y/N] ", what);
 	if (!fgets(answer, sizeof(answer), stdin))
 		return 0;
 	return *answer == 'y' || *answer == 'Y';
@@ -334,6 +339,7 @@ int audit_fix(struct cmd *c, struct start *s)
 {
 	bool guarded = cmd_opt(c, "guarded") != NULL;
 	size_t n = show(s, guarded);
+	char what[48];
 	int r;
 
 	if (!n) {
@@ -346,7 +352,8 @@ int audit_fix(struct cmd *c, struct start *s)
 			cmd_say("nothing was changed (--dry-run)");
 		return CMD_OK;
 	}
-	r = agreed(c, n, "Carry out");
+	(void) snprintf(what, sizeof(what), "Carry out %zu step%s", n, n == 1 ? "" : "s");
+	r = audit_agreed(c, what);
 	if (r <= 0) {
 		if (r == 0)
 			cmd_say("nothing was changed");
@@ -410,10 +417,9 @@ int audit_undo(struct cmd *c, struct start *s)
 		cmd_say("  %s/%s: %s", pv_buf_str(&path), run.name, strerror(-r));
 		return CMD_INCOMPLETE;
 	}
-	n = n ? n : 0;
 	if (!show_undo(&run, lines, n) || cmd_opt(c, "dry-run"))
 		return cmd_opt(c, "dry-run") || record_undone(&run) == 0 ? CMD_OK : CMD_INCOMPLETE;
-	r = agreed(c, n, "Take back");
+	r = audit_agreed(c, "Take it back");
 	if (r <= 0)
 		return r < 0 ? CMD_USAGE : CMD_OK;
 	return undo_all(s, &run, lines, n);

@@ -346,11 +346,11 @@ struct file_work {
 	uint32_t mode;
 };
 
-/* An older one of ours: then it may be written over. */
-static int open_ours(const struct file_work *w)
+/* An older one of ours. */
+static int open_ours(const struct file_work *w, struct stat *ret)
 {
 	pv_autoclose int dir = open_dir(w->dir), at = -1, fd = -1;
-	struct stat st, owner;
+	struct stat st;
 	char head[128] = "";
 	ssize_t n;
 	int r;
@@ -360,7 +360,7 @@ static int open_ours(const struct file_work *w)
 	at = open_under(dir, w->name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 	if (at < 0)
 		return at;
-	if (fstat(at, &st) < 0 || fstat(dir, &owner) < 0)
+	if (fstat(at, &st) < 0)
 		return -errno;
 	r = judge(&(struct mend_target){ .dev = (uint64_t) st.st_dev, .ino = (uint64_t) st.st_ino }, &st);
 	if (r == 0)
@@ -371,18 +371,23 @@ static int open_ours(const struct file_work *w)
 	n = pread(fd, head, sizeof(head) - 1, 0);
 	if (n < 0 || strncmp(head, w->mark, strlen(w->mark)) != 0 || head[strlen(w->mark)] != '\n')
 		return -EEXIST;
-	return ftruncate(fd, 0) < 0 ? -errno : pv_steal_fd(&fd);
+	*ret = st;
+	return pv_steal_fd(&fd);
 }
 
 static int do_write(void *arg, void *ret)
 {
 	const struct file_work *w = arg;
 	pv_autoclose int fd = make_file(w->dir, w->name, w->mode);
+	struct stat st;
 	int r;
 
 	(void) ret;
-	if (fd == -EEXIST)
-		fd = open_ours(w);
+	if (fd == -EEXIST) {
+		fd = open_ours(w, &st);
+		if (fd >= 0 && ftruncate(fd, 0) < 0)
+			return -errno;
+	}
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, w->text, w->len);
@@ -393,6 +398,28 @@ int mend_write(const char *dir, const char *name, const char *mark, const char *
 {
 	struct file_work f = { dir, name, mark, text, len, mode };
 	const struct work w = { .fn = do_write, .arg = &f };
+
+	return strlen(mark) < 100 ? as_other(&w) : -EINVAL;
+}
+
+static int do_unwrite(void *arg, void *ret)
+{
+	const struct file_work *w = arg;
+	struct stat st;
+	pv_autoclose int fd = open_ours(w, &st), dir = open_dir(w->dir);
+
+	(void) ret;
+	if (fd < 0 || dir < 0)
+		return fd < 0 ? fd : dir;
+	if ((uint64_t) st.st_size != w->len)
+		return -ESTALE;
+	return unlinkat(dir, w->name, 0) < 0 ? -errno : 0;
+}
+
+int mend_unwrite(const char *dir, const char *name, const char *mark, uint64_t len)
+{
+	struct file_work f = { .dir = dir, .name = name, .mark = mark, .len = len };
+	const struct work w = { .fn = do_unwrite, .arg = &f };
 
 	return strlen(mark) < 100 ? as_other(&w) : -EINVAL;
 }

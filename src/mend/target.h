@@ -38,5 +38,7 @@ int mend_unappend(const struct mend_target *t, const char *line, const struct me
 
 /* Writes a whole new file as the folder's owner; -EEXIST where something is there whose first line is not `mark`. */
 int mend_write(const char *dir, const char *name, const char *mark, const char *text, size_t len, uint32_t mode);
+/* Takes it away again: only while it has that mark and length. */
+int mend_unwrite(const char *dir, const char *name, const char *mark, uint64_t len);
 
 #endif

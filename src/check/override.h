@@ -1,0 +1,49 @@
+/* override.h - a Compose file that is laid over another one and mends what can be mended without knowing the program: written
+ * from what the audit found, from what the running container did so far, and from tables (which paths hold nothing to
+ * keep, which way of starting needs which capabilities). What cannot be known is left out and named, never guessed. Pure:
+ * text in, text out. */
+#ifndef PV_CHECK_OVERRIDE_H
+#define PV_CHECK_OVERRIDE_H
+
+#include "check/check.h"
+#include "check/usage.h"
+
+#define OVERRIDE_MARK "# Written by pavise audit --fix --compose."
+
+/* What was seen of the service while it ran. */
+struct override_seen {
+	bool runs;
+	struct ctr_usage use;
+	bool use_known;
+	const char *user;	     /* it starts as; "": root */
+	const char *const *start;    /* entrypoint and command, word by word */
+	size_t n_start;
+	bool low_port;		     /* it listens below 1024 */
+	const char *const *written;  /* paths that differ from the image, absolute; a folder before
+					 * what lies below it */
+	size_t n_written;
+	bool written_known;
+	const char *const *volumes;  /* targets of its mounts: what lies there is kept */
+	size_t n_volumes;
+};
+
+/* --- tables --- */
+/* A folder whose content nobody misses: temporary files, caches, pid files and sockets. Returns the folder that a tmpfs
+ * belongs on ("/var/cache" for what lies below it), or NULL. */
+const char *override_tmpfs(const char *path, const char **ret_options);
+/* Capabilities to add back after dropping all, "CHOWN, SETGID, SETUID"; "" for none; NULL: this way of starting is not in
+ * the table, and nobody watched. */
+const char *override_caps(const struct override_seen *seen);
+
+/* Folders to make writable, each once, none below another: tmpfs where the table knows them, else a volume. */
+struct override_place {
+	const char *path, *options; /* options NULL: a volume */
+};
+size_t override_places(struct arena *a, const struct override_seen *seen, struct override_place *out, size_t max);
+
+/* The lines of one service, two levels in; `l` holds the findings about it. Nothing is written when nothing is to be mended
+ * (returns 0), else returns 1. Names of volumes are appended to `volumes`, a line each. */
+int override_service(struct arena *a, const struct ctr *c, const struct override_seen *seen, const struct check_policy *p,
+		     const struct finding_list *l, struct pv_buf *out, struct pv_buf *volumes);
+
+#endif
