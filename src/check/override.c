@@ -50,8 +50,7 @@ static size_t below(const char *path, const char *pattern)
 	return *p == '/' || *p == '\0' ? (size_t) (p - path) : 0;
 }
 
-/* Which row, and how much of the path. */
-static size_t throwaway_front(const char *path, const char **ret_options)
+size_t override_throwaway(const char *path, const char **ret_options)
 {
 	for (size_t i = 0; i < N_ELEMENTS(throwaway); i++) {
 		size_t n = below(path, throwaway[i].path);
@@ -62,16 +61,6 @@ static size_t throwaway_front(const char *path, const char **ret_options)
 		}
 	}
 	return 0;
-}
-
-const char *override_tmpfs(const char *path, const char **ret_options)
-{
-	for (size_t i = 0; i < N_ELEMENTS(throwaway); i++)
-		if (below(path, throwaway[i].path)) {
-			*ret_options = throwaway[i].options;
-			return throwaway[i].path;
-		}
-	return NULL;
 }
 
 /* --- how it starts --- */
@@ -141,7 +130,7 @@ static void add_place(struct override_place *out, size_t *n, size_t max, const c
 	size_t kept_n = 0;
 
 	for (size_t i = 0; i < *n; i++)
-		if (below(path, out[i].path))
+		if (!path || below(path, out[i].path) || strcmp(out[i].path, "/") == 0)
 			return;
 	for (size_t i = 0; i < *n; i++) /* what lies below the new one is part of it */
 		if (!below(out[i].path, path))
@@ -151,10 +140,21 @@ static void add_place(struct override_place *out, size_t *n, size_t max, const c
 		out[(*n)++] = (struct override_place){ path, options };
 }
 
-/* A path with nothing below it that was written, too: a file, or an empty folder. */
+/* Nothing below it was written, too: a file, or an empty folder. */
 static bool is_leaf(const struct override_seen *seen, size_t i)
 {
-	return i + 1 >= seen->n_written || !below(seen->written[i + 1], seen->written[i]);
+	return i + 1 >= seen->n_written || !below(seen->written[i + 1].path, seen->written[i].path);
+}
+
+/* The uppermost path above the i-th, itself included, that the image has not; NULL: the image has it. */
+static const struct override_path *topmost_added(const struct override_seen *seen, size_t i)
+{
+	const struct override_path *top = NULL;
+
+	for (size_t k = i + 1; k-- > 0;)
+		if (seen->written[k].added && below(seen->written[i].path, seen->written[k].path))
+			top = &seen->written[k];
+	return top;
 }
 
 /* What the engine itself writes at every start. */
@@ -169,23 +169,43 @@ static bool by_engine(const char *path)
 	return false;
 }
 
+static const char *parent(struct arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == path ? "/" : arena_ndup(a, path, (size_t) (slash - path));
+}
+
+/* The deepest folder that the image has, or, where the whole folder was made, that one. */
+static const char *volume_at(struct arena *a, const struct override_seen *seen, size_t i)
+{
+	const struct override_path *top = topmost_added(seen, i);
+
+	if (top && top != &seen->written[i])
+		return top->path;
+	return parent(a, seen->written[i].path);
+}
+
+static const char *tmpfs_at(struct arena *a, const struct override_seen *seen, size_t i, size_t front)
+{
+	const struct override_path *top = topmost_added(seen, i);
+	const char *exists = parent(a, top ? top->path : seen->written[i].path);
+
+	return exists && strlen(exists) > front ? exists : arena_ndup(a, seen->written[i].path, front);
+}
+
 size_t override_places(struct arena *a, const struct override_seen *seen, struct override_place *out, size_t max)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < seen->n_written; i++) {
-		const char *path = seen->written[i], *options, *slash = strrchr(path, '/');
+		const char *path = seen->written[i].path, *options = NULL;
 		size_t front;
 
-		if (!is_leaf(seen, i) || by_engine(path) || kept(seen, path) || !slash)
+		if (!is_leaf(seen, i) || by_engine(path) || kept(seen, path))
 			continue;
-		front = throwaway_front(path, &options);
-		if (front)
-			add_place(out, &n, max, arena_ndup(a, path, front), options);
-		else if (slash != path)
-			add_place(out, &n, max, arena_ndup(a, path, (size_t) (slash - path)), NULL);
-		else
-			add_place(out, &n, max, path, NULL);
+		front = override_throwaway(path, &options);
+		add_place(out, &n, max, front ? tmpfs_at(a, seen, i, front) : volume_at(a, seen, i), options);
 	}
 	return n;
 }
@@ -282,9 +302,22 @@ static void volume_name(struct pv_buf *out, const struct ctr *c, const char *pat
 		pv_buf_putc(out, (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-' ? *s : '_');
 }
 
+/* An empty one belongs to root: who may write into the image's folder must be able to write into it, too. */
+static void tmpfs_owner(const struct override_seen *seen, const char *path, struct pv_buf *out)
+{
+	unsigned uid, gid, mode;
+
+	if (!seen->owner || seen->owner(seen->owner_user, path, &uid, &gid, &mode) < 0)
+		pv_buf_puts(out, ",mode=1777");
+	else if (uid || gid)
+		pv_buf_printf(out, ",uid=%u,gid=%u,mode=%o", uid, gid, mode);
+	else if (mode != 01777)
+		pv_buf_printf(out, ",mode=%o", mode);
+}
+
 static void tmpfs_lines(struct lines *l, const struct override_place *places, size_t n)
 {
-	bool tmp = false, any = false;
+	bool tmp = false, any;
 
 	for (size_t i = 0; i < l->c->n_mounts; i++)
 		tmp = tmp || strcmp(l->c->mount[i].target, "/tmp") == 0;
@@ -301,6 +334,7 @@ static void tmpfs_lines(struct lines *l, const struct override_place *places, si
 		pv_buf_puts(l->out, any ? "" : "    tmpfs:\n");
 		any = true;
 		pv_buf_printf(&text, "%s:%s", places[i].path, places[i].options);
+		tmpfs_owner(l->seen, places[i].path, &text);
 		pv_buf_puts(l->out, "      - ");
 		pv_buf_json_str(l->out, pv_buf_str(&text));
 		pv_buf_putc(l->out, '\n');

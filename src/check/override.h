@@ -10,6 +10,11 @@
 
 #define OVERRIDE_MARK "# Written by pavise audit --fix --compose."
 
+struct override_path {
+	const char *path;
+	bool added; /* the image has nothing there */
+};
+
 /* What was seen of the service while it ran. */
 struct override_seen {
 	bool runs;
@@ -19,23 +24,26 @@ struct override_seen {
 	const char *const *start;    /* entrypoint and command, word by word */
 	size_t n_start;
 	bool low_port;		     /* it listens below 1024 */
-	const char *const *written;  /* paths that differ from the image, absolute; a folder before
-					 * what lies below it */
+	const struct override_path *written; /* what differs from the image, absolute; a folder before what lies below it */
 	size_t n_written;
 	bool written_known;
+	/* Owner and mode of a folder as it is in the container: 0, or -errno when that cannot be seen. NULL: never. */
+	int (*owner)(void *user, const char *path, unsigned *ret_uid, unsigned *ret_gid, unsigned *ret_mode);
+	void *owner_user;
 	const char *const *volumes;  /* targets of its mounts: what lies there is kept */
 	size_t n_volumes;
 };
 
 /* --- tables --- */
-/* A folder whose content nobody misses: temporary files, caches, pid files and sockets. Returns the folder that a tmpfs
- * belongs on ("/var/cache" for what lies below it), or NULL. */
-const char *override_tmpfs(const char *path, const char **ret_options);
+/* A path whose content nobody misses: temporary files, caches, pid files and sockets. Returns how much of it names the
+ * folder of the table ("/var/cache" for what lies below it), 0: it is none of those. */
+size_t override_throwaway(const char *path, const char **ret_options);
 /* Capabilities to add back after dropping all, "CHOWN, SETGID, SETUID"; "" for none; NULL: this way of starting is not in
  * the table, and nobody watched. */
 const char *override_caps(const struct override_seen *seen);
 
-/* Folders to make writable, each once, none below another: tmpfs where the table knows them, else a volume. */
+/* Folders to make writable, each once, none below another: tmpfs where the table knows them, else a volume. A folder that
+ * the image has is never hidden by one above it: what it holds may be needed. */
 struct override_place {
 	const char *path, *options; /* options NULL: a volume */
 };

@@ -50,11 +50,30 @@ static bool low_port(const cJSON *ports)
 	return false;
 }
 
+/* Links in the container lead nowhere here: the last name is not followed, and those before it stay below the root. */
+static int owner_of(void *user, const char *path, unsigned *ret_uid, unsigned *ret_gid, unsigned *ret_mode)
+{
+	struct hostfs root;
+	struct stat st;
+	int r = hostfs_open(&root, user);
+
+	if (r == 0) {
+		r = hostfs_stat(&root, path + 1, false, &st);
+		hostfs_done(&root);
+	}
+	if (r < 0 || !S_ISDIR(st.st_mode))
+		return r < 0 ? r : -ENOTDIR;
+	*ret_uid = st.st_uid;
+	*ret_gid = st.st_gid;
+	*ret_mode = st.st_mode & 07777;
+	return 0;
+}
+
 static void read_config(struct audit *a, const struct ctr *c, struct override_seen *seen)
 {
 	pv_autobuf text = PV_BUF_INIT;
 	auto_json *root = NULL;
-	const char **start = NULL;
+	const char **start = NULL, *merged;
 	const cJSON *config;
 
 	if (audit_ask_api(a->sock, (uint32_t) API_INSPECT | c->engine << 16, c->id, &text) < 0 ||
@@ -65,13 +84,19 @@ static void read_config(struct audit *a, const struct ctr *c, struct override_se
 	add_words(&a->arena, &start, &seen->n_start, json_member(config, "Cmd"));
 	seen->start = start;
 	seen->low_port = low_port(json_member(config, "ExposedPorts"));
+	merged = cJSON_GetStringValue(json_member(json_member(json_member(root, "GraphDriver"), "Data"), "MergedDir"));
+	if (merged && *merged == '/') { /* the container's root as the host sees it, while it runs */
+		seen->owner = owner_of;
+		seen->owner_user = arena_dup(&a->arena, merged);
+	}
 	seen->user = arena_dup(&a->arena, cJSON_GetStringValue(json_member(config, "User")) ?: "");
 }
 
 /* A folder directly before what lies below it: `/` sorts before every other byte. */
 static int by_path(const void *pa, const void *pb)
 {
-	const unsigned char *a = *(const unsigned char *const *) pa, *b = *(const unsigned char *const *) pb;
+	const unsigned char *a = (const unsigned char *) ((const struct override_path *) pa)->path;
+	const unsigned char *b = (const unsigned char *) ((const struct override_path *) pb)->path;
 
 	while (*a && *a == *b)
 		a++, b++;
@@ -83,7 +108,7 @@ static void read_changes(struct audit *a, const struct ctr *c, struct override_s
 {
 	pv_autobuf text = PV_BUF_INIT;
 	auto_json *root = NULL;
-	const char **list = NULL;
+	struct override_path *list = NULL;
 	const cJSON *v;
 	size_t n = 0;
 
@@ -93,12 +118,13 @@ static void read_changes(struct audit *a, const struct ctr *c, struct override_s
 	cJSON_ArrayForEach(v, json_array(root))
 	{
 		const char *path = cJSON_GetStringValue(json_member(v, "Path"));
-		const char **more = path && *path == '/' ? arena_grow(&a->arena, list, n, sizeof(*more)) : NULL;
+		struct override_path *more = path && *path == '/' ? arena_grow(&a->arena, list, n, sizeof(*more)) : NULL;
 
 		if (!more)
 			continue;
 		list = more;
-		list[n++] = ctr_path_clean(&a->arena, path);
+		list[n].path = ctr_path_clean(&a->arena, path);
+		list[n++].added = cJSON_GetNumberValue(json_member(v, "Kind")) == 1;
 		if (n > WRITTEN_MAX)
 			return; /* not known */
 	}

@@ -15,8 +15,10 @@
 #include "check/ask.h"
 #include "check/fix.h"
 #include "check/gather.h"
+#include "check/last.h"
 #include "check/override_gather.h"
 #include "check/read_compose.h"
+#include "check/seen.h"
 #include "check_child/screen.h"
 #include "model/ignore.h"
 #include "report/findings.h"
@@ -32,7 +34,8 @@ struct args {
 	size_t n_compose, n_dockerfile, n_dirs;
 	const char *facts, *format, *only, *skip, *target, *ignore;
 	enum severity fail_on;
-	int sock, baseline, override;
+	const char *state, *list;
+	int sock, baseline, override, save, seen;
 	bool all, quiet, plan;
 	struct words_style style;
 };
@@ -78,6 +81,14 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return a->sock = number(value);
 	else if (strcmp(name, "--baseline-fd") == 0)
 		return a->baseline = number(value);
+	else if (strcmp(name, "--state") == 0)
+		a->state = value;
+	else if (strcmp(name, "--list") == 0)
+		a->list = value;
+	else if (strcmp(name, "--save-fd") == 0)
+		return a->save = number(value);
+	else if (strcmp(name, "--seen-fd") == 0)
+		return a->seen = number(value);
 	else if (strcmp(name, "--override-fd") == 0)
 		return a->override = number(value);
 	else if (strcmp(name, "--width") == 0)
@@ -228,6 +239,16 @@ static int look_dockerfile(struct audit *a, const char *path)
 	return 0;
 }
 
+static int look_seen(struct audit *a, const struct args *args)
+{
+	pv_autobuf now = PV_BUF_INIT;
+	int r = check_seen(a, args->state, &now);
+
+	if (r == 0 && args->seen >= 0 && write(args->seen, pv_buf_str(&now), now.len) != (ssize_t) now.len)
+		r = -EIO;
+	return r;
+}
+
 static int look_host(struct audit *a, const struct args *args)
 {
 	int r = gather_engine(a);
@@ -244,7 +265,9 @@ static int look_host(struct audit *a, const struct args *args)
 		r = check_firewall(a);
 	if (r == 0)
 		r = check_tls(a);
-	return r < 0 ? r : check_machine(a);
+	if (r == 0)
+		r = check_machine(a);
+	return r < 0 ? r : look_seen(a, args);
 }
 
 static int look(struct audit *a, const struct args *args)
@@ -322,7 +345,22 @@ static int apply_baseline(struct audit *a, int fd)
 
 /* --- the report --- */
 
-static int report(const struct audit *a, const struct args *args, size_t accepted)
+/* What changed since the last run over the whole host, and what the next one will compare with. */
+static int compare(struct audit *a, const struct args *args, struct last_diff *diff)
+{
+	pv_autobuf old = PV_BUF_INIT, now = PV_BUF_INIT;
+	const char *path = args->state ? arena_printf(&a->arena, "%s/audit/last", args->state) : NULL;
+
+	if (path)
+		(void) read_file(NULL, path, BASELINE_MAX, &old);
+	last_compare(&a->out, &a->select, pv_buf_str(&old), a->policy.now_us, diff);
+	if (args->save < 0)
+		return 0;
+	last_write(&now, &a->out, a->policy.now_us);
+	return now.cut || write(args->save, pv_buf_str(&now), now.len) != (ssize_t) now.len ? -EIO : 0;
+}
+
+static int report(const struct audit *a, const struct args *args, size_t accepted, const struct last_diff *diff)
 {
 	const struct findings_format *format = findings_format_find(args->format ? args->format : "table");
 	struct findings_report r = { .command = "audit",
@@ -336,7 +374,7 @@ static int report(const struct audit *a, const struct args *args, size_t accepte
 
 	if (!args->format || strcmp(args->format, "table") == 0) {
 		struct screen s = {
-			.list = &a->out, .target = args->target, .accepted = accepted, .style = args->style
+			.list = &a->out, .target = args->target, .accepted = accepted, .diff = diff, .style = args->style
 		};
 		struct findings_count c = findings_count(&a->out);
 
@@ -369,6 +407,22 @@ static int emit(void *user, const struct audit_step *s)
 	return fdpass_send(args->sock, s, sizeof(*s), NULL, 0);
 }
 
+/* pavise accept: what is there now, as text. */
+static int list(struct audit *a, const struct args *args)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	int r = -EINVAL;
+
+	for (unsigned k = 0; k < SEEN_KINDS; k++)
+		if (strcmp(args->list, seen_names[k]) == 0) {
+			r = k == SEEN_DEPLOYMENTS ? gather_engine(a) : 0;
+			r = r < 0 ? r : seen_list(a, (enum seen_kind) k, &text);
+		}
+	if (r == 0 && write(args->seen, pv_buf_str(&text), text.len) != (ssize_t) text.len)
+		r = -EIO;
+	return r < 0 ? log_error_errno(r, "not everything could be read: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
+}
+
 static int plan(struct audit *a, const struct args *args)
 {
 	const struct compose_files files = { read_file, NULL };
@@ -385,8 +439,13 @@ static int plan(struct audit *a, const struct args *args)
 
 static int run(struct audit *a, const struct args *args)
 {
+	struct last_diff diff = { .when_us = 0 };
 	size_t accepted = 0;
-	int r = look(a, args);
+	int r;
+
+	if (args->list)
+		return list(a, args);
+	r = look(a, args);
 
 	if (r == 0) {
 		check_fold(&a->out);
@@ -405,7 +464,11 @@ static int run(struct audit *a, const struct args *args)
 		r = plan(a, args);
 		return r < 0 ? log_error_errno(r, "what can be mended could not be worked out: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
 	}
-	if (report(a, args, accepted) < 0)
+	r = compare(a, args, &diff);
+	if (r == 0)
+		r = report(a, args, accepted, &diff);
+	last_diff_done(&diff);
+	if (r < 0)
 		return STATUS_INCOMPLETE;
 	if (!a->out.n) {
 		(void) log_info("there was nothing to check");
@@ -416,7 +479,7 @@ static int run(struct audit *a, const struct args *args)
 
 int main(int argc, char **argv)
 {
-	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1 };
+	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1, .save = -1, .seen = -1 };
 	static struct audit a;
 	char word[64];
 	int r;

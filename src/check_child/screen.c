@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/remedy.h"
 #include "report/findings.h"
 
@@ -134,6 +135,23 @@ static void unknowns(struct pv_buf *out, const struct screen *s)
 	pv_buf_puts(out, "): pavise audit --all\n");
 }
 
+/* `since 2026-11-27 10:00:00 +0000: 2 new (ctr.privileged shop/web, ...), 1 mended (file.env-mode /srv/shop/.env)` */
+static bool since(struct pv_buf *out, const struct last_diff *d)
+{
+	if (!d || !d->when_us)
+		return false;
+	pv_buf_puts(out, "since ");
+	clock_local(out, d->when_us);
+	if (!d->fresh && !d->mended)
+		pv_buf_puts(out, ": nothing new, nothing mended");
+	if (d->fresh)
+		pv_buf_printf(out, ": %zu new (%s)", d->fresh, pv_buf_str(&d->fresh_names));
+	if (d->mended)
+		pv_buf_printf(out, "%s %zu mended (%s)", d->fresh ? "," : ":", d->mended, pv_buf_str(&d->mended_names));
+	pv_buf_putc(out, '\n');
+	return true;
+}
+
 void screen_write(struct pv_buf *out, const struct screen *s)
 {
 	pv_autofree const struct finding **failing = calloc(s->list->n + 1, sizeof(*failing));
@@ -143,6 +161,8 @@ void screen_write(struct pv_buf *out, const struct screen *s)
 	if (!failing || !groups)
 		return;
 	head(out, s);
+	if (since(out, s->diff))
+		room = (LINES - 4) / 2;
 	n = make_groups(s->list, failing, groups);
 	if (n)
 		qsort(groups, n, sizeof(*groups), by_weight);

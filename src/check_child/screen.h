@@ -5,12 +5,14 @@
 #define PV_CHECK_CHILD_SCREEN_H
 
 #include "check/check.h"
+#include "check/last.h"
 #include "report/words.h"
 
 struct screen {
 	const struct finding_list *list; /* sorted */
 	const char *target;              /* NULL: this host */
 	size_t accepted;                 /* by pavise.ignore */
+	const struct last_diff *diff;    /* to the last run; may be NULL */
 	struct words_style style;
 };
 

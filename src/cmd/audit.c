@@ -11,8 +11,9 @@
 #include <sys/wait.h>
 
 #include "cmd/audit.h"
+#include "mend/state.h"
 
-static void add(struct start *s, const char *name, const char *value)
+void audit_arg(struct start *s, const char *name, const char *value)
 {
 	if (s->n + 3 >= ARGS_MAX)
 		return;
@@ -71,7 +72,7 @@ static int add_paths(struct start *s, const char *option, const char *list)
 				return bad_path(one, ENOENT);
 			memcpy(s->path[s->n_paths], inside, sizeof(inside));
 		}
-		add(s, option, s->path[s->n_paths++]);
+		audit_arg(s, option, s->path[s->n_paths++]);
 	}
 	return 0;
 }
@@ -83,7 +84,7 @@ static void add_ignore(struct start *s, bool files)
 	char *slash;
 
 	if (!files || !s->n_paths) {
-		add(s, "--ignore", "/etc/pavise/pavise.ignore");
+		audit_arg(s, "--ignore", "/etc/pavise/pavise.ignore");
 		return;
 	}
 	memcpy(dir, s->path[0], sizeof(dir));
@@ -91,7 +92,7 @@ static void add_ignore(struct start *s, bool files)
 	if (slash)
 		*slash = '\0';
 	if (snprintf(s->ignore, sizeof(s->ignore), "%.4000s/pavise.ignore", dir) > 0)
-		add(s, "--ignore", s->ignore);
+		audit_arg(s, "--ignore", s->ignore);
 }
 
 static int add_baseline(struct cmd *c, struct start *s)
@@ -104,7 +105,7 @@ static int add_baseline(struct cmd *c, struct start *s)
 	if (s->baseline_fd < 0)
 		return bad_path(path, errno);
 	(void) snprintf(s->baseline, sizeof(s->baseline), "%d", s->baseline_fd);
-	add(s, "--baseline-fd", s->baseline);
+	audit_arg(s, "--baseline-fd", s->baseline);
 	return 0;
 }
 
@@ -117,18 +118,18 @@ static int add_report(struct cmd *c, struct start *s)
 
 	for (size_t i = 0; i < N_ELEMENTS(names); i++)
 		if (cmd_opt(c, names[i]))
-			add(s, options[i], cmd_opt(c, names[i]));
+			audit_arg(s, options[i], cmd_opt(c, names[i]));
 	if (output && cmd_output_to(output) < 0)
 		return -EINVAL;
 	style = cmd_style(c);
 	(void) snprintf(s->width, sizeof(s->width), "%u", style.width);
-	add(s, "--width", s->width);
+	audit_arg(s, "--width", s->width);
 	if (style.colour && !output)
-		add(s, "--colour", NULL);
+		audit_arg(s, "--colour", NULL);
 	if (cmd_opt(c, "all"))
-		add(s, "--all", NULL);
+		audit_arg(s, "--all", NULL);
 	if (c->quiet)
-		add(s, "--quiet", NULL);
+		audit_arg(s, "--quiet", NULL);
 	return add_baseline(c, s);
 }
 
@@ -148,7 +149,7 @@ static int add_what(struct cmd *c, struct start *s)
 		return r;
 	add_ignore(s, compose || dockerfile);
 	if (compose || dockerfile || facts) {
-		add(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
+		audit_arg(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
 		return 0;
 	}
 	return 0;
@@ -158,17 +159,27 @@ static int add_what(struct cmd *c, struct start *s)
 
 static void in_child(const struct start *s, int sock)
 {
+	const int keep[] = { sock, s->baseline_fd, s->override_fd, s->save_fd, s->seen_fd };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || fcntl(sock, F_SETFD, 0) < 0 ||
-	    (s->baseline_fd >= 0 && fcntl(s->baseline_fd, F_SETFD, 0) < 0) ||
-	    (s->override_fd >= 0 && fcntl(s->override_fd, F_SETFD, 0) < 0))
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
 		_exit(127);
+	for (size_t i = 0; i < N_ELEMENTS(keep); i++)
+		if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
+			_exit(127);
 	execve(s->argv[0], (char *const *) (uintptr_t) s->argv, (char *const[]){ NULL });
 	_exit(127);
 }
 
-static int run(struct start *s)
+static void give_fd(struct start *s, const char *option, int fd, char *text, size_t size)
+{
+	if (fd < 0)
+		return;
+	(void) snprintf(text, size, "%d", fd);
+	audit_arg(s, option, text);
+}
+
+int audit_run(struct start *s)
 {
 	int pair[2], status;
 	pid_t pid;
@@ -176,7 +187,12 @@ static int run(struct start *s)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	(void) snprintf(s->sock, sizeof(s->sock), "%d", pair[1]);
-	add(s, "--sock", s->sock);
+	audit_arg(s, "--sock", s->sock);
+	if (s->state.len)
+		audit_arg(s, "--state", pv_buf_str(&s->state));
+	give_fd(s, "--save-fd", s->save_fd, s->save_arg, sizeof(s->save_arg));
+	give_fd(s, "--seen-fd", s->seen_fd, s->seen_arg, sizeof(s->seen_arg));
+	give_fd(s, "--override-fd", s->override_fd, s->override, sizeof(s->override));
 	s->argv[s->n] = NULL;
 	(void) fflush(NULL);
 	pid = fork();
@@ -194,30 +210,81 @@ static int run(struct start *s)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* --- the last run --- */
+
+static bool whole(const struct cmd *c)
+{
+	static const char *const parts[] = { "compose", "dockerfile", "facts", "only", "skip", "fix" };
+
+	for (size_t i = 0; i < N_ELEMENTS(parts); i++)
+		if (cmd_opt(c, parts[i]))
+			return false;
+	return true;
+}
+
+/* Without a place for it the run is as good, only not compared. */
+static void open_last(struct cmd *c, struct start *s)
+{
+	pv_autobuf path = PV_BUF_INIT;
+
+	if (!cmd_opt(c, "compose") && !cmd_opt(c, "dockerfile") && !cmd_opt(c, "facts"))
+		s->state_fd = whole(c) ? state_folder(s->state_dir, "audit", &path) : state_folder_open(s->state_dir, "audit", &path);
+	if (s->state_fd < 0)
+		return;
+	pv_buf_add(&s->state, pv_buf_str(&path), path.len - strlen("/audit"));
+	if (!whole(c))
+		return;
+	s->save_fd = memfd_create("last", MFD_CLOEXEC);
+	s->seen_fd = memfd_create("seen", MFD_CLOEXEC);
+}
+
+static void keep(const struct start *s, int fd, const char *name)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	char chunk[16384];
+	ssize_t n;
+
+	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		pv_buf_add(&text, chunk, (size_t) n);
+	if (n < 0 || text.cut || state_write(s->state_fd, name, pv_buf_str(&text), text.len) < 0)
+		cmd_say("pavise: this run could not be kept for the next to compare with");
+}
+
 /* --- which of its ways --- */
 
-static int look(struct cmd *c, struct start *s)
+int audit_program(struct cmd *c, struct start *s)
 {
-	int r;
-
 	if (child_path(c, "pavise-audit", s->program, sizeof(s->program)) < 0) {
 		cmd_fail("the program pavise-audit is missing: it belongs beside pavise or into /usr/lib/pavise", NULL);
 		return CMD_INCOMPLETE;
 	}
-	add(s, s->program, NULL);
+	audit_arg(s, s->program, NULL);
+	return CMD_OK;
+}
+
+static int look(struct cmd *c, struct start *s)
+{
+	int r = audit_program(c, s);
+
+	if (r != CMD_OK)
+		return r;
 	if (s->step)
-		add(s, "--plan", NULL);
-	if (s->override_fd >= 0) {
-		(void) snprintf(s->override, sizeof(s->override), "%d", s->override_fd);
-		add(s, "--override-fd", s->override);
-	}
+		audit_arg(s, "--plan", NULL);
 	r = add_what(c, s);
 	if (r == 0)
 		r = add_report(c, s);
-	r = r < 0 ? CMD_USAGE : run(s);
+	if (r == 0)
+		open_last(c, s);
+	r = r < 0 ? CMD_USAGE : audit_run(s);
 	if (r < 0 || r > 100) {
 		cmd_fail("the audit was ended before it was done", NULL);
 		return r == 130 ? r : CMD_INCOMPLETE;
+	}
+	if (r != CMD_USAGE) {
+		keep(s, s->save_fd, "last");
+		keep(s, s->seen_fd, "seen");
 	}
 	return r;
 }
@@ -241,33 +308,44 @@ static int fix(struct cmd *c, struct start *s)
 	r = look(c, s);
 	if (r == 0)
 		r = cmd_opt(c, "compose") ? audit_override(c, s) : audit_fix(c, s);
-	s->override_fd = pv_close(s->override_fd);
 	return r;
 }
 
-static int one_way(struct cmd *c, struct start *s)
+struct start *audit_start_new(struct cmd *c)
 {
-	const struct policy *p = load_policy_or_defaults(c);
+	struct start *s = calloc(1, sizeof(*s));
+	const struct policy *p;
 
+	if (!s)
+		return NULL;
+	p = load_policy_or_defaults(c);
 	s->sockets[0] = p->docker_socket;
 	s->sockets[1] = p->podman_socket;
 	s->state_dir = p->state_dir;
-	if (cmd_opt(c, "undo"))
-		return audit_undo(c, s);
-	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);
+	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = -1;
+	s->quiet = c->quiet;
+	return s;
+}
+
+struct start *audit_start_free(struct start *s)
+{
+	int *const fds[] = { &s->baseline_fd, &s->override_fd, &s->state_fd, &s->save_fd, &s->seen_fd };
+
+	for (size_t i = 0; i < N_ELEMENTS(fds); i++)
+		*fds[i] = pv_close(*fds[i]);
+	pv_buf_done(&s->state);
+	free(s->step);
+	free(s);
+	return NULL;
 }
 
 int cmd_audit(struct cmd *c)
 {
-	struct start *s = calloc(1, sizeof(*s));
-	int r;
+	pv_auto(start) s = audit_start_new(c);
 
 	if (!s)
 		return CMD_INCOMPLETE;
-	s->baseline_fd = s->override_fd = -1;
-	s->quiet = c->quiet;
-	r = one_way(c, s);
-	free(s->step);
-	free(s);
-	return r;
+	if (cmd_opt(c, "undo"))
+		return audit_undo(c, s);
+	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);
 }

@@ -27,6 +27,10 @@ struct start { /* of the child */
 	char override[12];
 	int override_fd; /* --fix --compose: where the reader writes the override; -1: not wanted */
 	bool quiet;
+	/* A run over the whole host is compared with the last one, and kept for the next. */
+	char save_arg[12], seen_arg[12];
+	struct pv_buf state; /* path of the folder that holds `audit` and `accepted`; empty: none */
+	int state_fd, save_fd, seen_fd;
 };
 
 /* Answers the reader until it closes its end, and keeps its steps. */
@@ -39,6 +43,15 @@ int audit_fix(struct cmd *c, struct start *s); /* shows the steps, asks, carries
 int audit_undo(struct cmd *c, struct start *s);
 /* 1: go on; 0: no; -EINVAL: nobody to ask (said). `what`: "Carry out 3 steps" */
 int audit_agreed(struct cmd *c, const char *what);
+
+/* --- audit.c --- */
+struct start *audit_start_new(struct cmd *c); /* NULL: no memory */
+struct start *audit_start_free(struct start *s);
+#define start_free audit_start_free
+PV_AUTO(start)
+void audit_arg(struct start *s, const char *name, const char *value);
+int audit_run(struct start *s); /* starts the reader and serves it: its exit status, or -errno */
+int audit_program(struct cmd *c, struct start *s); /* finds it, and begins its arguments; an exit status */
 
 /* --- audit_override.c --- */
 int audit_override(struct cmd *c, struct start *s); /* shows what the reader wrote, asks, writes it beside the file */

@@ -138,6 +138,7 @@ int cmd_doctor(struct cmd *c);
 int cmd_explain(struct cmd *c);
 int cmd_config(struct cmd *c);
 int cmd_audit(struct cmd *c);
+int cmd_accept(struct cmd *c);
 int cmd_scan(struct cmd *c);
 int cmd_version(struct cmd *c);
 int cmd_help(struct cmd *c);

@@ -76,6 +76,11 @@ static const struct cmd_option audit_options[] = {
 	{ "output", 'o', "FILE", "write to FILE", NULL },
 	END
 };
+static const struct cmd_option accept_options[] = {
+	{ "dry-run", 0, NULL, "only show what would be accepted", NULL },
+	{ "yes", 0, NULL, "do not ask", NULL },
+	END
+};
 static const struct cmd_option scan_options[] = {
 	{ "history", 0, NULL, "also every blob of the git history, reachable or not", NULL },
 	{ "since", 0, "COMMIT", "of the history only what came after this commit", NULL },
@@ -164,6 +169,13 @@ const struct command commands[] = {
 	  .examples = "sudo pavise audit\npavise audit --compose compose.yaml\npavise audit --compose . --fail-on medium --format sarif -o audit.sarif\n"
 		      "pavise audit --dockerfile Dockerfile\nsudo pavise audit --only ctr,ssh --all",
 	  .run = cmd_audit },
+	{ .name = "accept", .args = "keys | deployments | files", .brief = "take the host's keys, deployments or files as known",
+	  .about = "From then on `pavise audit` names what differs: keys that may log in (host.new-keys), containers and services "
+		   "(dokploy.unknown-deploys), cron jobs, units and programs (host.new-files). Shows first what is new and what is "
+		   "gone since it was last accepted; who accepted and when is kept with it.",
+	  .options = accept_options, .min_words = 1, .max_words = 1, .words = "keys deployments files",
+	  .statuses = "0 accepted, or nothing had changed; 2 usage; 3 not everything could be read, or it could not be kept",
+	  .examples = "sudo pavise accept keys\nsudo pavise accept deployments --yes\npavise accept files --dry-run", .run = cmd_accept },
 	{ .name = "scan", .args = "[DIR]", .brief = "secrets in code, in git history, in a container",
 	  .about = "Looks for credentials of known providers, private keys, connection strings and what else looks like a secret, "
 		   "and for the values of the project's own .env files, wherever they stand besides. Values are shown masked. "

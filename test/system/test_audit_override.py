@@ -36,6 +36,7 @@ class Image:
         self.seen = set()
         for d, mode in (("tmp", 0o1777), ("var/tmp", 0o1777), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755), ("run", 0o755)):
             self.folder(d, mode)
+        self.link("var/run", "/run")
         self.file("/bin/busybox", "bin/busybox")
         for name in ("sh", "mkdir", "chown", "chmod", "id", "cat", "wget", "nc", "ls", "touch", "rm"):
             self.link(f"bin/{name}", "busybox")
@@ -301,13 +302,11 @@ def run(tap, d, p, services):
     for s in ("db", "app"):
         if s not in services:
             continue
-        number = lambda: int(re.search(r"(\d+)\s*$", answers(p, s)).group(1))
+        number = lambda: int((wait_for(lambda: re.search(r"(\d+)\s*$", answers(p, s)), 20 * SLOW, 0.3) or re.match("(0)", "0")).group(1))
         before = number()
         p.container(s).restart()
-        wait_for(lambda: re.search(WANT[s], answers(p, s)), 15 * SLOW, 0.3)
         tap.ok(number() > before, f"{s} keeps its data over a restart")
         p.compose("up", "-d", "--force-recreate", "--no-deps", s, files=[p.file, p.override])
-        wait_for(lambda: re.search(WANT[s], answers(p, s)), 15 * SLOW, 0.3)
         tap.ok(number() > before, f"{s} keeps its data when it is recreated")
 
     named = set(re.findall(r"(?m)^# (\S+) (\S+?):", text.split("# Left")[1])) if "# Left" in text else set()

@@ -1,0 +1,112 @@
+#include "check/last.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEAD  "pavise audit 1 " /* and the time of the run */
+#define NAMES 3
+
+struct line {
+	char fingerprint[33], id[64];
+	uint64_t first;
+	const char *name; /* not terminated */
+	size_t name_len;
+};
+
+void last_diff_done(struct last_diff *d)
+{
+	pv_buf_done(&d->fresh_names);
+	pv_buf_done(&d->mended_names);
+}
+
+static bool read_line(const char *s, size_t len, struct line *l)
+{
+	int used = 0;
+
+	if (sscanf(s, "%32[0-9a-f] %" SCNu64 " %63[a-z0-9.-] %n", l->fingerprint, &l->first, l->id, &used) != 3 ||
+	    (size_t) used >= len)
+		return false;
+	l->name = s + used;
+	l->name_len = len - (size_t) used;
+	return true;
+}
+
+static void tell(struct pv_buf *to, size_t n, const char *id, const char *name, size_t len)
+{
+	if (n > NAMES)
+		return;
+	if (n == NAMES) {
+		pv_buf_puts(to, ", ...");
+		return;
+	}
+	pv_buf_printf(to, "%s%s ", n ? ", " : "", id);
+	pv_buf_add(to, name, len);
+}
+
+static struct finding *now_failing(const struct finding_list *l, const char *fingerprint)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->item[i]->verdict == FINDING_FAIL && strcmp(l->item[i]->fingerprint, fingerprint) == 0)
+			return l->item[i];
+	return NULL;
+}
+
+static void take(struct finding_list *l, const struct check_select *s, const struct line *old, struct last_diff *d)
+{
+	struct finding *f = now_failing(l, old->fingerprint);
+	enum id id;
+
+	if (f) {
+		f->first_seen_us = old->first;
+		return;
+	}
+	if (id_parse(old->id, &id) < 0 || !s->on[id])
+		return;
+	/* The name stands in quotes: it was written as JSON, which a terminal prints as it is. */
+	tell(&d->mended_names, d->mended++, old->id, old->name + 1, old->name_len > 2 ? old->name_len - 2 : 0);
+}
+
+void last_compare(struct finding_list *l, const struct check_select *s, const char *text, uint64_t now_us,
+		  struct last_diff *ret)
+{
+	const char *p = text;
+
+	*ret = (struct last_diff){ .when_us = 0 };
+	if (p && strncmp(p, HEAD, sizeof(HEAD) - 1) == 0)
+		ret->when_us = strtoull(p + sizeof(HEAD) - 1, NULL, 10);
+	while (ret->when_us && (p = strchr(p, '\n')) && *++p) {
+		size_t len = strcspn(p, "\n");
+		struct line old;
+
+		if (p[len] == '\n' && read_line(p, len, &old))
+			take(l, s, &old, ret);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding *f = l->item[i];
+		pv_autobuf name = PV_BUF_INIT;
+
+		if (f->verdict != FINDING_FAIL || f->first_seen_us)
+			continue;
+		f->first_seen_us = now_us;
+		if (!ret->when_us)
+			continue;
+		pv_buf_safe(&name, f->subject.name ? f->subject.name : "", 80);
+		tell(&ret->fresh_names, ret->fresh++, id_info(f->id)->name, pv_buf_str(&name), name.len);
+	}
+}
+
+void last_write(struct pv_buf *out, const struct finding_list *l, uint64_t now_us)
+{
+	pv_buf_printf(out, HEAD "%" PRIu64 "\n", now_us);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct finding *f = l->item[i];
+
+		if (f->verdict != FINDING_FAIL || !*f->fingerprint)
+			continue;
+		pv_buf_printf(out, "%s %" PRIu64 " %s ", f->fingerprint, f->first_seen_us ? f->first_seen_us : now_us,
+			      id_info(f->id)->name);
+		pv_buf_json_str(out, f->subject.name ? f->subject.name : "");
+		pv_buf_putc(out, '\n');
+	}
+}
