@@ -93,6 +93,7 @@ static void new_policy(struct broker *b, int fd)
 		r = kernel_policy(b->kernel, p);
 		policy_unmap(b->policy);
 		b->requests.policy = b->policy = p;
+		bans_policy(b);
 		log_files_forget(&b->logs);
 	}
 	if (r < 0)
@@ -135,6 +136,7 @@ static void look_around(struct broker *b, uint64_t now)
 		(void) kernel_refresh_addresses(b->kernel);
 		b->addresses_us = now + ADDRESSES_EVERY;
 	}
+	bans_look(b, now);
 	broker_probe_engines(b);
 	is = broker_degraded(b);
 	if (is != b->degraded || once || kernel_off_until(b->kernel) != b->off_told)
@@ -212,6 +214,7 @@ int broker_run(struct broker *b)
 		return r;
 	b->engines_down = BROKER_DEGRADED_DOCKER | BROKER_DEGRADED_PODMAN;
 	broker_probe_engines(b);
+	bans_start(b);
 	b->degraded = broker_degraded(b);
 	(void) fdpass_send(b->launcher_fd, &ready, 1, NULL, 0);
 	while (!b->ending) {

@@ -3,13 +3,15 @@
  *
  *   main.c       start, sandbox, the one-shot commands
  *   broker.c     the loop, the launcher's and the engine's messages, the periodic look
- *   operations.c what the requests do
+ *   operations.c what the requests do; bans.c: those about bans
  */
 #ifndef PV_BROKER_BROKER_H
 #define PV_BROKER_BROKER_H
 
 #include "broker/cgroups.h"
 #include "broker/kernel.h"
+#include "broker/never.h"
+#include "broker/nft.h"
 #include "broker/log_files.h"
 #include "broker/relay.h"
 #include "broker/requests.h"
@@ -27,6 +29,10 @@ struct broker {
 	struct cgroups cgroups;
 	struct requests requests;
 	struct relays *relays;
+	struct nft *nft;     /* NULL before the first ban */
+	struct never *never;
+	int bans_fd;	     /* memfd that the engine fills; -1 */
+	bool bans_tested, bans_missing, bans_failed;
 	struct log_files logs;
 	uint64_t check_us, addresses_us; /* when due */
 	uint64_t degraded;		 /* as last told, or as found at start */
@@ -50,5 +56,18 @@ void broker_reply(struct broker *b, struct broker_answer *a);
 void broker_probe_engines(struct broker *b);
 void broker_job_done(struct broker *b, uint32_t which); /* result there, pipe closed, or time over */
 uint64_t broker_degraded(const struct broker *b);
+
+/* bans.c */
+int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);
+int bans_unban(void *ctx, const struct ip_prefix *who);
+int bans_file(void *ctx, struct broker_answer *ret);
+int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never);
+int bans_state(void *ctx, uint64_t *ret_dropped);
+void bans_start(struct broker *b);	     /* a table from before is taken over */
+void bans_look(struct broker *b, uint64_t now_us); /* is all still there? */
+void bans_policy(struct broker *b);	     /* a new policy */
+uint32_t bans_seconds(uint64_t until_ns);    /* from now on, for nft_off() */
+void bans_off(struct broker *b, uint64_t until_ns);
+void bans_stop(struct broker *b);	     /* the table stays */
 
 #endif

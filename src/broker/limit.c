@@ -31,3 +31,21 @@ int limit_take(struct limit *l, uint64_t key, uint64_t now_us)
 	l->uses[l->n++] = (struct limit_use){ key, now_us };
 	return 0;
 }
+
+int limit_rate_take(struct limit_rate *l, uint64_t now_us)
+{
+	uint64_t second = now_us / USEC_PER_SEC;
+
+	for (unsigned i = 0; l->second < second && i < N_ELEMENTS(l->n); i++) {
+		unsigned *oldest = &l->n[++l->second % N_ELEMENTS(l->n)];
+
+		l->all -= *oldest;
+		*oldest = 0;
+	}
+	l->second = PV_MAX(l->second, second);
+	if (l->all >= l->max)
+		return -EDQUOT;
+	l->n[l->second % N_ELEMENTS(l->n)]++;
+	l->all++;
+	return 0;
+}

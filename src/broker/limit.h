@@ -22,6 +22,14 @@ struct limit {
 		.per_minute = 5, .per_hour = 30                                                    \
 	}
 
+/* At most `max` of something within any minute, to the second. */
+struct limit_rate {
+	unsigned max, all;
+	uint64_t second; /* of n[second % 60] */
+	unsigned n[60];
+};
+int limit_rate_take(struct limit_rate *l, uint64_t now_us); /* 0 or -EDQUOT */
+
 /* 0: go on; -EDQUOT: refused, and nothing is counted. */
 int limit_take(struct limit *l, uint64_t key, uint64_t now_us);
 

@@ -6,7 +6,7 @@
  *                                               "off unpinned" when the pins did not answer and were removed
  *   pavise-broker [--bpf-dir DIR] on            prints "on"
  *   pavise-broker [--bpf-dir DIR] state         prints "on", "off UNTIL" or "off forever"
- *   pavise-broker [--bpf-dir DIR] unpin         removes what is pinned; prints "unpinned N"
+ *   pavise-broker [--bpf-dir DIR] unpin         removes what is pinned, and the table of bans; prints "unpinned N"
  *
  * Exit status 0; 3 with "none" when nothing is pinned; 1 and a message else; 2 usage. */
 #include <fcntl.h>
@@ -66,11 +66,23 @@ static int told(int r, const char *what)
 static int cmd_unpin(const char *dir)
 {
 	int r = kernel_unpin_all(dir);
+	pv_auto(nft) n = NULL;
 
+	if (nft_new(&n) == 0)
+		(void) nft_remove(n);
 	if (r <= 0)
 		return told(r < 0 ? r : -ENOENT, "cannot remove what is pinned");
 	printf("unpinned %d\n", r);
 	return 0;
+}
+
+/* The bans, where there are any. */
+static void off_bans(uint64_t until_ns)
+{
+	pv_auto(nft) n = NULL;
+
+	if (nft_new(&n) == 0)
+		(void) nft_off(n, bans_seconds(until_ns));
 }
 
 static int cmd_off(const char *dir, const char *until)
@@ -80,6 +92,7 @@ static int cmd_off(const char *dir, const char *until)
 
 	if (strcmp(until, "forever") != 0 && parse_u64(until, &ns) < 0)
 		return usage();
+	off_bans(ns);
 	r = kernel_off_pinned(dir, ns);
 	if (r < 0)
 		return told(r, "cannot lift the blocks");
@@ -182,11 +195,16 @@ static int role(void)
 	r = open_kernel(&b);
 	if (r < 0)
 		return r == -ENOTSUP || r == -ENODEV ? ROLE_EXIT_CONFIG : 1;
-	b.requests = (struct requests){ .ops = &broker_operations, .ctx = &b, .policy = b.policy, .kills = LIMIT_KILL };
+	b.requests = (struct requests){ .ops = &broker_operations, .ctx = &b, .policy = b.policy, .kills = LIMIT_KILL,
+					  .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	b.bans_fd = -1;
+	if (never_new(&b.never) < 0)
+		return 1;
 	r = broker_run(&b);
 	if (r < 0)
 		(void) log_error_errno(r, "the broker's loop ended");
 	b.relays = relays_free(b.relays);
+	bans_stop(&b);
 	b.kernel = kernel_free(b.kernel);
 	return r < 0;
 }

@@ -188,6 +188,7 @@ static int op_internal(void *ctx, const struct ip_prefix *net, bool add)
 {
 	struct broker *b = ctx;
 
+	never_network(b->never, net, add);
 	return kernel_internal(b->kernel, net, add);
 }
 
@@ -202,6 +203,7 @@ static int op_off(void *ctx, uint64_t until_ns)
 {
 	struct broker *b = ctx;
 
+	bans_off(b, until_ns);
 	return kernel_off(b->kernel, until_ns);
 }
 
@@ -273,13 +275,15 @@ static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 
 uint64_t broker_degraded(const struct broker *b)
 {
-	return kernel_degraded(b->kernel) | b->engines_down;
+	return kernel_degraded(b->kernel) | b->engines_down | (b->bans_missing ? BROKER_DEGRADED_BANS : 0) |
+	       (b->bans_failed ? BROKER_DEGRADED_UNBANNED : 0);
 }
 
 const struct broker_ops broker_operations = {
 	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
 	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
 	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .state = op_state,
+	.ban = bans_ban, .unban = bans_unban, .bans_file = bans_file, .bans_load = bans_load, .bans_state = bans_state,
 	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
 	.log_syslog = op_log_syslog,
 };

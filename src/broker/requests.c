@@ -259,6 +259,80 @@ static int handle_off(struct requests *r, const struct broker_req *req, const st
 	return r->ops->off(r->ctx, req->arg);
 }
 
+static struct ip_prefix prefix_of(const struct broker_req *req)
+{
+	struct ip_prefix p = { .len = req->prefix };
+
+	memcpy(p.addr.b, req->addr, sizeof(p.addr.b));
+	return p;
+}
+
+enum ban_never requests_check_ban(const struct ip_prefix *who, uint64_t seconds, bool by_person)
+{
+	bool v4 = ip_is_v4(&who->addr);
+	unsigned widest = v4 ? 96 + (by_person ? 8 : 24) : (by_person ? 16 : 56);
+
+	if (who->len > 128 || seconds == 0 || seconds > BROKER_BAN_LONGEST)
+		return NEVER_N;
+	for (unsigned bit = who->len; bit < 128; bit++)
+		if (who->addr.b[bit / 8] & 0x80 >> bit % 8)
+			return NEVER_N;
+	/* ::/16 and wider hold all of IPv4 in its mapped form, which no packet of IPv6 carries */
+	return who->len < widest ? NEVER_WIDE : NEVER_NO;
+}
+
+static int handle_ban(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+		      struct broker_answer *ret)
+{
+	struct ip_prefix who = prefix_of(req);
+	enum ban_never why = requests_check_ban(&who, req->arg, req->arg2 == 1);
+	int result;
+
+	(void) cg;
+	if (why == NEVER_N || req->arg2 > 1)
+		return -EINVAL;
+	ret->rep.value = why;
+	if (why != NEVER_NO)
+		return -EPERM;
+	result = limit_rate_take(&r->bans, r->now_us);
+	return result < 0 ? result : r->ops->ban(r->ctx, &who, (uint32_t) req->arg, &ret->rep.value);
+}
+
+static int handle_unban(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			struct broker_answer *ret)
+{
+	struct ip_prefix who = prefix_of(req);
+
+	(void) cg;
+	(void) ret;
+	return requests_check_ban(&who, 1, true) != NEVER_NO ? -EINVAL : r->ops->unban(r->ctx, &who);
+}
+
+static int handle_bans_file(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			    struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->bans_file(r->ctx, ret);
+}
+
+static int handle_bans_load(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			    struct broker_answer *ret)
+{
+	int result = req->arg > BROKER_BANS_MAX ? -EINVAL : limit_rate_take(&r->loads, r->now_us);
+
+	(void) cg;
+	return result < 0 ? result : r->ops->bans_load(r->ctx, (uint32_t) req->arg, &ret->rep.value, &ret->rep.value2);
+}
+
+static int handle_bans_state(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			     struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->bans_state(r->ctx, &ret->rep.value);
+}
+
 static int handle_state(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
 			struct broker_answer *ret)
 {
@@ -330,6 +404,11 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
 	[BROKER_EXEC] = { "exec", F_CGROUP | F_ARG, true, check_exec, NULL, handle_exec },
 	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
+	[BROKER_BAN] = { "ban", F_ARG | F_ARG2 | F_ADDR | F_PREFIX, false, NULL, NULL, handle_ban },
+	[BROKER_UNBAN] = { "unban", F_ADDR | F_PREFIX, false, NULL, NULL, handle_unban },
+	[BROKER_BANS_FILE] = { "bans file", 0, false, NULL, NULL, handle_bans_file },
+	[BROKER_BANS_LOAD] = { "bans load", F_ARG, false, NULL, NULL, handle_bans_load },
+	[BROKER_BANS_STATE] = { "bans state", 0, false, NULL, NULL, handle_bans_state },
 	[BROKER_LOG_WATCH] = { "log watch", 0, false, NULL, NULL, handle_log_watch },
 	[BROKER_LOG_LIST] = { "log list", F_ARG, false, NULL, NULL, handle_log_list },
 	[BROKER_LOG_OPEN] = { "log", F_ARG | F_ARG2, false, NULL, NULL, handle_log_open },
@@ -412,6 +491,7 @@ int requests_handle(struct requests *r, const void *buf, size_t len, uint64_t no
 	memcpy(&req, buf, sizeof(req));
 	if (req.op >= BROKER_N_OPS || !rows[req.op].name || !req.seq)
 		return -EBADMSG;
+	r->now_us = now_us;
 	*ret = (struct broker_answer){ .rep.seq = req.seq, .fds = { -1, -1 } };
 	ret->rep.result = handle_row(r, &rows[req.op], &req, now_us, ret);
 	if (ret->rep.result < 0)

@@ -44,6 +44,12 @@ struct broker_ops {
 	int (*log_open)(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret);
 	int (*log_container)(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret);
 	int (*log_syslog)(void *ctx, struct broker_answer *ret);
+	/* Who is never banned: -EPERM, and *ret_why says which of them. */
+	int (*ban)(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);
+	int (*unban)(void *ctx, const struct ip_prefix *who);
+	int (*bans_file)(void *ctx, struct broker_answer *ret);
+	int (*bans_load)(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never);
+	int (*bans_state)(void *ctx, uint64_t *ret_dropped);
 	void (*state)(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until);
 };
 
@@ -52,11 +58,20 @@ struct requests {
 	void *ctx;
 	const struct policy *policy; /* borrowed; exchanged at reload */
 	struct limit kills;
+	struct limit_rate bans, loads;
+	uint64_t now_us; /* of the request in hand */
 };
 
 /* One datagram. 0: *ret is to be sent, unless ret->later; -EBADMSG: this peer does not keep to the protocol, close it.
  * Everything else that is wrong with a request is told in ret->rep.result. */
 int requests_handle(struct requests *r, const void *buf, size_t len, uint64_t now_us, struct broker_answer *ret);
+
+/* What a ban must be: bits behind the prefix are zero, 1 second to 10 years, and no wider than a machine may decide (or, by a
+ * person, than /8 or IPv6 /16). NEVER_NO, NEVER_WIDE, or NEVER_N: malformed. */
+enum ban_never requests_check_ban(const struct ip_prefix *who, uint64_t seconds, bool by_person);
+
+#define LIMIT_BANS  (struct limit_rate) { .max = 1000 }
+#define LIMIT_LOADS (struct limit_rate) { .max = 4 }
 
 const char *requests_name(uint32_t op); /* "kill"; NULL when unknown */
 

@@ -61,6 +61,19 @@ enum broker_op { /* numbers are never reused */
 	/* How programs of the container `cgroup` are judged. arg: PV_EXEC_ALERT, _BUILD, _NO_GRACE (bpf/event.h), together; 0
 	 * takes them back. Only a container's own cgroup, as for a kill. */
 	BROKER_EXEC = 17,
+	/* addr/prefix is locked out for arg seconds (1 to 10 years); arg2: 1 a person asked for it, who may take a prefix wider
+	 * than /24 (IPv4) or /56, but none wider than /8 or /16. Never: what enum ban_never names, looked up again here at each
+	 * request. -EPERM: value says which of them; -EDQUOT: more than 1,000 in a minute. */
+	BROKER_BAN = 20,
+	/* addr/prefix is let in again; 0 also where it was not locked out. */
+	BROKER_UNBAN = 21,
+	/* -> one descriptor: an empty memfd of the broker's, to be filled with struct broker_ban for the next request. */
+	BROKER_BANS_FILE = 22,
+	/* arg: how many stand in that memfd. They replace whatever is locked out, in one transaction; each is checked as for
+	 * BROKER_BAN with arg2 1. -> value: how many are in force, value2: how many are never banned. Four times a minute. */
+	BROKER_BANS_LOAD = 23,
+	/* -> value: packets dropped since the table was made; -ENOENT: there is no table yet */
+	BROKER_BANS_STATE = 24,
 	BROKER_N_OPS
 };
 
@@ -83,6 +96,32 @@ struct broker_rep {
 };
 _Static_assert(sizeof(struct broker_rep) == 24, "broker protocol");
 
+/* One ban as it is stored and restored. */
+struct broker_ban {
+	uint8_t addr[16];
+	uint8_t prefix, pad[3];
+	uint32_t seconds; /* that are left */
+};
+_Static_assert(sizeof(struct broker_ban) == 24, "broker protocol");
+#define BROKER_BANS_MAX	  200000 /* in force at once */
+#define BROKER_BAN_LONGEST (10u * 365 * 86400) /* seconds */
+
+/* Who is never banned. */
+enum ban_never {
+	NEVER_NO,
+	NEVER_SPECIAL,	  /* loopback, unspecified, multicast, link-local */
+	NEVER_OWN,	  /* an address of this host */
+	NEVER_GATEWAY,	  /* a router of this host */
+	NEVER_RESOLVER,	  /* a name server in use */
+	NEVER_CONTAINERS, /* a network of containers: its gateway or a reverse proxy in it would be hit */
+	NEVER_PROXY,	  /* `proxies` of the configuration */
+	NEVER_LISTED,	  /* `never_ban` */
+	NEVER_ADMIN,	  /* an SSH session of root or of a member of sudo, wheel or pavise-admin is open from there */
+	NEVER_OUTGOING,	  /* this host opened a connection to it that is still open */
+	NEVER_WIDE,	  /* so wide a network needs a person */
+	NEVER_N
+};
+
 /* News and BROKER_STATE: what is not as it should be. */
 #define BROKER_DEGRADED_CONNECT	 (1u << 0) /* connect4/6 not attached */
 #define BROKER_DEGRADED_SENDMSG	 (1u << 1)
@@ -96,5 +135,7 @@ _Static_assert(sizeof(struct broker_rep) == 24, "broker protocol");
 #define BROKER_DEGRADED_INGRESS	 (1u << 9) /* recvmsg/ingress: servers' answers cannot be told apart */
 #define BROKER_DEGRADED_EXEC	 (1u << 10) /* programs are not judged: no hook, or an overlay that is not known */
 #define BROKER_DEGRADED_STORAGE	 (1u << 11) /* some container's root is no overlay: its programs are not judged */
+#define BROKER_DEGRADED_BANS	 (1u << 16) /* bans are gone from the kernel (somebody flushed the ruleset): load them again */
+#define BROKER_DEGRADED_UNBANNED (1u << 17) /* the first ban dropped no packet in its own test */
 
 #endif

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct policy policy = { .n_exceptions = 3, .exceptions = { { .signal = SIGNAL_NET }, { .signal = SIGNAL_CPU },
 									  { .signal = SIGNAL_N } } };
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
 	uint64_t harmed[6];
 	size_t n = 0;
 
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		f.reached[0] = '\0';
 		err = requests_handle(&r, data, len, 0, &a);
 		assert(f.open == 0);
-		assert((err == 0) == (len == sizeof(req) && req.seq && req.op && req.op < BROKER_N_OPS));
+		assert((err == 0) == (len == sizeof(req) && req.seq && requests_name(req.op)));
 		assert(err == 0 || err == -EBADMSG);
 		if (err == 0) {
 			assert(a.rep.seq == req.seq && a.rep.result <= 0);

@@ -187,10 +187,48 @@ static void fake_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_unti
 	(void) fake_reach(ctx, "state");
 }
 
+/* Never wider than a person may, never for ever; 198.51.100.0/24 is never banned. */
+static int fake_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why)
+{
+	if (requests_check_ban(who, seconds, true) != NEVER_NO)
+		abort();
+	*ret_why = ip_is_v4(&who->addr) && who->addr.b[12] == 198 ? NEVER_LISTED : NEVER_NO;
+	return *ret_why ? -EPERM : fake_reach(ctx, "ban");
+}
+
+static int fake_unban(void *ctx, const struct ip_prefix *who)
+{
+	if (requests_check_ban(who, 1, true) != NEVER_NO)
+		abort();
+	return fake_reach(ctx, "unban");
+}
+
+static int fake_bans_file(void *ctx, struct broker_answer *ret)
+{
+	(void) ret;
+	return fake_reach(ctx, "bans file");
+}
+
+static int fake_bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never)
+{
+	if (n > BROKER_BANS_MAX)
+		abort();
+	*ret_in_force = n;
+	*ret_never = 0;
+	return fake_reach(ctx, "bans load");
+}
+
+static int fake_bans_state(void *ctx, uint64_t *ret_dropped)
+{
+	*ret_dropped = 7;
+	return fake_reach(ctx, "bans state");
+}
+
 static const struct broker_ops fake_ops = {
 	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
 	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
 	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .state = fake_state,
+	.ban = fake_ban, .unban = fake_unban, .bans_file = fake_bans_file, .bans_load = fake_bans_load, .bans_state = fake_bans_state,
 	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
 	.log_syslog = fake_log_syslog,
 };

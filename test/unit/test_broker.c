@@ -108,6 +108,25 @@ static const struct {
 	{ "internal v6 /32", REQ(.op = BROKER_INTERNAL, .arg = 1, .addr = { 0x20, 1 }, .prefix = 32), 0, "internal" },
 	{ "internal /129", REQ(.op = BROKER_INTERNAL, .arg = 1, .prefix = 129), -EINVAL, "" },
 	{ "internal with host bits", REQ(.op = BROKER_INTERNAL, .arg = 1, .addr = V4(172, 17, 0, 1), .prefix = 112), -EINVAL, "" },
+	{ "ban", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = 3600), 0, "ban" },
+	{ "ban a /24", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 0), .prefix = 120, .arg = 3600), 0, "ban" },
+	{ "ban a /23", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 112, 0), .prefix = 119, .arg = 3600), -EPERM, "" },
+	{ "ban a /23, a person", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 112, 0), .prefix = 119, .arg = 3600, .arg2 = 1), 0, "ban" },
+	{ "ban a /7, a person", REQ(.op = BROKER_BAN, .addr = V4(202, 0, 0, 0), .prefix = 103, .arg = 3600, .arg2 = 1), -EPERM, "" },
+	{ "ban v6 /56", REQ(.op = BROKER_BAN, .addr = { 0x20, 1, 0xd, 0xb8 }, .prefix = 56, .arg = 60), 0, "ban" },
+	{ "ban v6 /55", REQ(.op = BROKER_BAN, .addr = { 0x20, 1, 0xd, 0xb8 }, .prefix = 55, .arg = 60), -EPERM, "" },
+	{ "ban everything", REQ(.op = BROKER_BAN, .arg = 60, .arg2 = 1), -EPERM, "" },
+	{ "ban with host bits", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 120, .arg = 60), -EINVAL, "" },
+	{ "ban for ever", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = UINT64_MAX), -EINVAL, "" },
+	{ "ban for no time", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128), -EINVAL, "" },
+	{ "ban one of never_ban", REQ(.op = BROKER_BAN, .addr = V4(198, 51, 100, 7), .prefix = 128, .arg = 60), -EPERM, "" },
+	{ "ban /129", REQ(.op = BROKER_BAN, .prefix = 129, .arg = 60), -EINVAL, "" },
+	{ "unban", REQ(.op = BROKER_UNBAN, .addr = V4(203, 0, 113, 7), .prefix = 128), 0, "unban" },
+	{ "unban everything", REQ(.op = BROKER_UNBAN), -EINVAL, "" },
+	{ "a file for bans", REQ(.op = BROKER_BANS_FILE), 0, "bans file" },
+	{ "load", REQ(.op = BROKER_BANS_LOAD, .arg = 50000), 0, "bans load" },
+	{ "load too many", REQ(.op = BROKER_BANS_LOAD, .arg = BROKER_BANS_MAX + 1), -EINVAL, "" },
+	{ "state of bans", REQ(.op = BROKER_BANS_STATE), 0, "bans state" },
 	{ "off", REQ(.op = BROKER_OFF, .arg = UINT64_MAX), 0, "off" },
 	{ "state", REQ(.op = BROKER_STATE), 0, "state" },
 	{ "log watch", REQ(.op = BROKER_LOG_WATCH), 0, "log watch" },
@@ -129,7 +148,7 @@ static void test_requests(void **state)
 	setup_policy();
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		struct fake f = { 0 };
-		struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
+		struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
 		struct broker_answer a;
 
 		CHECK(requests_handle(&r, &cases[i].req, sizeof(cases[i].req), 0, &a) == 0, "%s", cases[i].what);
@@ -143,7 +162,7 @@ static void test_requests(void **state)
 static void test_malformed(void **state)
 {
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
 	struct broker_req req = { .op = BROKER_STATE, .seq = 1 };
 	uint8_t big[512] = { 0 };
 	struct broker_answer a;
@@ -154,7 +173,7 @@ static void test_malformed(void **state)
 		CHECK(requests_handle(&r, big, len, 0, &a) == (len == sizeof(req) ? 0 : -EBADMSG), "length %zu", len);
 	for (uint32_t op = 0; op < 64; op++) {
 		req = (struct broker_req){ .op = op, .seq = 1 };
-		CHECK((requests_handle(&r, &req, sizeof(req), 0, &a) == 0) == (op > 0 && op < BROKER_N_OPS), "op %u", op);
+		CHECK((requests_handle(&r, &req, sizeof(req), 0, &a) == 0) == (requests_name(op) != NULL), "op %u", op);
 	}
 	req = (struct broker_req){ .op = BROKER_STATE, .seq = 0 };
 	assert_int_equal(requests_handle(&r, &req, sizeof(req), 0, &a), -EBADMSG);
@@ -174,7 +193,7 @@ static void test_malformed(void **state)
 static void test_kill_limit(void **state)
 {
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
 
 	(void) state;
 	for (uint64_t c = 100; c < 107; c++) {
@@ -205,11 +224,37 @@ static void test_kill_limit(void **state)
 	assert_int_equal(f.open, 0);
 }
 
+/* A thousand bans within any minute, and no more; letting in is never refused. */
+static void test_ban_limit(void **state)
+{
+	struct fake f = { 0 };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct broker_req req = REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = 3600);
+	struct broker_req unban = REQ(.op = BROKER_UNBAN, .addr = V4(203, 0, 113, 7), .prefix = 128);
+	struct broker_answer a;
+	uint64_t taken[180] = { 0 };
+
+	(void) state;
+	for (uint64_t i = 0; i < 180 * 100; i++) {
+		assert_int_equal(requests_handle(&r, &req, sizeof(req), (1000 + i / 100) * USEC_PER_SEC, &a), 0);
+		taken[i / 100] += a.rep.result == 0;
+		assert_int_equal(requests_handle(&r, &unban, sizeof(unban), (1000 + i / 100) * USEC_PER_SEC, &a), 0);
+		assert_int_equal(a.rep.result, 0);
+	}
+	for (size_t from = 0; from + 60 <= 180; from++) {
+		uint64_t all = 0;
+
+		for (size_t i = from; i < from + 60; i++)
+			all += taken[i];
+		CHECK(all == 1000, "%d in the minute from second %zu on", (int) all, from);
+	}
+}
+
 static void test_exceptions(void **state)
 {
 	static const uint32_t flags[] = { PV_ALLOW_NET, PV_ALLOW_DNS, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC };
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
 	struct broker_answer a;
 
 	(void) state;
@@ -256,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_limit),	   cmocka_unit_test(test_limit_hour),
 		cmocka_unit_test(test_requests),   cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_kill_limit), cmocka_unit_test(test_exceptions),
+		cmocka_unit_test(test_ban_limit),
 		cmocka_unit_test(test_container_names),
 	};
 
