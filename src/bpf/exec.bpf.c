@@ -113,13 +113,13 @@ static __always_inline __u8 place_of(struct exec_look *l, const struct pv_exec *
 
 	if (sb->s_dev == c->root_dev && (c->flags & PV_CTR_OVERLAY))
 		return on_overlay(l, inode, layout);
+	if (!(c->flags & PV_CTR_OVERLAY) && mnt == fs->root.mnt)
+		return PV_PLACE_ROOTFS;
 	/* docker-init and tools that the owner mounted; not what a process mounts in a namespace of its own */
 	if (ns == c->mnt_ns && ((mnt->mnt_flags & MNT_READONLY) || (sb->s_flags & SB_RDONLY)))
 		return PV_PLACE_MOUNT_RO;
 	if (magic == MAGIC_TMPFS || magic == MAGIC_RAMFS || magic == MAGIC_HUGETLBFS)
 		return sb->s_flags & SB_KERNMOUNT ? PV_PLACE_MEMFD : PV_PLACE_TMPFS;
-	if (!(c->flags & PV_CTR_OVERLAY) && mnt == fs->root.mnt)
-		return PV_PLACE_ROOTFS;
 	return PV_PLACE_MOUNT;
 }
 

@@ -178,8 +178,7 @@ int kernel_exec_policy(struct kernel *k, const struct policy *p, struct pv_bpf_c
 	conf->ovl_layout = k->ovl_layout;
 	conf->host_ns[0] = namespace_of("/proc/1/ns/mnt");
 	conf->host_ns[1] = namespace_of("/proc/self/ns/mnt");
-	if (conf->ovl_layout == PV_OVL_UNKNOWN)
-		kernel_blame(k, BROKER_DEGRADED_EXEC, "the overlay file system of this kernel", -EOPNOTSUPP);
+	kernel_exec_check(k);
 	return 0;
 }
 
@@ -274,7 +273,7 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup)
 	(void) bpf_map_delete_elem(kernel_map(k->skel->maps.execs), &cgroup);
 }
 
-bool kernel_exec_blind(const struct kernel *k)
+static bool some_root_is_plain(const struct kernel *k)
 {
 	int map = kernel_map(k->skel->maps.execs);
 	uint64_t key, next;
@@ -289,4 +288,12 @@ bool kernel_exec_blind(const struct kernel *k)
 		r = bpf_map_get_next_key(map, &key, &next);
 	}
 	return false;
+}
+
+void kernel_exec_check(struct kernel *k)
+{
+	if (k->ovl_layout == PV_OVL_UNKNOWN)
+		kernel_blame(k, BROKER_DEGRADED_EXEC, "the overlay file system of this kernel", -EOPNOTSUPP);
+	if (some_root_is_plain(k))
+		kernel_blame(k, BROKER_DEGRADED_STORAGE, "a container's root", -EOPNOTSUPP);
 }

@@ -17,7 +17,7 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup);
  * ("6.1.0-56-amd64"); PV_OVL_UNKNOWN where neither says. */
 uint8_t kernel_ovl_layout(const char *release);
 
-/* Whether some container's root is no overlay, so that its programs are not judged. */
-bool kernel_exec_blind(const struct kernel *k);
+/* Blames what cannot be judged: an overlay of unknown layout, a container whose root is no overlay. */
+void kernel_exec_check(struct kernel *k);
 
 #endif

@@ -8,6 +8,7 @@
 #include <bpf/btf.h>
 
 #include "base/text.h"
+#include "broker/kernel_exec.h"
 #include "broker/kernel_private.h"
 
 #define CGROUPS_BELOW 4096 /* attached one level below the root: more children than that are left out */
@@ -485,6 +486,7 @@ uint32_t kernel_self_check(struct kernel *k)
 		if (!at_root)
 			attach_hook(k, i);
 	}
+	kernel_exec_check(k);
 	if (check_map_pins(k))
 		replaced = BROKER_DEGRADED_REPLACED;
 	return k->degraded | replaced;

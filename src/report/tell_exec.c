@@ -8,7 +8,7 @@
 /* What is odd about it, in the order of how odd. */
 static const char *what_it_is(const struct event_exec *e)
 {
-	if (e->bits & PV_EXEC_DELETED)
+	if (e->bits & PV_EXEC_DELETED && e->place != PV_PLACE_MEMFD) /* which never had a name */
 		return "whose file was deleted";
 	switch ((enum pv_place) e->place) {
 	case PV_PLACE_MEMFD:

@@ -20,6 +20,10 @@ def test_podman(tap):
             tap.eq(pvnet(p, c, "connect", OUT4, "3333"), "EPERM", "refused")
             tap.eq(pvnet(p, c, "connect", OUT4, "443"), "ok", "a benign port goes through")
             tap.eq(pvnet(p, c, "dns", "udp", DNS4, "53", "x.mine.org"), "EPERM", "a mining name is refused")
+            tap.ok(wait_for(lambda: any(x["signal"] == "exec" for x in g.status()["degraded"]), 15),
+                   "with storage that is no overlay the status says that programs are not judged", g.status()["degraded"])
+            tap.eq(p.podman("exec", c.id, "sh", "-c", "cp /bin/busybox /tmp/busybox && /tmp/busybox echo on", check=False).strip(), "on",
+                   "and none is taken for a stranger")
             n = g.wait_notice("net.stratum", "pod-web")
             tap.ok(n, "the notice knows the container's name", g.notices()[-3:])
             m = p.run("pvnet burn 1000", name="pod-miner", network="none")
