@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "cmd/audit.h"
+#include "cmd/gate.h"
 #include "mend/state.h"
 
 void audit_arg(struct start *s, const char *name, const char *value)
@@ -341,8 +342,15 @@ struct start *audit_start_free(struct start *s)
 
 int cmd_audit(struct cmd *c)
 {
-	pv_auto(start) s = audit_start_new(c);
+	pv_auto(start) s = NULL;
 
+	if (cmd_opt(c, "gate")) {
+		if (strcmp(cmd_opt(c, "gate"), "deploy") == 0)
+			return gate_deploy(c);
+		cmd_fail("the gate is called deploy", "pavise audit --gate deploy");
+		return CMD_USAGE;
+	}
+	s = audit_start_new(c);
 	if (!s)
 		return CMD_INCOMPLETE;
 	if (cmd_opt(c, "undo"))
