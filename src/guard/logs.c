@@ -534,7 +534,7 @@ void guard_logs_json(struct guard *g, struct pv_buf *out)
 		n++;
 		reading += is_open(s);
 		waiting += s->queued;
-		lines += logs_reader_counts(s->reader).lines;
+		lines += s->lines ? s->lines : logs_reader_counts(s->reader).lines; /* records, lines */
 		events += s->events;
 		shed_bytes += s->shed;
 	}

@@ -147,7 +147,8 @@ static bool sum_is(const void *data, size_t len, const unsigned char *want)
 	return crypto_generichash(sum, sizeof(sum), data, len, NULL, 0) == 0 && memcmp(sum, want, sizeof(sum)) == 0;
 }
 
-int cache_load(const char *dir, const unsigned char *digest, struct match_set **ret)
+/* The file, mapped: its bytes are as they were stored. -ENOENT: nothing that is good. */
+static int map_good(const char *dir, const unsigned char *digest, void **ret_map, size_t *ret_size)
 {
 	pv_autoclose int dir_fd = open_dir(dir), fd = -1;
 	const struct cache_head *h;
@@ -155,7 +156,6 @@ int cache_load(const char *dir, const unsigned char *digest, struct match_set **
 	struct stat st;
 	size_t size;
 	void *map;
-	int r;
 
 	if (dir_fd < 0)
 		return -ENOENT;
@@ -173,7 +173,20 @@ int cache_load(const char *dir, const unsigned char *digest, struct match_set **
 		(void) munmap(map, size);
 		return -ENOENT;
 	}
-	r = cache_unpack(map, size, sizeof(*h), ret);
+	*ret_map = map;
+	*ret_size = size;
+	return 0;
+}
+
+int cache_load(const char *dir, const unsigned char *digest, struct match_set **ret)
+{
+	void *map;
+	size_t size;
+	int r = map_good(dir, digest, &map, &size);
+
+	if (r < 0)
+		return r;
+	r = cache_unpack(map, size, sizeof(struct cache_head), ret);
 	if (r < 0)
 		return r == -ENOMEM ? r : -ENOENT;
 	(*ret)->cached = true;
@@ -192,6 +205,19 @@ static int write_all(int fd, const void *data, size_t len)
 		at += (size_t) n;
 	}
 	return 0;
+}
+
+int cache_copy(const char *dir, const unsigned char *digest, int fd)
+{
+	void *map;
+	size_t size;
+	int r = map_good(dir, digest, &map, &size);
+
+	if (r < 0)
+		return r;
+	r = write_all(fd, (const char *) map + sizeof(struct cache_head), size - sizeof(struct cache_head));
+	(void) munmap(map, size);
+	return r;
 }
 
 /* What other rules, another library or a torn write left behind. */

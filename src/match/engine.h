@@ -78,6 +78,7 @@ int match_set_make(const struct rules *rs, struct rules *own, const struct gates
 
 /* cache.c. `digest` is 32 bytes over all that decides what is compiled. */
 int cache_load(const char *dir, const unsigned char *digest, struct match_set **ret); /* -ENOENT: nothing that is good */
+int cache_copy(const char *dir, const unsigned char *digest, int fd); /* its bytes; the same */
 int cache_store(const char *dir, const unsigned char *digest, const void *data, size_t len);
 int cache_pack(const struct rules *rs, const struct gates *gates, struct pv_buf *out);
 /* Takes the mapping over, also on failure. */

@@ -357,14 +357,44 @@ int match_set_open(const struct match_where *where, struct match_set **ret, stru
 	return cache_unpack(map, len, 0, ret);
 }
 
+static int from_cache(const char *dir, const unsigned char *digest, int *ret_fd)
+{
+	pv_autoclose int fd = dir ? memfd_create("pavise-match", MFD_CLOEXEC | MFD_ALLOW_SEALING) : -1;
+	int r = fd < 0 ? -ENOENT : cache_copy(dir, digest, fd);
+
+	if (r == 0)
+		*ret_fd = pv_steal_fd(&fd);
+	return r == 0 ? 0 : -ENOENT;
+}
+
+static void to_cache(const char *dir, const unsigned char *digest, int fd)
+{
+	size_t len = 0;
+	void *map = NULL;
+
+	if (!dir || map_fd(fd, &map, &len) < 0)
+		return;
+	(void) cache_store(dir, digest, map, len); /* without it the next start is slower, no more */
+	(void) munmap(map, len); /* a writable mapping would keep it from being sealed */
+}
+
 int match_set_save(const struct match_where *where, int *ret_fd, struct pv_buf *err)
 {
 	pv_auto(texts) t = calloc(1, sizeof(*t));
 	pv_autoclose int fd = -1;
+	unsigned char digest[32];
 	int r = read_all(where, t, err);
 
 	if (r == 0)
+		r = make_digest(t, where->lines, digest);
+	if (r < 0)
+		return r;
+	r = from_cache(where->cache_dir, digest, &fd);
+	if (r == -ENOENT) {
 		r = compile_apart(where, t, &fd, err);
+		if (r == 0)
+			to_cache(where->cache_dir, digest, fd);
+	}
 	if (r < 0)
 		return r;
 	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/fdpass.h"
 #include "base/log.h"
@@ -88,6 +89,7 @@ int main(int argc, char **argv)
 		(void) fputs("usage: pavise-rules CACHE\nStarted by pavise-launcher.\n", stderr);
 		return 2;
 	}
+	(void) setpriority(PRIO_PROCESS, 0, 10); /* nobody waits for it but the logs */
 	r = sandbox_basics();
 	if (r == 0)
 		r = find_folders(&f);

@@ -12,7 +12,7 @@ struct entry {
 	const char *source, *line;
 	size_t source_len, line_len;
 	uint64_t time_ns;
-	bool partial;
+	bool partial, last;
 };
 
 static uint32_t size_at(const char *p)
@@ -53,9 +53,31 @@ static bool varint(const char **p, const char *end, uint64_t *ret)
 	return false;
 }
 
+/* PartialLogEntryMetadata { 1: last, ... }: the last piece is called partial, too. */
+static bool is_last(const char *p, size_t len)
+{
+	const char *end = p + len;
+	uint64_t key, v;
+
+	while (p < end && varint(&p, end, &key) && varint(&p, end, &v)) {
+		if (key == (1 << 3 | 0))
+			return v != 0;
+		if ((key & 7) == 2) {
+			if (v > (uint64_t) (end - p))
+				return false;
+			p += v;
+		} else if ((key & 7) != 0) {
+			return false;
+		}
+	}
+	return false;
+}
+
 static void keep_bytes(struct entry *e, uint64_t field, const char *p, size_t len)
 {
-	if (field == 1) {
+	if (field == 5) {
+		e->last = is_last(p, len);
+	} else if (field == 1) {
 		e->source = p;
 		e->source_len = len;
 	} else if (field == 3) {
@@ -101,6 +123,7 @@ static bool entry_read(const char *p, size_t len, struct entry *ret)
 			return false;
 		}
 	}
+	ret->partial &= !ret->last;
 	return true;
 }
 

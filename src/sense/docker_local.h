@@ -1,5 +1,5 @@
 /* docker_local.h - files of Docker's `local` log driver (daemon/logger/local of moby 19.03 to 28): frames of a 32-bit big endian size, a
- * protobuf LogEntry { 1: source, 2: time in ns, 3: line, 4: partial, ... }, and the size again. Pure. Hostile: what the container printed is
+ * protobuf LogEntry { 1: source, 2: time in ns, 3: line, 4: partial, 5: { 1: last, ... } }, and the size again. Pure. Hostile: what the container printed is
  * inside, though the frame is Docker's own. */
 #ifndef PV_SENSE_DOCKER_LOCAL_H
 #define PV_SENSE_DOCKER_LOCAL_H

@@ -725,8 +725,24 @@ class Guard:
         os.chmod(self.config + ".new", 0o644)
         os.rename(self.config + ".new", self.config)
 
+    def _rules(self, save=False):
+        """Compiled rules for logs, kept from guard to guard: compiling them anew takes seconds of CPU each time."""
+        own, kept = f"{self.state_dir}/rules", os.path.join(os.path.dirname(PAVISE), "rules-cache")
+        src, to = (own, kept) if save else (kept, own)
+        names = os.listdir(src) if os.path.isdir(src) else []
+        if not names or (save and not set(names) - set(os.listdir(to) if os.path.isdir(to) else [])):
+            return
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        os.makedirs(to, 0o700, exist_ok=True)
+        for name in names:
+            tmp = f"{to}/.{name}.{os.getpid()}"
+            shutil.copyfile(f"{src}/{name}", tmp)
+            os.chmod(tmp, 0o600)
+            os.rename(tmp, f"{to}/{name}")
+
     def start(self, seconds=20):
         seconds *= SLOW
+        self._rules()
         with open(self.logfile, "a") as log:
             self.proc = subprocess.Popen([PAVISE, "guard", "--config", self.config, *self.args], stdout=log, stderr=log,
                                          stdin=subprocess.DEVNULL, start_new_session=True)
@@ -822,6 +838,7 @@ class Guard:
             os.kill(pid, signal.SIGKILL)
         self.proc.wait()
         self.proc = None
+        self._rules(save=True)
         return bool(gone)
 
     def __enter__(self):

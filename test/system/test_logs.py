@@ -17,6 +17,12 @@ def line(n, net="203.0.113"):
     return f"Nov 28 15:00:{n % 60:02} host sshd[{1000 + n}]: Failed password for root from {net}.{n + 1} port {4000 + n} ssh2\n"
 
 
+def logs_world():
+    """Nothing of this machine's own logs."""
+    if world() and not os.path.ismount("/var/log"):
+        sh("mount", "-t", "tmpfs", "-o", "mode=755", "pvtest", "/var/log")
+
+
 class Writer:
     """A log's writer, as programs write: appending, one descriptor kept open."""
 
@@ -144,7 +150,7 @@ SCENARIOS = (plain, renamed, keeps_old, copied, copied_dead, truncated_grown, sa
 
 
 def rotation(tap, name, with_kill):
-    world()
+    logs_world()
     shutil.rmtree(DIR, ignore_errors=True)
     os.makedirs(DIR, 0o755)
     for fn in SCENARIOS:
@@ -188,5 +194,232 @@ def test_rotation_killed(tap):
     rotation(tap, ", engine killed", True)
 
 
+# --- containers --------------------------------------------------------------------------------------------------------
+
+REFUSED = '2026/11/21 19:00:00 [error] 28#28: *7 user "ada": password mismatch, client: {}, server: web1, request: "GET / HTTP/1.1", host: "web1"'
+
+
+def printer(net, pause, n=LINES):
+    return ["/bin/sh", "-c", f"i=0; while [ $i -lt {n} ]; do i=$((i+1)); echo '" + REFUSED.format(f"{net}.'$i'") + f"'; sleep {pause}; done; "
+            "sleep 1000"]
+
+
+def container_conf(d):
+    return {"docker": {"socket": d.sock, "root": f"{d.dir}/data"}, "logs": {"journal": False}}
+
+
+def test_containers(tap):
+    """Both drivers with a file of their own, rotated while the container prints, and the engine killed meanwhile."""
+    logs_world()
+    with Dockerd() as d:
+        d.import_image(d.tar, "nginx:1", ("ENV PATH=/bin",))
+        with Guard(d, conf=container_conf(d)) as g:
+            tap.ok(wait_for(lambda: g.status()["logs"]["rules"], 60), "rules are there")
+            small = {"max-size": "4k", "max-file": "3"}
+            d.run(printer("203.0.113", 0.05), name="json", image="nginx:1", LogConfig={"Type": "json-file", "Config": small})
+            d.run(printer("198.51.100", 0.05), name="local", image="nginx:1",
+                  LogConfig={"Type": "local", "Config": {**small, "compress": "false"}})
+            d.run(printer("192.0.2", 0, 30), name="short", image="nginx:1", LogConfig={"Type": "json-file", "Config": {}}).kill()
+            time.sleep(1)
+            kill_engine(g)
+            want = {**attackers(LINES), **attackers(LINES, "198.51.100")}
+            got = settled(g, len(want), 15)
+            short = {a: n for a, n in got.items() if a.startswith("192.0.2.")}
+            got = {a: n for a, n in got.items() if a not in short}
+            tap.ok(got == want, "json-file and local: each line once, over rotations and kill -9",
+                   f"missing {sorted(set(want) - set(got))}, twice {[a for a in got if got[a] > 1]}\n{g.log(10)}")
+            printed = len(REFUSED) and max([0] + [int(a.split(".")[3]) for a in short])
+            tap.ok(short and short == attackers(printed, "192.0.2"), "a container that is over already: what it printed", short)
+            tap.eq({n["subject"]["kind"] for n in g.notices("logs.auth-failure")} <= {"container", "host"}, True, "told of the container")
+
+
+def test_pieces(tap):
+    """A line of 40,000 bytes comes as three records of Docker's; it is one line."""
+    long = REFUSED.replace("GET /", "GET /?" + "x" * 40000)
+    logs_world()
+    with Dockerd() as d:
+        d.import_image(d.tar, "nginx:1", ("ENV PATH=/bin",))
+        with Guard(d, conf=container_conf(d)) as g:
+            wait_for(lambda: g.status()["logs"]["rules"], 60)
+            for i, driver in enumerate(("json-file", "local")):
+                before = g.status()["logs"]["lines"]
+                cmd = ("x=$(head -c 40000 /dev/zero | tr '\\0' x); echo one; echo 'two '$x; echo '" + REFUSED.format(f"203.0.113.{i + 1}") + "'; sleep 100")
+                c = d.run(["/bin/sh", "-c", cmd], image="nginx:1", LogConfig={"Type": driver, "Config": {}})
+                tap.ok(wait_for(lambda: f"203.0.113.{i + 1}" in seen(g), 8), f"{driver}: the line after it is read", c.logs()[-300:])
+                lines = g.status()["logs"]["lines"] - before
+                tap.note(f"{driver}: {lines} lines counted for 3 of the application ({len(long)} bytes in the longest)")
+                if driver == "local":
+                    tap.eq(lines, 3, "local: pieces are joined")
+
+
+# --- the journal and the socket ----------------------------------------------------------------------------------------
+
+class Journald:
+    """A real systemd-journald in the foreground, in this test's mount namespace."""
+
+    def __init__(self):
+        if not os.path.exists("/lib/systemd/systemd-journald"):
+            raise Skip("no systemd-journald")
+        logs_world()
+        for p in ("/run/systemd/journal", "/run/log/journal", "/run/systemd/journald.conf.d"):
+            os.makedirs(p, exist_ok=True)
+        with open("/run/systemd/journald.conf.d/t.conf", "w") as f:
+            f.write("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\nRateLimitIntervalSec=0\n")
+
+    def __enter__(self):
+        self.proc = subprocess.Popen(["/lib/systemd/systemd-journald"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not wait_for(lambda: glob.glob("/run/log/journal/*/system.journal") and os.path.exists("/run/systemd/journal/dev-log"), 10):
+            raise RuntimeError("journald does not start")
+        return self
+
+    def log(self, *texts, tag="app"):
+        """From a cgroup of its own: what the guard's own cgroup says is not read."""
+        cg = os.path.join(world().v2, world().name, "app")
+        os.makedirs(cg, exist_ok=True)
+        prog = ("import socket,sys,os\nopen(sys.argv[1]+'/cgroup.procs','w').write(str(os.getpid()))\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\n"
+                "[s.sendto(t.encode(),'/run/systemd/journal/dev-log') for t in sys.argv[2:]]")
+        subprocess.run([sys.executable, "-c", prog, cg, *(f"<38>{tag}: {t}" for t in texts)], check=True)
+
+    def rotate(self):
+        self.proc.send_signal(signal.SIGUSR2)
+        n = len(glob.glob("/run/log/journal/*/*"))
+        wait_for(lambda: len(glob.glob("/run/log/journal/*/*")) > n, 5)
+
+    def __exit__(self, *exc):
+        self.proc.terminate()
+        self.proc.wait(10)
+        shutil.rmtree("/run/log/journal", ignore_errors=True)
+
+
+def test_journal(tap):
+    """Records of a real journald: read once, over its rotation and kill -9. A tag proves nothing: none of these comes from ssh.service."""
+    with Journald() as j:
+        with Guard(conf={"logs": {"journal": True, "containers": False}}) as g:
+            tap.ok(wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60), "the journal is read", g.log())
+            first = g.status()["logs"]["lines"]
+            j.log(*(f"record {i}" for i in range(20)))
+            tap.ok(wait_for(lambda: g.status()["logs"]["lines"] - first >= 20, 5), "20 records", g.status()["logs"])
+            j.rotate()
+            j.log(*(f"record {i}" for i in range(20, 40)))
+            tap.ok(wait_for(lambda: g.status()["logs"]["lines"] - first >= 40, 5), "20 more after its rotation", g.status()["logs"])
+            time.sleep(0.5)
+            tap.eq(g.status()["logs"]["lines"] - first, 40, "none twice")
+            j.log("Failed password for root from 203.0.113.9 port 4000 ssh2", tag="sshd[999]")
+            time.sleep(0.5)
+            tap.ok("203.0.113.9" not in seen(g), "a tag alone is no sshd")
+            time.sleep(1.2)  # what says nothing is remembered once a second
+            pid = g.roles()["pavise-engine"]
+            os.kill(pid, signal.SIGSTOP)
+            j.log(*(f"record {i}" for i in range(40, 60)))
+            j.rotate()
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: g.roles().get("pavise-engine", pid) != pid and g.answers(), 10)
+            wait_for(lambda: g.status()["logs"]["lines"] >= 20, 8)
+            time.sleep(0.5)
+            tap.eq(g.status()["logs"]["lines"], 20, "what came while none ran, once")
+
+
+def made_journal(path, records):
+    text = ""
+    for i, r in enumerate(records):
+        fields = {"__REALTIME_TIMESTAMP": str(int(time.time() * 1e6) + i), "__MONOTONIC_TIMESTAMP": str(1000 + i), "_BOOT_ID": "0" * 31 + "1", **r}
+        text += "".join(f"{k}={v}\n" for k, v in fields.items()) + "\n"
+    subprocess.run(["/lib/systemd/systemd-journal-remote", "-o", path, "-"], input=text.encode(), stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)
+
+
+def test_made_journal(tap):
+    """Trusted fields decide: unit, transport and user are journald's own."""
+    if not os.path.exists("/lib/systemd/systemd-journal-remote"):
+        raise Skip("systemd-journal-remote is not installed")
+    logs_world()
+    folder = "/run/log/journal/00000000000000000000000000000001"
+    os.makedirs(folder, exist_ok=True)
+    made_journal(f"{folder}/system.journal", [{"MESSAGE": "old"}])
+    ssh = {"_SYSTEMD_UNIT": "ssh.service", "_TRANSPORT": "syslog", "_UID": "0", "_PID": "42", "SYSLOG_IDENTIFIER": "sshd"}
+    with Guard(conf={"logs": {"journal": True}}) as g:
+        wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60)
+        text = "Failed password for root from 203.0.113.{} port 4000 ssh2"
+        made_journal(f"{folder}/system.journal", [{**ssh, "MESSAGE": text.format(1)},
+                                                  {**ssh, "MESSAGE": text.format(2), "_UID": "1000"},
+                                                  {**ssh, "MESSAGE": text.format(3), "_SYSTEMD_UNIT": "session-3.scope"},
+                                                  {**ssh, "MESSAGE": text.format(4), "_TRANSPORT": "kernel"}])
+        tap.ok(wait_for(lambda: "203.0.113.1" in seen(g), 10), "sshd's own record counts", g.log())
+        time.sleep(0.5)
+        tap.eq(sorted(seen(g)), ["203.0.113.1"], "and no other")
+    shutil.rmtree("/run/log/journal", ignore_errors=True)
+
+
+def test_syslog_socket(tap):
+    logs_world()
+    os.makedirs("/run/pv/s", exist_ok=True)
+    path = "/run/pv/s/syslog.sock"
+    with Guard(conf={"logs": {"journal": False, "syslog": path}}) as g:
+        tap.ok(wait_for(lambda: os.path.exists(path), 60), "the socket is made", g.log())
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        s.sendto(b"<38>Nov 28 15:00:00 sshd[7]: Failed password for root from 203.0.113.5 port 4000 ssh2\n", path)
+        tap.ok(wait_for(lambda: "203.0.113.5" in seen(g), 5), "a datagram is a line", g.log())
+        s.sendto(b"\0" * 60000, path)
+        s.sendto(b"", path)
+        tap.ok(g.answers(), "nothing and NULs")
+        s.close()
+
+
+# --- hostile ------------------------------------------------------------------------------------------------------------
+
+def test_swapped(tap):
+    """A log that is swapped for a link to /etc/shadow, a fifo, a second name of it, a folder: not read, and said."""
+    logs_world()
+    shutil.rmtree(DIR, ignore_errors=True)
+    os.makedirs(DIR)
+    os.chmod(DIR, 0o777)
+    w = Writer()
+    with Guard(conf={"logs": {"files": [{"path": LOG, "service": "sshd"}], "journal": False}}) as g:
+        wait_for(lambda: reading(g), 60)
+        w.lines(0, 1)
+        tap.ok(wait_for(lambda: len(seen(g)) == 1, 5), "it is read at first")
+        os.rename(LOG, LOG + ".1")
+        os.symlink("/etc/shadow", LOG)
+        n = g.wait_notice("logs.refused", seconds=8)
+        tap.ok(n and n["subject"]["name"] == LOG, "the link is told", n)
+        pid = g.roles()["pavise-engine"]
+        files = [os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd") if os.path.lexists(f"/proc/{pid}/fd/{f}")]
+        tap.ok("/etc/shadow" not in files, "and not opened", files)
+        w.lines(1, 2)
+        tap.ok(wait_for(lambda: len(seen(g)) == 2, 5), "the old file is read on")
+        os.unlink(LOG)
+        os.mkfifo(LOG)
+        time.sleep(0.3)
+        tap.ok(g.answers(), "a fifo holds nobody up")
+        os.unlink(LOG)
+        w.reopen()
+        w.lines(2, 4)
+        tap.ok(wait_for(lambda: len(seen(g)) == 4, 5), "a real one is read again", seen(g))
+
+
+def test_endless(tap):
+    """100 MB without a newline, NULs, escapes, invalid UTF-8: the line after it counts, others are not delayed, memory stays."""
+    logs_world()
+    shutil.rmtree(DIR, ignore_errors=True)
+    os.makedirs(DIR)
+    a, b = Writer(f"{DIR}/a.log"), Writer(f"{DIR}/b.log")
+    with Guard(conf={"logs": {"files": [{"path": f"{DIR}/*.log", "service": "sshd"}], "journal": False}}) as g:
+        wait_for(lambda: g.status()["logs"]["reading"] == 2, 60)
+        pid = g.roles()["pavise-engine"]
+        piece = (b"\0\xff\x1b[31m" + b"x" * 1017) * 1024
+        for _ in range(100):
+            os.write(a.fd, piece)
+        b.lines(0, 5)
+        t = time.monotonic()
+        tap.ok(wait_for(lambda: len(seen(g)) == 5, 5, 0.01), "another log is read meanwhile")
+        tap.note(f"5 lines behind 100 MB of another log: {time.monotonic() - t:.2f} s")
+        os.write(a.fd, b"\n")
+        a.lines(10, 12)
+        tap.ok(wait_for(lambda: len(seen(g)) == 7, 15), "the lines after it count", seen(g))
+        peak = int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
+        tap.ok(g.roles().get("pavise-engine") == pid and peak < 40000, "the same engine, and no memory for it", f"{peak} kB")
+
+
 if __name__ == "__main__":
-    main(test_rotation, test_rotation_killed)
+    main(test_rotation, test_rotation_killed, test_containers, test_pieces, test_journal, test_made_journal, test_syslog_socket, test_swapped,
+         test_endless)
