@@ -1,6 +1,10 @@
 #include "detect/respawn.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include <cjson/cJSON.h>
 
 #include "base/text.h"
 
@@ -150,6 +154,108 @@ void respawn_forget(struct respawn *r, const struct container_info *c)
 			r->entries[i] = r->entries[--r->n];
 		else
 			i++;
+}
+
+/* ---- kept over a restart ---- */
+
+static void entry_json(const struct entry *e, uint64_t age_us, uint64_t wall_us, struct pv_buf *out)
+{
+	const char *const text[] = { e->killed, e->image_id, e->project, e->service, e->service_id };
+
+	pv_buf_putc(out, '[');
+	for (size_t i = 0; i < N_ELEMENTS(text); i++) {
+		pv_buf_json_str(out, text[i]);
+		pv_buf_putc(out, ',');
+	}
+	pv_buf_printf(out, "%" PRIu64 ",%" PRIu64 ",%d,[", e->wall_us, wall_us - PV_MIN(age_us, wall_us), e->told);
+	for (unsigned i = 0; i < e->times; i++)
+		pv_buf_printf(out, "%s\"%016" PRIx64 "\"", i ? "," : "", e->seen[i]);
+	pv_buf_puts(out, "]]");
+}
+
+void respawn_json(const struct respawn *r, uint64_t now_us, uint64_t wall_us, struct pv_buf *out)
+{
+	size_t n = 0;
+
+	pv_buf_putc(out, '[');
+	for (size_t i = 0; i < r->n; i++) {
+		const struct entry *e = &r->entries[i];
+
+		if (too_old(e, now_us))
+			continue;
+		if (n++)
+			pv_buf_putc(out, ',');
+		entry_json(e, now_us > e->last_us ? now_us - e->last_us : 0, wall_us, out);
+	}
+	pv_buf_putc(out, ']');
+}
+
+static bool take_text(const cJSON *row, int at, char *out, size_t size)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetArrayItem(row, at));
+
+	return text && text_copy(out, size, text);
+}
+
+static bool take_number(const cJSON *row, int at, uint64_t *ret)
+{
+	const cJSON *v = cJSON_GetArrayItem(row, at);
+
+	if (!cJSON_IsNumber(v) || v->valuedouble < 0 || v->valuedouble > (double) (1ull << 53))
+		return false;
+	*ret = (uint64_t) v->valuedouble;
+	return true;
+}
+
+static bool entry_from_json(const cJSON *row, struct entry *e, uint64_t *ret_last_wall)
+{
+	const cJSON *seen = cJSON_GetArrayItem(row, 8), *id;
+	uint64_t told = 0;
+
+	*e = (struct entry){ 0 };
+	if (!take_text(row, 0, e->killed, sizeof(e->killed)) || !take_text(row, 1, e->image_id, sizeof(e->image_id)) ||
+	    !take_text(row, 2, e->project, sizeof(e->project)) || !take_text(row, 3, e->service, sizeof(e->service)) ||
+	    !take_text(row, 4, e->service_id, sizeof(e->service_id)) || !take_number(row, 5, &e->wall_us) ||
+	    !take_number(row, 6, ret_last_wall) || !take_number(row, 7, &told) || !cJSON_IsArray(seen))
+		return false;
+	e->told = told != 0;
+	cJSON_ArrayForEach(id, seen)
+	{
+		const char *text = cJSON_GetStringValue(id);
+
+		if (!text || !text_is_hex(text, 16) || e->times == RESPAWN_KILLS)
+			return false;
+		e->seen[e->times++] = id_head(text);
+	}
+	return true;
+}
+
+int respawn_from_json(struct respawn *r, const char *text, uint64_t now_us, uint64_t wall_us)
+{
+	pv_auto(respawn) got = NULL;
+	cJSON *all = cJSON_Parse(text);
+	const cJSON *row;
+	int result = cJSON_IsArray(all) ? respawn_new(&got) : -EINVAL;
+
+	if (result == 0)
+		cJSON_ArrayForEach(row, all)
+		{
+			struct entry *e = &got->entries[got->n];
+			uint64_t last, age;
+
+			if (got->n == RESPAWN_SLOTS || !entry_from_json(row, e, &last)) {
+				result = -EINVAL;
+				break;
+			}
+			age = wall_us > last ? wall_us - last : 0; /* a clock that was set back makes it younger, not immortal */
+			e->last_us = now_us > age ? now_us - age : 0;
+			if (age <= RESPAWN_WINDOW_US)
+				got->n++;
+		}
+	cJSON_Delete(all);
+	if (result == 0)
+		*r = *got;
+	return result;
 }
 
 void respawn_starter(struct pv_buf *out, const struct container_info *c)

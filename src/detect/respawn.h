@@ -42,6 +42,11 @@ enum respawn_answer respawn_seen(struct respawn *r, const struct container_info 
  * that was killed, or a service_id. */
 void respawn_forget(struct respawn *r, const struct container_info *info);
 
+/* What is remembered, for a store: JSON, and back. The clocks are those of now; what is older than RESPAWN_WINDOW_US is left out.
+ * Text that this did not write is -EINVAL, and nothing is taken from it. */
+void respawn_json(const struct respawn *r, uint64_t now_us, uint64_t wall_us, struct pv_buf *out);
+int respawn_from_json(struct respawn *r, const char *text, uint64_t now_us, uint64_t wall_us);
+
 /* Who starts it again, for people: `the Compose project shop (service web)`, `the Swarm service shop_api`, `whoever
  * runs the image node:20`. Strangers' text: escape it. */
 void respawn_starter(struct pv_buf *out, const struct container_info *info);

@@ -153,6 +153,7 @@ static void act_end(struct act *a)
 
 	forget_unchanged(a);
 	(void) notices_raise(a->g, &a->notice);
+	kept_act_over(a->g, w);
 	sd_event_source_disable_unref(a->pause);
 	free(a);
 	table_release(w);
@@ -183,6 +184,7 @@ static void act_over(struct act *a)
 		notice_add_evidence(&a->notice, "failed", "%s", strerror(-r));
 	} else if (w->w.info && (a->run.plan.action == ACTION_KILL || a->run.plan.action == ACTION_STOP)) {
 		respawn_killed(g->respawn, &w->info, clock_monotonic_us(), clock_wall_us());
+		kept_respawn(g);
 	}
 	remember(a);
 	if (a->run.forced)
@@ -301,6 +303,7 @@ static int act_start(struct guard *g, struct guard_workload *w, const struct act
 	}
 	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_OFF);
 	w->acting = true;
+	kept_act(g, w, v);
 	act_next(a, 0, 0);
 	return 0;
 }
@@ -354,14 +357,20 @@ void acts_seen_container(struct guard *g, struct guard_workload *w)
 	if (w->acting || w->respawn_checked)
 		return;
 	w->respawn_checked = true;
+	if (kept_act_take(g, w, &v)) {
+		acts_verdict(g, w, &v);
+		return;
+	}
 	switch (respawn_seen(g->respawn, &w->info, v.now_us, &times)) {
 	case RESPAWN_NO:
 		return;
 	case RESPAWN_KILL:
+		kept_respawn(g);
 		v.value = times;
 		acts_verdict(g, w, &v);
 		return;
 	case RESPAWN_GIVE_UP:
+		kept_respawn(g);
 		break;
 	}
 	notice_init(&n, ID_RUN_RESPAWN, clock_wall_us());
@@ -443,6 +452,7 @@ static void spare_undone(struct guard *g, const struct store_act *a)
 	else
 		(void) text_copy(spared.id, sizeof(spared.id), a->id);
 	respawn_forget(g->respawn, &spared);
+	kept_respawn(g);
 }
 
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *, bool, const char *, void *), void *arg)

@@ -187,7 +187,8 @@ static void on_image(struct api_call *c, int status)
 	bool known = status == 200;
 
 	if (answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
-			   c->e->kind, &info) >= 0)
+			   c->e->kind, &info) >= 0 &&
+	    table_knows(c->g, info.id)) /* not one that was removed meanwhile: nobody would take it out again */
 		table_info(c->g, &info, known ? LABELS_KNOWN : LABELS_NONE);
 	call_free(c);
 }

@@ -139,6 +139,7 @@ void table_release(struct guard_workload *w); /* an act is over with it */
  * cannot be had this time, those judged before hold: a container's labels never change. */
 enum label_state { LABELS_COMING, LABELS_NONE, LABELS_KNOWN };
 void table_info(struct guard *g, const struct container_info *info, enum label_state labels);
+bool table_knows(const struct guard *g, const char *container_id); /* its cgroup, or what the API told of it */
 void table_forget_infos(struct guard *g, enum engine_kind kind); /* a whole list follows */
 void table_tell_kernel(struct guard *g, struct guard_workload *w);   /* exceptions and network names */
 uint64_t table_id_hash(const char *container_id);
@@ -182,6 +183,15 @@ bool acts_are_lifted(const struct guard *g); /* by `pavise off` */
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v);
 void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
+
+/* kept.c: what an engine leaves to the next one */
+void kept_start(struct guard *g);
+void kept_respawn(struct guard *g); /* after each change of g->respawn */
+/* An act on a container began; it is over, whatever came of it. */
+void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v);
+void kept_act_over(struct guard *g, const struct guard_workload *w);
+bool kept_act_take(struct guard *g, const struct guard_workload *w, struct verdict *ret); /* one that the engine before us began */
+void kept_leftovers(struct guard *g); /* those whose container is gone are told; once, some seconds after the start */
 
 /* standing.c */
 typedef void (*standing_fn)(const struct guard_workload *w, enum pv_signal signal, const char *why, void *arg);

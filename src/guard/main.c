@@ -299,6 +299,7 @@ static int guard_run(struct guard *g)
 	r = notices_start(g, ROLE_FD_SENDER); /* arms a timer: sd-event reads boot_id once, before the filter */
 	if (r < 0)
 		return r;
+	kept_start(g);
 	r = hello(g);
 	if (r < 0)
 		return r;

@@ -106,8 +106,10 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	kernel_events_flush(g);
 	notices_again(g);
 	guard_logs_second(g);
-	if (g->seconds < SAY_STANDING && ++g->seconds == SAY_STANDING)
+	if (g->seconds < SAY_STANDING && ++g->seconds == SAY_STANDING) {
 		standing_say(g);
+		kept_leftovers(g);
+	}
 	(void) sd_event_source_set_time_relative(s, USEC_PER_SEC);
 	return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
 }

@@ -174,6 +174,15 @@ void table_forget_infos(struct guard *g, enum engine_kind kind)
 	} while (gone);
 }
 
+bool table_knows(const struct guard *g, const char *container_id)
+{
+	const uint64_t hash = table_id_hash(container_id);
+
+	return pv_map_get(&g->containers, hash) || pv_map_get(&g->infos, hash);
+}
+
+#define INFOS_MAX 1024 /* of containers whose cgroup was not seen: only an answer that a removal has overtaken stays */
+
 void table_info(struct guard *g, const struct container_info *info, enum label_state labels)
 {
 	uint64_t hash = table_id_hash(info->id);
@@ -191,6 +200,8 @@ void table_info(struct guard *g, const struct container_info *info, enum label_s
 		return;
 	}
 	kept = pv_map_get(&g->infos, hash);
+	if (!kept && g->infos.used >= INFOS_MAX)
+		table_forget_infos(g, info->engine); /* a cgroup that comes asks again */
 	if (!kept) {
 		kept = calloc(1, sizeof(*kept));
 		if (!kept || pv_map_put(&g->infos, hash, kept) < 0) {

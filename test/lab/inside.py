@@ -12,7 +12,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 names = sys.argv[1:]
 total = {"passed": 0, "failed": 0, "skipped": 0}
-suites = [os.path.join(HERE, "test_service.py")] + sorted(glob.glob(os.path.join(HERE, "..", "system", "test_*.py")))
+suites = [os.path.join(HERE, f"test_{n}.py") for n in ("service", "rootless")] + sorted(glob.glob(os.path.join(HERE, "..", "system", "test_*.py")))
 for path in suites:
     name = os.path.basename(path)[:-3]
     if names and not any(n in name for n in names):

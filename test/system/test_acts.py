@@ -69,6 +69,23 @@ def test_respawn(tap):
             tap.eq(len(got), 1, f"exactly one of them is critical: {got}")
 
 
+def test_engine_dies(tap):
+    """Who was killed is known to the next engine: what comes back is killed on sight, busy or not."""
+    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "miner"}
+    with Dockerd() as d:
+        with Guard(d, FAST) as g:
+            first = d.run("pvnet burn 1000", name="first", labels=labels)
+            tap.ok(dead(first) and g.wait_notice("run.cpu", "p/miner", where=lambda n: n["action"] == "killed"), "killed", g.log(8))
+            engine = g.roles()["pavise-engine"]
+            os.kill(engine, signal.SIGKILL)
+            tap.ok(wait_for(lambda: g.roles().get("pavise-engine") not in (None, engine) and g.answers(), 15), "another engine", g.log(8))
+            again = d.run("sleep 1000", name="again", labels=labels)
+            other = d.run("sleep 1000", name="other", image=d.variant("other"))
+            tap.ok(dead(again), "it comes back as another container and is killed on sight", g.log(8))
+            tap.ok(g.wait_notice("run.respawn", "p/miner"), "and told", g.notices()[-3:])
+            tap.ok(other.running(), "another one is not")
+
+
 def test_limit(tap):
     """More than five kills in a minute are refused by the broker, and told."""
     with Dockerd() as d:
@@ -174,4 +191,4 @@ def test_no_api(tap):
             late.remove()
 
 
-main(test_cpu, test_respawn, test_limit, test_actions, test_memory, test_pids, test_no_api)
+main(test_cpu, test_respawn, test_engine_dies, test_limit, test_actions, test_memory, test_pids, test_no_api)

@@ -76,6 +76,14 @@ int notices_raise(struct guard *gg, struct notice *n)
 	return 0;
 }
 
+static struct guard_workload *there; /* the container whose cgroup lives */
+
+struct guard_workload *table_container(struct guard *gg, const char *id)
+{
+	(void) gg;
+	return there && strcmp(there->w.id, id) == 0 ? there : NULL;
+}
+
 void table_release(struct guard_workload *w)
 {
 	w->acting = false;
@@ -119,6 +127,7 @@ static int set_up(void **state)
 	memset(&g, 0, sizeof(g));
 	memset(&policy, 0, sizeof(policy));
 	n_told = n_released = n_asked = 0;
+	there = NULL;
 	policy.cpu.action = ACTION_KILL;
 	g.policy = &policy;
 	(void) text_copy(dir, sizeof(dir), "/tmp/pavise-guard.XXXXXX");
@@ -315,6 +324,71 @@ static void test_waiting(void **state)
 	assert_int_equal(n_asked, 5);
 	CHECK_STR(evidence(&told[n_told - 1], "spared"), "blocks were lifted by pavise off", "off");
 	assert_int_equal(acts_kept(), 1); /* its policy is `no` now: undo gives it back */
+}
+
+/* The engine dies in the midst of an act: the next one goes on with it once it knows the container. */
+static void test_resumed(void **state)
+{
+	struct guard_workload w = workload("web", "always"), again = workload("web", "no");
+
+	(void) state;
+	judge(&w);
+	answer(0, 200); /* the policy is off; then we die */
+	again.w.info = &again.info;
+	there = &again;
+	kept_leftovers(&g);
+	assert_int_equal(n_told, 0);
+	acts_seen_container(&g, &again);
+	assert_int_equal(n_asked, 3);
+	assert_int_equal(asked[2].req.arg, API_KILL);
+	again.w.gone = true;
+	answer(2, 204);
+	assert_int_equal(n_told, 1);
+	CHECK(told[0].action == DONE_KILLED && told[0].id == ID_RUN_CPU, "%s", told[0].what);
+	assert_non_null(strstr(told[0].what, "90"));
+	there = NULL;
+	kept_leftovers(&g);
+	assert_int_equal(n_told, 1); /* it is over */
+}
+
+/* ... or tells what became of it, once. */
+static void test_left_over(void **state)
+{
+	struct guard_workload w = workload("shop web", "no");
+
+	(void) state;
+	judge(&w);
+	kept_leftovers(&g);
+	assert_int_equal(n_told, 1);
+	CHECK_STR(told[0].subject, "shop web", "subject");
+	CHECK(told[0].id == ID_RUN_CPU && told[0].severity == SEV_HIGH, "%s", told[0].what);
+	kept_leftovers(&g);
+	assert_int_equal(n_told, 1);
+}
+
+/* Who was killed is known to the next engine. */
+static void test_respawn_kept(void **state)
+{
+	struct guard_workload w = workload("web", "no"), next = workload("web2", "no");
+
+	(void) state;
+	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
+	judge(&w);
+	w.w.gone = true;
+	answer(0, 204);
+	assert_int_equal(told[0].action, DONE_KILLED);
+	g.respawn = respawn_free(g.respawn);
+	assert_int_equal(respawn_new(&g.respawn), 0);
+	kept_start(&g);
+	(void) text_copy(next.info.image_id, sizeof(next.info.image_id), "sha256:" ID64);
+	next.info.id[0] = next.w.id[0] = 'f';
+	next.w.info = &next.info;
+	acts_seen_container(&g, &next);
+	assert_int_equal(n_asked, 2);
+	assert_int_equal(asked[1].req.arg, API_KILL);
+	CHECK_STR(asked[1].req.id, next.info.id, "the new one");
+	next.w.gone = true;
+	answer(1, 204);
 }
 
 /* ---- control ---- */
@@ -531,7 +605,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first),	 STAGED(test_ended_by_itself), STAGED(test_waiting),
+		STAGED(test_link_storm),    STAGED(test_undo_first),	 STAGED(test_ended_by_itself), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};

@@ -247,6 +247,43 @@ static void test_burst_flush(void **state)
 	assert_int_equal(burst_flush(b, now + USEC_PER_HOUR, on_changed, NULL), 0);
 }
 
+/* Written down and read again, by another process, hours of CLOCK_MONOTONIC earlier (a reboot), by a clock that was set. */
+static void test_kept(void **state)
+{
+	struct container_info first = container(1, IMAGE_A, "shop \"x\"\n", "web"), next = first, other = container(9, IMAGE_B, "", "");
+	static const char *const bad[] = { "", "{}", "[1]", "[[]]", "[[\"a\",\"b\",\"c\",\"d\",\"e\",1,2,0,[\"zz\"]]]",
+		"[[\"a\",\"b\",\"c\",\"d\",\"e\",-1,2,0,[]]]", "[[\"a\",\"b\",\"c\",\"d\",\"e\",1,2,0,[" "\"0000000000000001\"" "]],7]" };
+	pv_autobuf text = PV_BUF_INIT;
+	pv_auto(respawn) a = NULL;
+	pv_auto(respawn) b = NULL;
+	const uint64_t now = 7200000000, minute = 60000000;
+	unsigned times = 0;
+
+	(void) state;
+	assert_int_equal(respawn_new(&a), 0);
+	assert_int_equal(respawn_new(&b), 0);
+	respawn_killed(a, &other, now - 11 * minute, WALL); /* too old to be kept */
+	respawn_killed(a, &first, now, WALL);
+	next.id[15] = '2';
+	assert_int_equal(respawn_seen(a, &next, now, &times), RESPAWN_KILL);
+	respawn_json(a, now + minute, WALL + minute, &text);
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		CHECK(respawn_from_json(b, bad[i], 5, WALL) == -EINVAL, "%s", bad[i]);
+	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), 5 * minute, WALL + 3 * minute), 0);
+	assert_int_equal(respawn_seen(b, &first, 5 * minute, NULL), RESPAWN_NO); /* the killed one itself, started by hand */
+	assert_int_equal(respawn_seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
+	assert_int_equal(times, 1); /* counted before */
+	next.id[15] = '3';
+	assert_int_equal(respawn_seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
+	assert_int_equal(times, 2);
+	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), 5 * minute, WALL + 12 * minute), 0);
+	assert_int_equal(respawn_seen(b, &next, 5 * minute, NULL), RESPAWN_NO); /* ten minutes are over */
+	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), minute, WALL - 60 * minute), 0); /* the clock went back */
+	assert_int_equal(respawn_seen(b, &next, minute, NULL), RESPAWN_KILL);
+	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), minute, WALL), 0);
+	assert_int_equal(respawn_seen(b, &next, 12 * minute, NULL), RESPAWN_NO);
+}
+
 /* More keys than slots: the one quiet for longest goes, and its count is handed over first. */
 static void test_burst_eviction(void **state)
 {
@@ -279,7 +316,7 @@ static void test_burst_eviction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
+		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_kept), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
 		cmocka_unit_test(test_starter),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
 		cmocka_unit_test(test_burst_eviction),
 	};

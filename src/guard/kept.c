@@ -1,0 +1,137 @@
+/* kept.c - what an engine leaves to the next one: who was killed and may come back, and the acts that were under way when it
+ * died. Both lie in the history (store_kv), beside what undo needs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "guard/guard.h"
+
+#define KEY_RESPAWN "respawn"
+#define KEY_ACT	    "act/" /* and the container's id */
+
+void kept_respawn(struct guard *g)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	respawn_json(g->respawn, clock_monotonic_us(), clock_wall_us(), &text);
+	if (!text.cut)
+		(void) store_kv_set(g->store, KEY_RESPAWN, pv_buf_str(&text));
+}
+
+void kept_start(struct guard *g)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	if (store_kv_get(g->store, KEY_RESPAWN, &text) == 0 &&
+	    respawn_from_json(g->respawn, pv_buf_str(&text), clock_monotonic_us(), clock_wall_us()) < 0)
+		log_warning("what was killed before this start is not known any more");
+}
+
+static bool act_key(char *out, size_t size, const struct guard_workload *w)
+{
+	return *w->w.id && snprintf(out, size, KEY_ACT "%s", w->w.id) < (int) size;
+}
+
+void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v)
+{
+	char key[80], text[320], name[160];
+
+	if (!act_key(key, sizeof(key), w))
+		return;
+	workload_name(name, sizeof(name), &w->w);
+	(void) snprintf(text, sizeof(text), "%s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %s", id_info(v->id)->name, (int) v->action,
+			v->value, v->limit, v->window_us, v->pressure, v->tasks, name);
+	(void) store_kv_set(g->store, key, text);
+}
+
+void kept_act_over(struct guard *g, const struct guard_workload *w)
+{
+	char key[80];
+
+	if (act_key(key, sizeof(key), w))
+		(void) store_kv_drop(g->store, key);
+}
+
+/* "run.cpu 4 9800 8000 300000000 0 0 shop/web" */
+static bool act_parse(const char *text, struct verdict *v, const char **ret_name)
+{
+	char id[64];
+	int action, at = 0;
+	unsigned tasks;
+
+	*v = (struct verdict){ .now_us = clock_monotonic_us() };
+	if (sscanf(text, "%63s %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %n", id, &action, &v->value, &v->limit, &v->window_us,
+		   &v->pressure, &tasks, &at) != 7 || !at || action < 0 || action >= ACTION_N || id_parse(id, &v->id) < 0)
+		return false;
+	v->action = (enum pv_action) action;
+	v->tasks = tasks != 0;
+	*ret_name = text + at;
+	return true;
+}
+
+bool kept_act_take(struct guard *g, const struct guard_workload *w, struct verdict *ret)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	const char *name;
+	char key[80];
+
+	if (!act_key(key, sizeof(key), w) || store_kv_get(g->store, key, &text) < 0)
+		return false;
+	(void) store_kv_drop(g->store, key);
+	if (!act_parse(pv_buf_str(&text), ret, &name))
+		return false;
+	ret->cgroup = w->w.cgroup;
+	return true;
+}
+
+struct left {
+	struct guard *g;
+	size_t n;
+	struct {
+		char key[80];
+		struct notice notice;
+		bool tell;
+	} v[16];
+};
+
+static int on_left(const char *key, const char *text, void *arg)
+{
+	struct left *l = arg;
+	struct notice *n = &l->v[l->n].notice;
+	struct verdict v;
+	const char *name;
+
+	if (table_container(l->g, key + strlen(KEY_ACT)))
+		return 0; /* it is being ended, or will be when its engine has told about it */
+	(void) text_copy(l->v[l->n].key, sizeof(l->v[l->n].key), key);
+	l->v[l->n].tell = act_parse(text, &v, &name);
+	if (l->v[l->n].tell) {
+		notice_init(n, v.id, clock_wall_us());
+		n->kind = SUBJECT_CONTAINER;
+		n->action = DONE_ALERTED;
+		n->severity = SEV_HIGH;
+		(void) text_copy(n->subject, sizeof(n->subject), name);
+		notice_set_what(n, "was being ended when the guard was restarted; it does not run any more");
+		notice_set_next(n, "docker ps -a --no-trunc --filter id=%.12s", key + strlen(KEY_ACT));
+	}
+	return ++l->n == N_ELEMENTS(l->v);
+}
+
+/* The cgroups have been walked. An act of before whose container has none is over, and nobody has told so. */
+void kept_leftovers(struct guard *g)
+{
+	pv_autofree struct left *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return;
+	l->g = g;
+	(void) store_kv_each(g->store, KEY_ACT, on_left, l);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].tell)
+			(void) notices_raise(g, &l->v[i].notice);
+		(void) store_kv_drop(g->store, l->v[i].key);
+	}
+}
