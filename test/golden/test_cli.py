@@ -17,7 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from pvtest import PAVISE, REPO, main  # noqa: E402
+from pvtest import PAVISE, REPO, main, sh  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WRITE = os.environ.get("PAVISE_GOLDEN") == "write"
@@ -430,7 +430,20 @@ def test_doctor(tap):
             tap.eq(checks["Docker"]["result"], want, f"a Docker that {name}")
             s.close()
             os.unlink(f.path + "/d.sock")
+        os.makedirs(f.path + "/v1/cpuacct")
+        other = f.path + "/v1.yaml"
+        with open(conf) as a, open(other, "w") as b:
+            b.write(re.sub(r"(?m)^cgroup_root:.*\n", "", a.read()) + f"cgroup_root: {f.path}/v1\n")
+        checks = {c["check"]: c for c in json.loads(pavise("doctor", "--config", other, "--format", "json")[1])["checks"]}
+        tap.ok(checks["cgroups"]["result"] == "degraded" and "pure version 1" in checks["cgroups"]["why"] and
+               "not supported" in checks["cgroups"]["why"], "pure cgroup v1 is named as not supported", checks["cgroups"])
         if ROOT:
+            there = ("mount -t tmpfs none /run && mkdir -p /run/k3s/containerd && python3 -c 'import socket; "
+                     "socket.socket(socket.AF_UNIX).bind(\"/run/k3s/containerd/containerd.sock\")' && exec \"$@\"")
+            out = sh("unshare", "-m", "--propagation", "private", "sh", "-c", there, "sh", PAVISE, "doctor", "--config", conf, "--format", "json",
+                     check=False)
+            checks = {c["check"]: c for c in json.loads(out[out.index("{"):])["checks"]}
+            tap.ok(checks.get("k3s", {}).get("result") == "degraded", "and so is k3s", checks.get("k3s"))
             os.makedirs(f.path + "/bin")
             here = os.path.dirname(os.path.realpath(PAVISE))
             for p in ("pavise", "pavise-policy"):
