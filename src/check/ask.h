@@ -8,7 +8,7 @@
 #include "base/buf.h"
 
 /* AUDIT_STEP is no question: one struct audit_step of check/step.h, which gets no answer. */
-enum audit_op { AUDIT_API = 1, AUDIT_SSHD = 2, AUDIT_FIREWALL = 3, AUDIT_OWNERS = 4, AUDIT_V6ONLY = 5, AUDIT_STEP = 100 };
+enum audit_op { AUDIT_API = 1, AUDIT_SSHD = 2, AUDIT_FIREWALL = 3, AUDIT_OWNERS = 4, AUDIT_V6ONLY = 5, AUDIT_KNOWN = 6, AUDIT_STEP = 100 };
 
 /* Whose account of the firewall AUDIT_FIREWALL wants: fixed command lines, which only list. */
 enum firewall_source {
@@ -29,6 +29,7 @@ struct audit_ask {
 			 /* AUDIT_FIREWALL: enum firewall_source */
 	char text[AUDIT_TEXT]; /* AUDIT_API: the id; AUDIT_SSHD: what -C takes, or ""; AUDIT_OWNERS: inodes of sockets with
 				  blanks between; the answer has a line for each found: inode, process id, its name.
+				  AUDIT_KNOWN: kind and digest of cmd/audit_known.h, which says what comes back.
 				  AUDIT_V6ONLY: a line with the inode of each socket on :: that takes no IPv4 */
 };
 

@@ -101,6 +101,7 @@ struct ctr {
 	const char *path;              /* file it was read from; NULL: none */
 	unsigned line;
 	bool running;
+	const char *upper; /* the folder of its own layer (overlay); NULL: not known */
 	long pid; /* of its first process on the host; 0: none */
 
 	struct ctr_words security; /* security_opt */

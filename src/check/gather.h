@@ -36,7 +36,9 @@ void gather_project(struct audit *a, const char *dir, const char *why);
 int check_projects(struct audit *a); /* file.*, git.dumps-sessions, backup.* */
 int check_units(struct audit *a);    /* unit.* */
 int check_sshd(struct audit *a);     /* ssh.* */
-int check_machine(struct audit *a);  /* host.*, upd.*, mon.* */
+int check_machine(struct audit *a);  /* host.*, mon.* */
+int check_persistence(struct audit *a); /* what came to stay; secret.rotation-age: when projects are found */
+int check_updates(struct audit *a);  /* upd.* */
 int check_tls(struct audit *a);	     /* tls.*: after check_units(), which finds projects */
 int check_firewall(struct audit *a); /* fw.*, host.panel-exposed, host.swarm-ports: after check_sshd() */
 

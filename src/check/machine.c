@@ -1,4 +1,4 @@
-/* host.*, upd.*, mon.*: what procfs and a few files say about the machine itself. */
+/* host.*, mon.*: what procfs and a few files say about the machine itself. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,18 +10,9 @@
 #include "check/proc_net.h"
 #include "check/remedy.h"
 
-#define WEEK_US ((uint64_t) 7 * 86400 * 1000000)
-
 static struct finding *host_finding(enum id id)
 {
 	return gather_finding(id, FINDING_PASS, SUBJECT_HOST, "host", NULL);
-}
-
-static bool file_there(struct audit *a, const char *path)
-{
-	struct stat st;
-
-	return hostfs_stat(&a->fs, path, true, &st) == 0;
 }
 
 /* --- the Docker socket --- */
@@ -208,84 +199,6 @@ static int miners(struct audit *a, struct proc_net *net)
 	return gather_add(a, f, NULL);
 }
 
-/* --- updates --- */
-
-static bool periodic_on(struct audit *a)
-{
-	static const char *const files[] = { "/etc/apt/apt.conf.d/20auto-upgrades", "/etc/apt/apt.conf.d/10periodic",
-					     "/etc/apt/apt.conf.d/50unattended-upgrades", "/etc/apt/apt.conf" };
-	bool on = false;
-
-	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
-		pv_autobuf text = PV_BUF_INIT;
-		const char *p = hostfs_read(&a->fs, files[i], 1 << 20, &text) == 0 ? pv_buf_str(&text) : "";
-
-		for (; (p = strstr(p, "APT::Periodic::Unattended-Upgrade")); p++) {
-			const char *line = p, *q = strchr(p, '"');
-
-			while (line > pv_buf_str(&text) && line[-1] != '\n')
-				line--;
-			if (strncmp(line, "//", 2) != 0 && *line != '#' && q)
-				on = q[1] != '0' && q[1] != '"';
-		}
-	}
-	return on;
-}
-
-static int unattended(struct audit *a)
-{
-	struct finding *f = host_finding(ID_UPD_UNATTENDED);
-
-	if (!f)
-		return -ENOMEM;
-	if (!file_there(a, "/etc/apt")) {
-		finding_unknown(f, REASON_UNSUPPORTED);
-		finding_evidence(f, "packages", NULL, 0, "only apt is read");
-	} else if (!file_there(a, "/usr/bin/unattended-upgrade") || !periodic_on(a)) {
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "unattended-upgrades", NULL, 0, "%s",
-				 file_there(a, "/usr/bin/unattended-upgrade") ? "switched off" : "not installed");
-		finding_remedy(
-			f, "have security updates install themselves",
-			"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
-			"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
-	}
-	return gather_add(a, f, NULL);
-}
-
-/* How old a file is; 0: it is not there. */
-static uint64_t age(struct audit *a, const char *path)
-{
-	struct stat st;
-	uint64_t at;
-
-	if (hostfs_stat(&a->fs, path, true, &st) < 0)
-		return 0;
-	at = (uint64_t) st.st_mtim.tv_sec * 1000000;
-	return a->policy.now_us > at ? a->policy.now_us - at : 1;
-}
-
-static int pending(struct audit *a)
-{
-	struct finding *f = host_finding(ID_UPD_PENDING);
-	uint64_t lists = age(a, "/var/lib/apt/lists"), reboot = age(a, "/run/reboot-required");
-
-	if (!f)
-		return -ENOMEM;
-	if (reboot > WEEK_US) {
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "/run/reboot-required", NULL, 0, "for %" PRIu64 " days", reboot / (WEEK_US / 7));
-		finding_remedy(f, "restart the machine", "systemctl reboot");
-	} else if (lists > WEEK_US) {
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "package lists", NULL, 0, "%" PRIu64 " days old", lists / (WEEK_US / 7));
-		finding_remedy(f, "look for updates and install them", "apt update && apt upgrade");
-	} else {
-		finding_unknown(f, REASON_UNSUPPORTED); /* which updates wait is not counted yet */
-	}
-	return gather_add(a, f, NULL);
-}
-
 int check_machine(struct audit *a)
 {
 	const bool *on = a->select.on;
@@ -300,9 +213,5 @@ int check_machine(struct audit *a)
 		r = monitored(a);
 	if (r == 0 && on[ID_HOST_MINER_CONNECTION])
 		r = miners(a, &net);
-	if (r == 0 && on[ID_UPD_UNATTENDED])
-		r = unattended(a);
-	if (r == 0 && on[ID_UPD_PENDING])
-		r = pending(a);
 	return r;
 }

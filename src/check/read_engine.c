@@ -329,6 +329,8 @@ static int inspect(struct arena *a, const cJSON *root, struct ctr **ret)
 	c->apparmor = text_of(a, root, "AppArmorProfile");
 	inspect_host(a, c, host);
 	inspect_mounts(a, c, root, host);
+	c->upper = cJSON_GetStringValue(json_member(json_member(json_member(root, "GraphDriver"), "Data"), "UpperDir"));
+	c->upper = c->upper && *c->upper == '/' ? ctr_path_clean(a, c->upper) : NULL;
 	c->user = word(a, c, config, "User", "Config.User", CTR_USER);
 	c->image = word(a, c, config, "Image", "Config.Image", CTR_IMAGE);
 	env_of(a, c, json_member(config, "Env"));

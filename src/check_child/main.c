@@ -266,6 +266,10 @@ static int look_host(struct audit *a, const struct args *args)
 	if (r == 0)
 		r = check_tls(a);
 	if (r == 0)
+		r = check_updates(a);
+	if (r == 0)
+		r = check_persistence(a);
+	if (r == 0)
 		r = check_machine(a);
 	return r < 0 ? r : look_seen(a, args);
 }

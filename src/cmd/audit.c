@@ -203,6 +203,8 @@ int audit_run(struct start *s)
 	if (pid > 0)
 		audit_serve(s, pair[0]);
 	(void) close(pair[0]); /* a child that still wants something ends now */
+	known_done(s->known);
+	s->known = NULL;
 	if (pid < 0)
 		return -EAGAIN;
 	while (waitpid(pid, &status, 0) < 0)

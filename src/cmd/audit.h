@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "check/step.h"
+#include "cmd/audit_known.h"
 #include "cmd/cmd.h"
 #include "engine_api/request.h"
 
@@ -26,6 +27,7 @@ struct start { /* of the child */
 	const char *state_dir;
 	char override[12];
 	int override_fd; /* --fix --compose: where the reader writes the override; -1: not wanted */
+	struct known *known; /* audit_known.h; NULL: nothing was asked */
 	bool quiet;
 	/* A run over the whole host is compared with the last one, and kept for the next. */
 	char save_arg[12], seen_arg[12];

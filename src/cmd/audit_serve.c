@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/fdpass.h"
 #include "check/ask.h"
 #include "cmd/audit.h"
@@ -277,7 +278,19 @@ static int answer_v6only(int to)
 	return 0;
 }
 
-static int answer(const struct start *s, const struct audit_ask *q, int to)
+static int answer_known(struct start *s, const struct audit_ask *q, int to)
+{
+	pv_autobuf out = PV_BUF_INIT;
+	int r = s->state_dir ? known_ask(&s->known, s->state_dir, q->text, clock_wall_us(), &out) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	if (write(to, pv_buf_str(&out), out.len) != (ssize_t) out.len || lseek(to, 0, SEEK_SET) < 0)
+		return -ENOSPC;
+	return 0;
+}
+
+static int answer(struct start *s, const struct audit_ask *q, int to)
 {
 	if (!memchr(q->text, '\0', sizeof(q->text)))
 		return -EINVAL;
@@ -292,6 +305,8 @@ static int answer(const struct start *s, const struct audit_ask *q, int to)
 		return answer_owners(q, to);
 	case AUDIT_V6ONLY:
 		return answer_v6only(to);
+	case AUDIT_KNOWN:
+		return answer_known(s, q, to);
 	}
 	return -EINVAL;
 }

@@ -63,6 +63,62 @@ int hostfs_read(const struct hostfs *fs, const char *path, size_t max, struct pv
 	}
 }
 
+#define LINE_BYTES 65536
+
+/* Hands out the whole lines of what is there; returns how many bytes are left of one that is not over. */
+static size_t lines_of(char *buf, size_t have, bool *skip, int *r, int (*fn)(const char *line, size_t len, void *user),
+		       void *user)
+{
+	char *at = buf, *end = buf + have, *lf;
+
+	while (*r == 0 && (lf = memchr(at, '\n', (size_t) (end - at)))) {
+		*lf = '\0';
+		if (!*skip)
+			*r = fn(at, (size_t) (lf - at), user);
+		*skip = false;
+		at = lf + 1;
+	}
+	memmove(buf, at, (size_t) (end - at));
+	return (size_t) (end - at);
+}
+
+int hostfs_lines(const struct hostfs *fs, const char *path, size_t max,
+		 int (*fn)(const char *line, size_t len, void *user), void *user)
+{
+	pv_autoclose int fd = open_at(fs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	pv_autofree char *buf = malloc(2 * LINE_BYTES + 1);
+	size_t have = 0, total = 0;
+	bool skip = false;
+	struct stat st;
+	int r = 0;
+
+	if (fd < 0 || !buf)
+		return fd < 0 ? fd : -ENOMEM;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	while (r == 0) {
+		ssize_t n = read(fd, buf + have, LINE_BYTES);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			buf[have] = '\0';
+			return n < 0 ? -errno : have && !skip ? fn(buf, have, user) : 0;
+		}
+		total += (size_t) n;
+		if (total > max)
+			return -EFBIG;
+		have = lines_of(buf, have + (size_t) n, &skip, &r, fn, user);
+		if (have > LINE_BYTES) { /* too long to be one of those that matter */
+			skip = true;
+			have = 0;
+		}
+	}
+	return r;
+}
+
 int hostfs_stat(const struct hostfs *fs, const char *path, bool follow, struct stat *ret)
 {
 	pv_autoclose int fd = -1;

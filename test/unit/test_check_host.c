@@ -390,6 +390,8 @@ static int verdict_on(enum id id, bool with_project)
 	assert_int_equal(check_projects(a), 0);
 	assert_int_equal(check_firewall(a), 0);
 	assert_int_equal(check_tls(a), 0);
+	assert_int_equal(check_updates(a), 0);
+	assert_int_equal(check_persistence(a), 0);
 	assert_int_equal(check_machine(a), 0);
 	finding_list_sort(&a->out);
 	for (size_t i = 0; i < a->out.n && v < 0; i++)

@@ -1,0 +1,36 @@
+#include "check/known.h"
+
+#include <inttypes.h>
+#include <sodium/crypto_generichash.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "check/ask.h"
+
+int known_since(struct audit *a, const char *kind, const char *what, struct known_at *ret)
+{
+	unsigned char sum[16];
+	pv_autobuf ask = PV_BUF_INIT, text = PV_BUF_INIT;
+	int r;
+
+	if (a->saved)
+		return -ENOENT;
+	(void) crypto_generichash(sum, sizeof(sum), (const unsigned char *) what, strlen(what), NULL, 0);
+	pv_buf_printf(&ask, "%s ", kind);
+	for (size_t i = 0; i < sizeof(sum); i++)
+		pv_buf_printf(&ask, "%02x", sum[i]);
+	r = audit_ask(a->sock, AUDIT_KNOWN, 0, pv_buf_str(&ask), 128, &text);
+	if (r < 0)
+		return r;
+	return sscanf(pv_buf_str(&text), "%" SCNu64 " %" SCNu64, &ret->first_us, &ret->since_us) == 2 ? 0 : -EBADMSG;
+}
+
+void known_text(char out[40], uint64_t us)
+{
+	time_t at = (time_t) (us / 1000000);
+	struct tm tm;
+
+	if (!gmtime_r(&at, &tm) || !strftime(out, 40, "since %Y-%m-%d %H:%M UTC", &tm))
+		*out = '\0';
+}
