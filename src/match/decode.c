@@ -221,22 +221,45 @@ static bool may_be_encoded(const char *p)
 	return (capitals && small) || hex >= RUN_MIN - 1; /* a letter may be glued to the front */
 }
 
-/* The next run that may be something encoded. */
-static bool next_run(const char *text, size_t len, size_t limit, size_t *at, struct decode_cand *ret)
+bool decode_may_hold(const char *text, size_t start, size_t end, size_t *ret)
 {
-	size_t floor = *at;
-
-	while ((floor = run_next(text, len, floor, limit)) < limit) {
-		if (!may_be_encoded(text + floor)) {
-			floor += 8;
-			continue;
-		}
-		*at = wrapped_end(text, len, floor);
-		if (judge_run(text, floor, *at, ret))
+	for (; end - start >= RUN_MIN; start += PV_MIN((size_t) 8, end - start))
+		if (may_be_encoded(text + start)) {
+			*ret = start;
 			return true;
-		floor = PV_MAX(*at, floor + 1);
+		}
+	return false;
+}
+
+/* The next place from `floor` on where something encoded may begin. */
+static size_t next_place(const char *text, size_t len, size_t floor, size_t limit, struct decode_at *at)
+{
+	const struct decode_known *known = at->known;
+
+	if (known && floor < known->to) {
+		while (at->i < known->n && known->at[at->i] < floor)
+			at->i++;
+		if (at->i < known->n)
+			return known->at[at->i];
+		floor = known->to;
 	}
-	*at = limit;
+	while ((floor = run_next(text, len, floor, limit)) < limit && !may_be_encoded(text + floor))
+		floor += 8;
+	return floor;
+}
+
+/* The next run that may be something encoded. */
+static bool next_run(const char *text, size_t len, size_t limit, struct decode_at *at, struct decode_cand *ret)
+{
+	size_t floor = at->run;
+
+	while ((floor = next_place(text, len, floor, limit, at)) < limit) {
+		at->run = wrapped_end(text, len, floor);
+		if (judge_run(text, floor, at->run, ret))
+			return true;
+		floor = PV_MAX(at->run, floor + 1);
+	}
+	at->run = limit;
 	return false;
 }
 
@@ -275,7 +298,7 @@ static bool next_url(const char *text, size_t len, size_t limit, size_t *at, str
 bool decode_next(const char *text, size_t len, size_t limit, struct decode_at *at, struct decode_cand *ret)
 {
 	/* The two kinds are searched for apart, and handed out run by run, then escape by escape. */
-	if (at->run < limit && next_run(text, len, limit, &at->run, ret))
+	if (at->run < limit && next_run(text, len, limit, at, ret))
 		return true;
 	at->run = limit;
 	return next_url(text, len, limit, &at->url, ret);

@@ -17,9 +17,23 @@ struct decode_cand {
 
 const char *decode_name(enum decode_how how);
 
+#define DECODE_KNOWN 256
+
+/* Places from which a run is worth a look, in the order of the text: all of them before `to`. */
+struct decode_known {
+	size_t at[DECODE_KNOWN];
+	size_t n, to;
+};
+
+/* Whether what stands from `start` on in the run that ends at `end` may be something encoded; *ret is from where. For whoever goes
+ * over the runs of a text anyway: decode_next() then need not. */
+bool decode_may_hold(const char *text, size_t start, size_t end, size_t *ret);
+
 /* Where a search goes on: both at the start of what is searched, at first. */
 struct decode_at {
 	size_t run, url;
+	const struct decode_known *known; /* NULL: nothing */
+	size_t i;			  /* in known->at; 0 at first */
 };
 
 /* The next candidate that begins before `limit` (it may end behind it); false when there is none. First the runs in the

@@ -122,9 +122,9 @@ static int scan_decoded(const struct level *outer, const struct decode_cand *can
 }
 
 /* Candidates that begin in [from, to). */
-static int decode_part(const struct level *l, size_t from, size_t to)
+static int decode_part(const struct level *l, const struct decode_known *known, size_t from, size_t to)
 {
-	struct decode_at at = { from, from };
+	struct decode_at at = { .run = from, .url = from, .known = known };
 	struct decode_cand cand;
 
 	while (decode_next(l->text, l->len, to, &at, &cand)) {
@@ -136,7 +136,7 @@ static int decode_part(const struct level *l, size_t from, size_t to)
 	return 0;
 }
 
-static int decode_level(const struct level *l)
+static int decode_level(const struct level *l, const struct decode_known *known)
 {
 	const struct match_deep *how = l->how;
 	size_t done = 0;
@@ -144,11 +144,11 @@ static int decode_level(const struct level *l)
 	if (l->depth >= PV_MIN(how->max_depth, (unsigned) DEPTH_MAX))
 		return 0;
 	if (l->depth || !how->changed)
-		return decode_part(l, 0, l->len);
+		return decode_part(l, known, 0, l->len);
 	for (size_t i = 0; i < how->n_changed; i++) {
 		size_t from = PV_MAX(done, decode_start(l->text, how->changed[i].start));
 		size_t to = PV_MIN(l->len, how->changed[i].start + how->changed[i].len + 1);
-		int r = from < to ? decode_part(l, from, to) : 0;
+		int r = from < to ? decode_part(l, NULL, from, to) : 0;
 
 		if (r)
 			return r;
@@ -174,11 +174,14 @@ static int scan_values(struct level *l)
 
 static int scan_level(struct level *l)
 {
+	bool goes_on = l->depth < PV_MIN(l->how->max_depth, (unsigned) DEPTH_MAX);
+	struct decode_known known;
 	int r = scan_values(l);
 
+	known.n = known.to = 0;
 	if (r == 0)
-		r = match_scan(l->set, l->s, l->text, l->len, on_rule, l);
-	return r ? r : decode_level(l);
+		r = scan_knowing(l->set, l->s, l->text, l->len, goes_on ? &known : NULL, on_rule, l);
+	return r || !goes_on ? r : decode_level(l, &known);
 }
 
 int match_scan_deep(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
@@ -196,7 +199,7 @@ int match_scan_deep(const struct match_set *set, struct match_scratch *s, const 
 		if (r == 0)
 			r = match_scan_changed(set, s, text, len, how->changed, how->n_changed, on_rule, &l, &scanned);
 		if (r == 0)
-			r = decode_level(&l);
+			r = decode_level(&l, NULL);
 	}
 	if (ret_scanned)
 		*ret_scanned = scanned;

@@ -70,6 +70,11 @@ struct confirm *confirm_free(struct confirm *c);
 PV_AUTO(confirm)
 const struct confirm *confirm_of(const struct match_set *set, size_t index); /* NULL without memory */
 
+struct decode_known;
+/* match_scan() that also notes what decode_next() will ask for, as far as there is room; `known` may be NULL. */
+int scan_knowing(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, struct decode_known *known,
+		 match_fn fn, void *user);
+
 /* `lines`: for match_gates(): the literals alone, in one database, and MATCH_ESCAPE. */
 int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct pv_buf *err);
 void gates_done(struct gates *g);

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "match/checksum.h"
+#include "match/decode.h"
 #include "match/engine.h"
 #include "match/random.h"
 #include "match/runs.h"
@@ -18,6 +19,7 @@
 struct scan {
 	const struct match_set *set;
 	struct match_scratch *s;
+	struct decode_known *known;
 	const char *text;
 	size_t len, base; /* base: where the slice begins that libhs looks at */
 	match_fn fn;
@@ -198,6 +200,18 @@ static bool stands_before(const struct run_gate *g, const char *text, size_t at)
 	return true;
 }
 
+static void note_run(struct scan *c, size_t start, size_t end)
+{
+	struct decode_known *k = c->known;
+	size_t place;
+
+	if (!k || k->n == DECODE_KNOWN)
+		return;
+	k->to = end;
+	if (decode_may_hold(c->text, start, end, &place))
+		k->at[k->n++] = place;
+}
+
 /* Rules whose gate is a run of characters, for the runs that begin in [from, to). */
 static int scan_runs(struct scan *c, size_t from, size_t to)
 {
@@ -209,12 +223,15 @@ static int scan_runs(struct scan *c, size_t from, size_t to)
 		size_t start = from;
 
 		from = run_end(c->text, c->len, start + RUN_MIN);
+		note_run(c, start, from);
 		if (!start || !set->run_after[(unsigned char) c->text[start - 1]])
 			continue;
 		for (size_t i = 0; i < set->n_runs; i++)
 			if (stands_before(&set->run[i], c->text, start) && open_gate(c, set->run[i].rule, start + RUN_MIN))
 				return c->result;
 	}
+	if (c->known && c->known->n < DECODE_KNOWN)
+		c->known->to = to;
 	return 0;
 }
 
@@ -239,7 +256,13 @@ static int scan_part(struct scan *c, const hs_database_t *db, uint32_t reach, si
 
 int match_scan(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_fn fn, void *user)
 {
-	struct scan c = { .set = set, .s = s, .text = text, .len = len, .fn = fn, .user = user };
+	return scan_knowing(set, s, text, len, NULL, fn, user);
+}
+
+int scan_knowing(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, struct decode_known *known,
+		 match_fn fn, void *user)
+{
+	struct scan c = { .set = set, .s = s, .known = known, .text = text, .len = len, .fn = fn, .user = user };
 	int r;
 
 	s->scan++;

@@ -13,6 +13,8 @@ struct allow {
 	char wrong[80]; /* why it does not count; empty: it does */
 };
 
+/* The first ALLOW_WORD, or NULL. Every file that is read is searched for it. */
+const char *allow_find(const char *text, size_t len);
 /* The next one at or after *at. False when there is none. */
 bool allow_next(const char *text, size_t len, size_t *at, uint64_t now_us, struct allow *ret);
 /* Whether it speaks of the place `start` in the text. */

@@ -45,7 +45,7 @@ int look_new(const struct match_set *set, const struct match_values *values, str
 	if (!l)
 		return -ENOMEM;
 	l->set = set;
-	l->values = values && match_values_count(values) ? values : NULL;
+	look_values(l, values);
 	l->notes = notes;
 	l->threads = PV_MIN(PV_MAX(threads, 1u), (unsigned) LOOK_THREADS);
 	(void) pthread_mutex_init(&l->lock, NULL);
@@ -59,6 +59,16 @@ int look_new(const struct match_set *set, const struct match_values *values, str
 	}
 	*ret = pv_steal(l);
 	return 0;
+}
+
+void look_values(struct look *l, const struct match_values *values)
+{
+	l->values = values && match_values_count(values) ? values : NULL;
+}
+
+bool look_has_values(const struct look *l)
+{
+	return l->values != NULL;
 }
 
 struct look *look_free(struct look *l)

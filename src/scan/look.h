@@ -44,6 +44,9 @@ struct look;
 int look_new(const struct match_set *set, const struct match_values *values, struct scan_notes *notes, unsigned threads,
 	     struct look **ret);
 struct look *look_free(struct look *l);
+/* Own values that were not known at first; while nothing is looked at. They must outlive it. */
+void look_values(struct look *l, const struct match_values *values);
+bool look_has_values(const struct look *l);
 PV_AUTO(look)
 
 /* Replaces *hits by what stands in the text, sorted by place. `map` (NULL: look at all of it) says what changed against a

@@ -15,6 +15,9 @@ struct tree_options {
 	const char *below;	  /* only what lies below this, from the top; "" for all */
 	const struct gitdir *git; /* NULL: no repository */
 	unsigned threads;
+	/* A look without own values, of two threads or more: used meanwhile on files that are listed already, so that tree_scan()
+	 * has less to do. NULL: nothing is read. */
+	struct look *early;
 };
 
 struct tree;

@@ -93,7 +93,7 @@ static int read_ignore(struct scan_run *run)
 
 /* --- what is looked at --- */
 
-static int make_look(struct scan_run *run)
+static int values_ready(struct scan_run *run)
 {
 	int r = match_values_ready(run->values);
 
@@ -101,7 +101,9 @@ static int make_look(struct scan_run *run)
 		pv_buf_puts(&run->said, "own values could not be locked in memory (RLIMIT_MEMLOCK)\n");
 		r = 0;
 	}
-	return r < 0 ? r : look_new(run->set, run->values, &run->history_notes, run->threads, &run->secrets.look);
+	if (r == 0)
+		look_values(run->secrets.look, run->values);
+	return r;
 }
 
 static int list_tree(struct scan_run *run, struct tree **ret)
@@ -111,7 +113,8 @@ static int list_tree(struct scan_run *run, struct tree **ret)
 
 	if (!top)
 		return 0; /* a bare repository */
-	r = tree_list(&(struct tree_options){ .top = top, .below = below_top(run), .git = run->git, .threads = run->threads },
+	r = tree_list(&(struct tree_options){ .top = top, .below = below_top(run), .git = run->git, .threads = run->threads,
+					       .early = run->args->tree && run->threads > 1 ? run->secrets.look : NULL },
 		      &run->tree_notes, ret);
 	if (r < 0 && r != -ENOMEM) {
 		scan_note(&run->tree_notes, r == -EACCES ? REASON_PERMISSION : REASON_ABSENT, "", "the folder cannot be listed");
@@ -194,9 +197,11 @@ static int look_all(struct scan_run *run)
 
 	if (run->args->container_fd >= 0)
 		return scan_container(run);
-	r = run->args->dir ? list_tree(run, &t) : 0;
+	r = look_new(run->set, NULL, &run->history_notes, run->threads, &run->secrets.look);
+	if (r == 0 && run->args->dir)
+		r = list_tree(run, &t);
 	if (r == 0)
-		r = make_look(run);
+		r = values_ready(run);
 	if (r == 0 && run->args->text_fd >= 0) {
 		run->files++;
 		r = tree_scan_fd(run->args->text_fd, run->args->name ? run->args->name : "standard input", run->secrets.look,
