@@ -1,6 +1,9 @@
 #include "base/text.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Reads decimal digits; returns how many, or -ERANGE. */
 static int read_digits(const char *s, uint64_t *ret)
@@ -141,7 +144,13 @@ bool glob_match(const char *p, const char *s)
 			s++;
 		} else if (star) {
 			p = star + 1;
-			s = ++back;
+			back++;
+			if (*p && *p != '*' && *p != '?') { /* on to where it can go on */
+				back = strchr(back, *p);
+				if (!back)
+					return false;
+			}
+			s = back;
 		} else {
 			return false;
 		}
@@ -166,4 +175,26 @@ bool text_is_hex(const char *s, size_t len)
 		if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
 			return false;
 	return s[len] == '\0';
+}
+
+size_t text_lines(const char *s, size_t len)
+{
+	size_t n = 0, i = 0;
+
+#ifdef __SSE2__
+	const __m128i nl = _mm_set1_epi8('\n'), zero = _mm_setzero_si128();
+
+	while (len - i >= 16) { /* a byte counts to 255 */
+		size_t end = i + PV_MIN(len - i, (size_t) 255 * 16) / 16 * 16;
+		__m128i sum = zero;
+
+		for (; i < end; i += 16)
+			sum = _mm_sub_epi8(sum, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *) (s + i)), nl));
+		sum = _mm_sad_epu8(sum, zero);
+		n += (size_t) _mm_cvtsi128_si64(sum) + (size_t) _mm_cvtsi128_si64(_mm_unpackhi_epi64(sum, sum));
+	}
+#endif
+	for (; i < len; i++)
+		n += s[i] == '\n';
+	return n;
 }

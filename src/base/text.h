@@ -15,6 +15,9 @@ int parse_bool(const char *s, bool *ret);		 /* yes no true false */
 /* Shell-like match with `*` and `?` only, over the whole of `s`; linear in memory, no recursion. */
 bool glob_match(const char *pattern, const char *s);
 
+/* Line ends in `len` bytes. */
+size_t text_lines(const char *s, size_t len);
+
 /* Copies at most size-1 bytes and terminates; returns false when `s` was cut. */
 bool text_copy(char *dst, size_t size, const char *s);
 bool text_is_hex(const char *s, size_t len); /* exactly `len` lower-case hex digits, then NUL */

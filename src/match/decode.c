@@ -304,6 +304,11 @@ bool decode_next(const char *text, size_t len, size_t limit, struct decode_at *a
 	return next_url(text, len, limit, &at->url, ret);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 size_t decode_start(const char *text, size_t at)
 {
 	size_t floor = at > DECODE_MAX ? at - DECODE_MAX : 0, start = at;
@@ -313,7 +318,7 @@ size_t decode_start(const char *text, size_t at)
 			start--;
 		/* Over a line break only from one full line of a wrapped run to another. */
 		at = start;
-		while (at > floor && strchr(" \t\r\n", text[at - 1]) && text[at - 1])
+		while (at > floor && is_blank(text[at - 1]))
 			at--;
 		if (at == start || at < floor + WRAP_MIN || !run_has(text[at - WRAP_MIN]) ||
 		    !run_has(text[at - 1]))

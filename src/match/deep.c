@@ -180,7 +180,7 @@ static int scan_level(struct level *l)
 
 	known.n = known.to = 0;
 	if (r == 0)
-		r = scan_knowing(l->set, l->s, l->text, l->len, goes_on ? &known : NULL, on_rule, l);
+		r = scan_knowing(l->set, l->s, l->text, l->len, goes_on ? &known : NULL, l->depth ? NULL : l->how->far, on_rule, l);
 	return r || !goes_on ? r : decode_level(l, &known);
 }
 
@@ -197,7 +197,7 @@ int match_scan_deep(const struct match_set *set, struct match_scratch *s, const 
 	} else {
 		r = scan_values(&l);
 		if (r == 0)
-			r = match_scan_changed(set, s, text, len, how->changed, how->n_changed, on_rule, &l, &scanned);
+			r = scan_changed(set, s, text, len, how->changed, how->n_changed, how->far, on_rule, &l, &scanned);
 		if (r == 0)
 			r = decode_level(&l, NULL);
 	}

@@ -73,7 +73,10 @@ const struct confirm *confirm_of(const struct match_set *set, size_t index); /* 
 struct decode_known;
 /* match_scan() that also notes what decode_next() will ask for, as far as there is room; `known` may be NULL. */
 int scan_knowing(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, struct decode_known *known,
-		 match_fn fn, void *user);
+		 struct match_far *far, match_fn fn, void *user);
+/* match_scan_changed() with what is known of rules that reach far; `far` as in struct match_deep. */
+int scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, const struct rule_span *changed,
+		 size_t n, struct match_far *far, match_fn fn, void *user, size_t *ret_scanned);
 
 /* `lines`: for match_gates(): the literals alone, in one database, and MATCH_ESCAPE. */
 int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct pv_buf *err);

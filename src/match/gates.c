@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <string.h>
 
 #include "match/engine.h"
@@ -33,6 +34,40 @@ static int compile(const struct rules *rs, const struct patterns *g, hs_database
 	r = complain(rs, g, e, err);
 	hs_free_compile_error(e);
 	return r;
+}
+
+/* The longest text that a pattern can take; 0 where libhs cannot tell. */
+static unsigned width(const char *pattern)
+{
+	hs_expr_info_t *info = NULL;
+	hs_compile_error_t *e = NULL;
+	unsigned w = 0;
+
+	if (hs_expression_info(pattern, HS_FLAG_PREFILTER, &info, &e) == HS_SUCCESS)
+		w = info->max_width;
+	free(info);
+	hs_free_compile_error(e);
+	return w;
+}
+
+/* What changed in a text is looked at as far around as rules say that they reach: what they say must be true. */
+static int check_reach(const struct rule *rule, struct pv_buf *err)
+{
+	unsigned match = width(rule->match);
+
+	if (match > rule->reach) {
+		pv_buf_printf(err, "%s: %s: ", rule->origin, rule->id);
+		if (match == UINT_MAX)
+			pv_buf_puts(err, "a match has no longest length; bound its repeats\n");
+		else
+			pv_buf_printf(err, "a match may have %u bytes; write reach: %u or more\n", match, match);
+		return -EINVAL;
+	}
+	if (rule->reach <= RULE_REACH_NEAR || width(rule->gate) <= MATCH_FAR_WIDTH)
+		return 0;
+	pv_buf_printf(err, "%s: %s: a rule that reaches further than %d bytes needs a gate of at most %d; write gate: literal\n",
+		      rule->origin, rule->id, RULE_REACH_NEAR, MATCH_FAR_WIDTH);
+	return -EINVAL;
 }
 
 static void add(struct patterns *g, const struct rule *rule, size_t i)
@@ -137,7 +172,7 @@ static int compile_lines(const struct rules *rs, hs_database_t **ret, struct pv_
 int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct pv_buf *err)
 {
 	struct gates g = { NULL, NULL, NULL };
-	int r;
+	int r = 0;
 
 	if (lines) {
 		r = compile_lines(rs, &g.all, err);
@@ -145,7 +180,11 @@ int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct 
 			*ret = g;
 		return r;
 	}
-	r = compile_some(rs, NEAR, &g.near, err);
+	for (size_t i = 0; i < rules_count(rs); i++)
+		if (rules_get(rs, i)->kind != RULE_LOG && check_reach(rules_get(rs, i), err) < 0) /* a line has an end of its own */
+			r = -EINVAL;
+	if (r == 0)
+		r = compile_some(rs, NEAR, &g.near, err);
 	if (r == 0)
 		r = compile_some(rs, FAR, &g.far, err);
 	if (r == 0 && g.near && g.far)

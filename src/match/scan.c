@@ -20,6 +20,7 @@ struct scan {
 	const struct match_set *set;
 	struct match_scratch *s;
 	struct decode_known *known;
+	struct match_far *far;
 	const char *text;
 	size_t len, base; /* base: where the slice begins that libhs looks at */
 	match_fn fn;
@@ -153,6 +154,25 @@ static void count_waste(struct scan *c, struct rule_state *st, uint32_t reach)
 	c->s->gave_up += !before && gives_up(c, st);
 }
 
+static int note_far(struct match_far *far, size_t id, size_t end)
+{
+	if (far->n == MATCH_FAR_MAX || far->lost) {
+		far->lost = true;
+		return 0;
+	}
+	if (far->n == far->room) {
+		size_t room = far->room ? 2 * far->room : 16;
+		struct match_far_place *more = reallocarray(far->place, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		far->place = more;
+		far->room = room;
+	}
+	far->place[far->n++] = (struct match_far_place){ end, (uint32_t) id };
+	return 0;
+}
+
 /* Something that every match contains ends at `last`. */
 static int open_gate(struct scan *c, size_t id, size_t last)
 {
@@ -187,6 +207,11 @@ static int on_gate(unsigned id, unsigned long long unused, unsigned long long to
 	struct scan *c = user;
 
 	(void) unused, (void) flags;
+	if (c->far && rules_get(c->set->rs, id)->reach > RULE_REACH_NEAR) {
+		c->result = note_far(c->far, id, c->base + (size_t) to);
+		if (c->result < 0)
+			return 1;
+	}
 	return open_gate(c, id, c->base + (size_t) to);
 }
 
@@ -254,25 +279,53 @@ static int scan_part(struct scan *c, const hs_database_t *db, uint32_t reach, si
 	return 0;
 }
 
+static int by_end(const void *pa, const void *pb)
+{
+	const struct match_far_place *a = pa, *b = pb;
+
+	if (a->end != b->end)
+		return a->end < b->end ? -1 : 1;
+	return (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+static void sort_far(struct match_far *far)
+{
+	size_t kept = 0;
+
+	if (far->lost)
+		far->n = 0;
+	if (far->n > 1)
+		qsort(far->place, far->n, sizeof(*far->place), by_end);
+	for (size_t i = 0; i < far->n; i++)
+		if (!kept || by_end(&far->place[kept - 1], &far->place[i]) != 0)
+			far->place[kept++] = far->place[i];
+	far->n = kept;
+}
+
 int match_scan(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_fn fn, void *user)
 {
-	return scan_knowing(set, s, text, len, NULL, fn, user);
+	return scan_knowing(set, s, text, len, NULL, NULL, fn, user);
 }
 
 int scan_knowing(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, struct decode_known *known,
-		 match_fn fn, void *user)
+		 struct match_far *far, match_fn fn, void *user)
 {
-	struct scan c = { .set = set, .s = s, .known = known, .text = text, .len = len, .fn = fn, .user = user };
+	struct scan c = { .set = set, .s = s, .known = known, .far = far, .text = text, .len = len, .fn = fn, .user = user };
 	int r;
 
 	s->scan++;
+	if (far)
+		*far = (struct match_far){ .place = far->place, .room = far->room };
 	r = scan_runs(&c, 0, len);
-	if (r)
-		return r;
-	if (set->gates.all)
-		return scan_part(&c, set->gates.all, PV_MAX(set->reach_near, set->reach_far), 0, len);
-	r = scan_part(&c, set->gates.near, set->reach_near, 0, len);
-	return r ? r : scan_part(&c, set->gates.far, set->reach_far, 0, len);
+	if (r == 0 && set->gates.all)
+		r = scan_part(&c, set->gates.all, PV_MAX(set->reach_near, set->reach_far), 0, len);
+	else if (r == 0 && set->gates.near)
+		r = scan_part(&c, set->gates.near, set->reach_near, 0, len);
+	else if (r == 0)
+		r = scan_part(&c, set->gates.far, set->reach_far, 0, len);
+	if (r == 0 && far)
+		sort_far(far);
+	return r;
 }
 
 /* The changed parts, each widened by reach, those that then touch as one. */
@@ -296,19 +349,70 @@ static int scan_windows(struct scan *c, const hs_database_t *db, uint32_t reach,
 	return 0;
 }
 
+/* A change lies so close that a match of the rule may hold both. */
+static bool touched(const struct rule *rule, size_t end, const struct rule_span *changed, size_t n)
+{
+	size_t from = end > rule->lead ? end - rule->lead : 0, lo = 0, hi = n;
+
+	while (lo < hi) { /* the first that does not end before */
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (changed[mid].start + changed[mid].len < from)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < n && changed[lo].start <= end + rule->reach;
+}
+
+/* Rules that reach far begin at places that were there before, or at new ones close to a change: no more is looked at than for
+ * the others. */
+static int scan_far_places(struct scan *c, const struct rule_span *changed, size_t n, size_t before)
+{
+	const struct match_far *far = c->far;
+	int r = 0;
+
+	for (size_t i = 0; i < before && r == 0; i++) {
+		const struct match_far_place *p = &far->place[i];
+
+		if (p->end <= c->len && touched(rules_get(c->set->rs, p->rule), p->end, changed, n) &&
+		    open_gate(c, p->rule, p->end) != 0)
+			r = c->result;
+	}
+	return r;
+}
+
 int match_scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		       const struct rule_span *changed, size_t n, match_fn fn, void *user, size_t *ret_scanned)
 {
-	struct scan c = { .set = set, .s = s, .text = text, .len = len, .fn = fn, .user = user };
-	size_t scanned = 0, far = 0;
+	return scan_changed(set, s, text, len, changed, n, NULL, fn, user, ret_scanned);
+}
+
+int scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, const struct rule_span *changed,
+		 size_t n, struct match_far *far, match_fn fn, void *user, size_t *ret_scanned)
+{
+	struct scan c = { .set = set, .s = s, .far = far, .text = text, .len = len, .fn = fn, .user = user };
+	size_t scanned = 0, wide = 0, before = far ? far->n : 0;
+	bool known = far && !far->lost;
 	int r;
 
 	s->scan++;
-	r = scan_windows(&c, set->gates.near, set->reach_near, set->n_runs, changed, n, &scanned);
-	if (!r)
-		r = scan_windows(&c, set->gates.far, set->reach_far, false, changed, n, &far);
+	if (known && set->gates.all) {
+		r = scan_windows(&c, set->gates.all, PV_MAX(set->reach_near, (uint32_t) RULE_REACH_NEAR), set->n_runs, changed, n,
+				 &scanned);
+		if (r == 0)
+			r = scan_far_places(&c, changed, n, before);
+	} else {
+		r = scan_windows(&c, set->gates.near, set->reach_near, set->n_runs, changed, n, &scanned);
+		if (r == 0)
+			r = scan_windows(&c, set->gates.far, set->reach_far, false, changed, n, &wide);
+		if (far)
+			far->lost |= set->gates.far != NULL;
+	}
+	if (far)
+		sort_far(far);
 	if (ret_scanned)
-		*ret_scanned = PV_MAX(scanned, far);
+		*ret_scanned = PV_MAX(scanned, wide);
 	return r;
 }
 

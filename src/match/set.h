@@ -73,6 +73,19 @@ typedef int (*match_fn)(const struct match_hit *hit, void *user);
  * text may hold anything, NUL included. Returns 0, what fn returned, or a negative errno. */
 int match_scan(const struct match_set *set, struct match_scratch *s, const char *text, size_t len, match_fn fn, void *user);
 
+/* Where a rule that reaches beyond RULE_REACH_NEAR may match: what the first pass finds of it ends there. Kept for a text, they
+ * spare the next version of it a look around every change as wide as such rules reach. */
+struct match_far {
+	struct match_far_place {
+		size_t end;
+		uint32_t rule;
+	} *place; /* sorted by end */
+	size_t n, room;
+	bool lost; /* there are more, or they are not known */
+};
+#define MATCH_FAR_MAX	512 /* of one text */
+#define MATCH_FAR_WIDTH 256 /* what the first pass finds of a rule that reaches far is no longer */
+
 /* Scans only what can have changed: `changed` are the inserted parts of a text (sorted, disjoint; an empty span for a
  * seam where something was taken out). Finds every match that touches one of them, possibly some others; each span is
  * widened by the reach of its rules and confirmed against the whole text, so that no edge makes or loses a match (of two
@@ -91,6 +104,9 @@ struct match_deep {
 	const struct rule_span *changed;
 	size_t n_changed;
 	size_t budget;	/* decoded bytes of one call; 0: 64 MiB */
+	/* NULL: neither wanted nor known. Is replaced by the places of the text. With `changed` it holds, before, those of the
+	 * version before at which nothing changed within MATCH_FAR_WIDTH + 16 bytes, moved to where they stand now. */
+	struct match_far *far;
 };
 int match_scan_deep(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		    const struct match_deep *how, match_fn fn, void *user, size_t *ret_scanned);

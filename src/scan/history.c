@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "scan/attribute.h"
 #include "scan/bulk.h"
 
@@ -58,13 +59,18 @@ static int record(struct history *h, unsigned thread, uint32_t blob, const struc
 /* What was found in a base goes along to its deltas. */
 static int keep(const struct look_hits *hits, void **ret_note)
 {
-	struct look_hits *copy = malloc(sizeof(*copy) + hits->n * sizeof(*hits->hit));
+	const struct match_far *far = &hits->far;
+	struct look_hits *copy = malloc(sizeof(*copy) + hits->n * sizeof(*hits->hit) + far->n * sizeof(*far->place));
 
 	if (!copy)
 		return -ENOMEM;
-	copy->n = copy->room = hits->n;
+	*copy = (struct look_hits){ .n = hits->n, .far = { .n = far->n, .lost = far->lost } };
 	copy->hit = (struct look_hit *) (copy + 1);
-	memcpy(copy->hit, hits->hit, hits->n * sizeof(*hits->hit));
+	copy->far.place = (struct match_far_place *) (copy->hit + hits->n);
+	if (hits->n)
+		memcpy(copy->hit, hits->hit, hits->n * sizeof(*hits->hit));
+	if (far->n)
+		memcpy(copy->far.place, far->place, far->n * sizeof(*far->place));
 	*ret_note = copy;
 	return 0;
 }
@@ -80,7 +86,7 @@ static int on_blob(void *user, unsigned thread, const struct bulk_object *o, con
 	h->blobs[thread] += o->first;
 	h->bytes[thread] += o->first ? o->len : 0;
 	r = look_at(h->look, thread, o->data, o->len, map, o->base_len, base_note, hits);
-	if (r == 0 && hits->n && o->has_children)
+	if (r == 0 && o->has_children && (hits->n || hits->far.n || hits->far.lost))
 		r = keep(hits, ret_note);
 	if (r < 0 || !hits->n)
 		return r;
@@ -105,18 +111,6 @@ struct window {
 	uint64_t lines; /* line ends before the piece */
 };
 
-static uint64_t count_lines(const char *p, size_t len)
-{
-	const char *end = p + len, *nl;
-	uint64_t n = 0;
-
-	while (p < end && (nl = memchr(p, '\n', (size_t) (end - p)))) {
-		n++;
-		p = nl + 1;
-	}
-	return n;
-}
-
 static int on_piece(const uint8_t *data, size_t len, uint64_t offset, size_t overlap, void *user)
 {
 	struct window *w = user;
@@ -139,7 +133,7 @@ static int on_piece(const uint8_t *data, size_t len, uint64_t offset, size_t ove
 		hits->hit[kept++].line += (uint32_t) w->lines;
 	}
 	hits->n = kept;
-	w->lines += count_lines(text, len - PV_MIN(w->overlap, len));
+	w->lines += text_lines(text, len - PV_MIN(w->overlap, len));
 	return record(w->h, w->thread, w->blob, hits);
 }
 
@@ -362,7 +356,7 @@ int history_scan(struct objects *s, const struct gitdir *g, struct look *look, c
 		count.blobs += h->blobs[t];
 		count.bytes += h->bytes[t];
 		free(h->of[t].item);
-		free(h->scratch[t].hit);
+		look_hits_done(&h->scratch[t]);
 	}
 	if (r == 0)
 		*ret_count = count;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mask.h"
+#include "base/text.h"
 
 /* A hit this close to a change is looked for again instead of taken over: a character more may make it another thing. */
 #define MARGIN	  16
@@ -244,6 +245,13 @@ void look_end(struct look *l)
 
 /* --- one text --- */
 
+void look_hits_done(struct look_hits *h)
+{
+	free(h->hit);
+	free(h->far.place);
+	*h = (struct look_hits){ .n = 0 };
+}
+
 static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
 {
 	if (h->n == h->room) {
@@ -304,6 +312,40 @@ static void sort(struct look_hits *h)
 	h->n = kept;
 }
 
+static int take_place(struct match_far *far, size_t end, uint32_t rule)
+{
+	if (far->n == MATCH_FAR_MAX) {
+		far->lost = true;
+		return 0;
+	}
+	if (far->n == far->room) {
+		size_t room = far->room ? 2 * far->room : 16;
+		struct match_far_place *more = reallocarray(far->place, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		far->place = more;
+		far->room = room;
+	}
+	far->place[far->n++] = (struct match_far_place){ end, rule };
+	return 0;
+}
+
+/* Places around which nothing changed; the others are close enough to a change to be found again. */
+static int take_far(struct match_far *far, const struct match_far *base, const struct delta_map *map, size_t base_len, size_t len)
+{
+	far->n = 0;
+	far->lost = base->lost;
+	for (size_t i = 0; i < base->n && !far->lost; i++) {
+		size_t end = base->place[i].end, width = PV_MIN(end, (size_t) MATCH_FAR_WIDTH), at = 0, start;
+
+		while (delta_carried(map, &at, end - width, width, MARGIN, base_len, len, &start))
+			if (take_place(far, start + width, base->place[i].rule) < 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
 static int take_over(struct look_hits *hits, const struct look_hits *base, const struct delta_map *map, size_t base_len,
 		     size_t len)
 {
@@ -323,20 +365,25 @@ int look_at(struct look *l, unsigned thread, const char *text, size_t len, const
 {
 	struct worker *w = &l->worker[thread];
 	struct match_deep how = { .values = l->values };
+	const struct match_far none = { .n = 0 };
 	size_t scanned = 0;
-	int r;
+	int r = 0;
 
 	hits->n = 0;
+	how.far = &hits->far;
 	w->hits = hits;
 	w->full = false;
 	w->binary = look_is_binary(text, len);
 	how.max_depth = w->binary ? 0 : LOOK_DEPTH;
-	if (map && base && base->n * map->n_copies > CARRY_MAX)
+	if (map && base && (base->n + base->far.n) * map->n_copies > CARRY_MAX)
 		map = NULL;
 	if (map) {
+		r = take_far(&hits->far, base ? &base->far : &none, map, base_len, len);
 		how.changed = map->changed;
 		how.n_changed = map->n_changed;
 	}
+	if (r < 0)
+		return r;
 	r = map && !map->n_changed ? 0 : match_scan_deep(l->set, w->scratch, text, len, &how, on_hit, w, &scanned);
 	w->bytes += scanned;
 	if (r < 0)
@@ -393,16 +440,14 @@ void look_settle(struct look *l, struct look_hits *h)
 
 void look_lines(const char *text, struct look_hits *hits)
 {
-	const char *p = text;
 	uint32_t line = 1;
+	size_t at = 0;
 
-	for (size_t i = 0; i < hits->n; i++) {
-		const char *end = text + hits->hit[i].start, *nl;
+	for (size_t i = 0; i < hits->n; i++) { /* in the order of the text */
+		size_t start = PV_MAX(hits->hit[i].start, at);
 
-		while (p < end && (nl = memchr(p, '\n', (size_t) (end - p)))) {
-			line++;
-			p = nl + 1;
-		}
+		line += (uint32_t) text_lines(text + at, start - at);
+		at = start;
 		hits->hit[i].line = line;
 	}
 }

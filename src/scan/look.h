@@ -36,7 +36,10 @@ struct look_hit {
 struct look_hits {
 	struct look_hit *hit;
 	size_t n, room;
+	struct match_far far; /* of the text: lets rules that reach far find what changed in the next one */
 };
+
+void look_hits_done(struct look_hits *h);
 
 struct look;
 

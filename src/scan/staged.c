@@ -172,8 +172,8 @@ int staged_scan(struct objects *objects, const struct gitdir *g, struct look *lo
 		free(id);
 	pv_map_done(&s.head);
 	(void) pack_inflater_free(s.inflater);
-	free(s.old.hit);
-	free(s.new.hit);
+	look_hits_done(&s.old);
+	look_hits_done(&s.new);
 	*ret_files = s.files;
 	return r;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/text.h"
 #include "scan/allow.h"
 #include "scan/tree_own.h"
 
@@ -92,18 +93,6 @@ static int need(struct reader *r, size_t room)
 	return 0;
 }
 
-static uint64_t count_lines(const char *p, size_t len)
-{
-	const char *end = p + len, *nl;
-	uint64_t n = 0;
-
-	while (p < end && (nl = memchr(p, '\n', (size_t) (end - p)))) {
-		n++;
-		p = nl + 1;
-	}
-	return n;
-}
-
 /* A match near the end of a piece may go on: it is left to the next piece, which starts with LOOK_OVERLAP of this one. */
 static int look_window(struct reader *r, const char *path, size_t len, size_t overlap, bool last, uint64_t first_line)
 {
@@ -149,7 +138,7 @@ static int look_stream(struct reader *r, int fd, const char *path, size_t have)
 		r->t->bytes += (uint64_t) n;
 		if (e != 0 || last)
 			return e;
-		lines += count_lines(r->buf, len - keep);
+		lines += text_lines(r->buf, len - keep);
 		memmove(r->buf, r->buf + len - keep, keep);
 		have = overlap = keep;
 	}
@@ -240,7 +229,7 @@ void *tree_read_early(void *tree)
 		f->clean = (f->tracked || !f->env) && is_clean(&r, f);
 	}
 	free(r.buf);
-	free(r.hits.hit);
+	look_hits_done(&r.hits);
 	return NULL;
 }
 
@@ -263,7 +252,7 @@ int tree_scan(struct tree *t, struct look *look, int (*fn)(const struct tree_tex
 		(void) pthread_join(thread[i], NULL);
 	for (unsigned i = 0; i < n; i++) {
 		free(reader[i].buf);
-		free(reader[i].hits.hit);
+		look_hits_done(&reader[i].hits);
 	}
 	return t->result;
 }
@@ -286,6 +275,6 @@ int tree_scan_fd(int fd, const char *path, struct look *look, struct scan_notes 
 	else
 		e = look_stream(&r, fd, path, have);
 	free(r.buf);
-	free(r.hits.hit);
+	look_hits_done(&r.hits);
 	return e;
 }

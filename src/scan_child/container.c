@@ -61,7 +61,7 @@ static int scan_env(struct scan_run *run, const struct pv_buf *text)
 							 .hits = &hits }, &run->secrets);
 		run->secrets.look = look;
 	}
-	free(hits.hit);
+	look_hits_done(&hits);
 	return r;
 }
 

@@ -50,6 +50,23 @@ static void test_text(void **state)
 		      globs[i].pattern, globs[i].text);
 }
 
+static void test_lines(void **state)
+{
+	static char text[10000];
+	unsigned seed = 3;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = rand_r(&seed) % 3 ? '\n' : (char) (rand_r(&seed) % 256);
+	for (size_t k = 0; k < 2000; k++) {
+		size_t at = (size_t) rand_r(&seed) % 100, len = (size_t) rand_r(&seed) % (k % 2 ? 200 : sizeof(text) - at), want = 0;
+
+		for (size_t i = 0; i < len; i++)
+			want += text[at + i] == '\n';
+		CHECK(text_lines(text + at, len) == want, "%zu+%zu", at, len);
+	}
+}
+
 static void test_escapes(void **state)
 {
 	static const struct {
@@ -154,7 +171,7 @@ static void test_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text), cmocka_unit_test(test_escapes), cmocka_unit_test(test_buf_cap),
+		cmocka_unit_test(test_text), cmocka_unit_test(test_lines), cmocka_unit_test(test_escapes), cmocka_unit_test(test_buf_cap),
 		cmocka_unit_test(test_ip),   cmocka_unit_test(test_map),     cmocka_unit_test(test_clock),
 	};
 

@@ -43,6 +43,12 @@ static const struct {
 	{ "check", HEAD RULE "    check: lun\n    examples: {yes: ['«to+k_abcdefgh»']}\n", "did you mean `luhn`" },
 	{ "short literal", HEAD "  - id: t.a\n    severity: low\n    literal: [a]\n    gate: literal\n    match: 'abc'\n    remedy: r\n"
 			    "    examples: {yes: ['«abc»']}\n", "f.yaml:10:11: the literal `a` would be found everywhere" },
+	{ "longer than it says", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]{0,600}'\n    remedy: r\n"
+				  "    examples: {yes: ['«abc»']}\n", "f.yaml:10:12: t.a: a match may have 603 bytes; write reach: 603" },
+	{ "no longest match", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]*'\n    remedy: r\n"
+			       "    examples: {yes: ['«abc»']}\n", "t.a: a match has no longest length" },
+	{ "far, and a wide gate", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]{0,600}'\n    reach: 700\n"
+				   "    remedy: r\n    examples: {yes: ['«abc»']}\n", "needs a gate of at most 256; write gate: literal" },
 	{ "run in a run", HEAD RULE "    run: [tok_]\n    examples: {yes: ['«to+k_abcdefgh»']}\n", "f.yaml:12:10: `tok_` may stand in a run itself" },
 	{ "run that reaches far", HEAD RULE "    reach: 1000\n    run: [k.]\n    examples: {yes: ['«to+k_abcdefgh»']}\n",
 	  "a rule with `run` reaches at most 512" },
