@@ -13,7 +13,7 @@
 #include "match/rules.h"
 
 #define CACHE_MAGIC   "pvmatch"
-#define CACHE_VERSION 3u
+#define CACHE_VERSION 4u
 #define CACHE_MAX     (256u << 20)
 #define NAME_SIZE     64
 #define OLD_SECONDS   (14 * 86400)
