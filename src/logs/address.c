@@ -8,11 +8,13 @@
 
 bool address_read(const char *s, size_t len, struct ip_addr *ret)
 {
-	const char *zone = memchr(s, '%', len);
+	const char *zone = memchr(s, '%', len), *colon = memchr(s, ':', len);
 	char copy[ADDRESS_MAX];
 
 	if (zone)
 		len = (size_t) (zone - s);
+	else if (colon && memchr(s, '.', (size_t) (colon - s)) && !memchr(colon + 1, ':', len - (size_t) (colon - s) - 1))
+		len = (size_t) (colon - s); /* 192.0.2.7:5123 */
 	if (len < 2 || len >= sizeof(copy))
 		return false;
 	memcpy(copy, s, len);
@@ -31,8 +33,6 @@ bool address_listed(const struct ip_addr *a, const struct ip_prefix *p, size_t n
 /* One entry: an address, an address with a port, or [address] with or without one. */
 static bool entry_read(const char *s, size_t len, struct ip_addr *ret)
 {
-	const char *colon;
-
 	while (len && (*s == ' ' || *s == '"')) {
 		s++;
 		len--;
@@ -44,10 +44,7 @@ static bool entry_read(const char *s, size_t len, struct ip_addr *ret)
 
 		return close && address_read(s + 1, (size_t) (close - s) - 1, ret);
 	}
-	if (address_read(s, len, ret))
-		return true;
-	colon = memchr(s, ':', len); /* 192.0.2.1:5123 */
-	return colon && memchr(s, '.', (size_t) (colon - s)) && address_read(s, (size_t) (colon - s), ret);
+	return address_read(s, len, ret);
 }
 
 bool address_forwarded(const char *s, size_t len, const struct ip_prefix *proxies, size_t n, struct ip_addr *ret)

@@ -158,6 +158,19 @@ static void repeated(struct frame *f)
 	f->times = PV_MIN(PV_MAX(n, 1u), (unsigned) REPEAT_MAX);
 }
 
+/* Programs that log to syslog with a time of their own (nginx, mysqld, exim). The header's time counts. */
+static void own_time(struct log_clock *c, uint64_t now_us, struct frame *f)
+{
+	struct log_clock copy = *c;
+	uint64_t unused;
+	size_t n = f->framed ? log_time_read(&copy, f->msg, f->len, now_us, &unused) : 0;
+
+	if (n > 8 && n < f->len && f->msg[n] == ' ') {
+		f->msg += n + 1;
+		f->len -= n + 1;
+	}
+}
+
 static bool brackets(struct span *s, struct log_clock *c, uint64_t now_us, struct frame *f)
 {
 	size_t n;
@@ -236,6 +249,7 @@ void frame_read(struct log_clock *c, const char *line, size_t len, uint64_t now_
 			s.p = q + 1;
 			if (rfc5424(s, c, now_us, &f)) {
 				repeated(&f);
+				own_time(c, now_us, &f);
 				*ret = f;
 				return;
 			}
@@ -262,6 +276,7 @@ void frame_read(struct log_clock *c, const char *line, size_t len, uint64_t now_
 	f.len = (size_t) (s.end - s.p);
 	if (f.framed)
 		repeated(&f);
+	own_time(c, now_us, &f);
 	*ret = f;
 }
 

@@ -211,7 +211,7 @@ static uint64_t attempt_key(const struct judge *j, const struct found *f, const 
 
 	if (f->more[MATCH_SESSION].len)
 		h = hash_bytes(at(f, f->more[MATCH_SESSION]), f->more[MATCH_SESSION].len, h);
-	else
+	else if (!f->rule->join_address)
 		h = attempt_mix(h, j->f.pid);
 	return e->has_address ? hash_bytes((const char *) e->address.b, sizeof(e->address.b), h) :
 				hash_bytes(e->user, strlen(e->user), h);

@@ -88,7 +88,7 @@ static void put_rule(struct pv_buf *out, const struct rule *r)
 	const char *const strings[] = { r->id, r->family, r->origin, r->title, r->opens, r->remedy, r->prefix, r->match, r->gate,
 					r->address, r->user };
 	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->doubt_low, r->caseless,
-				     r->reach, r->lead, r->check, r->random, r->from, r->tells, r->phase, r->ban, r->when.has_uid, r->when.uid };
+				     r->reach, r->lead, r->check, r->random, r->from, r->tells, r->phase, r->join_address, r->ban, r->when.has_uid, r->when.uid };
 	const struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->names, &r->unless, &r->when.program, &r->when.unit,
 					     &r->when.image, &r->when.transport, &r->json_keys };
 
@@ -124,6 +124,7 @@ static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 	r->from = get_below(in, RULE_FROM_JSON + 1);
 	r->tells = get_below(in, RULE_PROBE + 1);
 	r->phase = get_below(in, RULE_PHASE_N);
+	r->join_address = get_below(in, 2);
 	r->ban = get_below(in, 2);
 	r->when.has_uid = get_below(in, 2);
 	r->when.uid = get_u32(in);

@@ -66,6 +66,7 @@ struct rule {
 	struct rule_words json_keys; /* RULE_FROM_JSON: paths; their values joined by tabs are what `match` is tried on */
 	enum rule_tells tells;
 	enum rule_phase phase;	/* of one attempt that several lines tell */
+	bool join_address;	/* lines of an attempt are joined by address alone, not by pid */
 	bool ban;		/* the owner lets it ban though it was written from documentation */
 	const char *address, *user; /* names of groups of `match` */
 	struct {

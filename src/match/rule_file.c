@@ -367,6 +367,13 @@ static void read_tells(struct load *l, const struct yaml_node *n)
 		l->rule->tells = (enum rule_tells) i;
 }
 
+static void read_join(struct load *l, const struct yaml_node *n)
+{
+	static const char *const words[] = { "pid", "address" };
+
+	l->rule->join_address = one_of(l, n, "join", words, N_ELEMENTS(words)) == 1;
+}
+
 static void read_phase(struct load *l, const struct yaml_node *n)
 {
 	static const char *const words[RULE_PHASE_N] = { "none", "begin", "check", "refused", "end" };
@@ -459,6 +466,7 @@ static const struct key rule_keys[] = {
 	{ "from", read_from, false },
 	{ "tells", read_tells, false },
 	{ "phase", read_phase, false },
+	{ "join", read_join, false },
 	{ "address", read_address, false },
 	{ "user", read_user, false },
 	{ "when", read_when, false },
@@ -735,7 +743,7 @@ static void expand_match(struct load *l)
 
 		for (i = 0; i < N_ELEMENTS(short_forms); i++)
 			if (strncmp(p, short_forms[i].name, strlen(short_forms[i].name)) == 0 &&
-			    (p == l->rule->match || p[-1] != '?')) /* (?<host>...) is a group like any other */
+			    (p < l->rule->match + 2 || p[-1] != '?' || p[-2] != '(')) /* (?<host>...) is a group like any other */
 				break;
 		if (i < N_ELEMENTS(short_forms)) {
 			any = true;
@@ -761,7 +769,7 @@ static void finish_log_rule(struct load *l)
 		r->user = "user";
 	if (!*r->address && strstr(r->match, "(?<address>"))
 		r->address = "address";
-	r->caseless = l->nocase;
+	l->gate = "literal"; /* what the pattern is tried on is not what stands in the text */
 }
 
 static void finish_rule(struct load *l, const struct yaml_node *n)

@@ -34,7 +34,7 @@
  * line), `method` and `path` (a POST to a login path that was answered 401 or 403 is strong), `forwarded` (X-Forwarded-For).
  * `tells: login|miner|error|probe`; `strength: strong|weak|neutral|accepted|through` (a request that got through: voids weak
  * ones of the same address and path); `phase: begin|check|refused|end`: several lines tell one attempt, the largest number of
- * lines of one phase is the number of attempts; `when: {program, unit, uid, transport, image}`. `ban: yes` of the file:
+ * lines of one phase is the number of attempts; `join: address` where neither pid nor session joins them; `when: {program, unit, uid, transport, image}`. `ban: yes` of the file:
  * its rules may ban though `verified` is `documentation`.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
