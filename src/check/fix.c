@@ -86,6 +86,7 @@ static int mode_step(struct plan *p, const struct finding *f, const char *path, 
 	s.mode = mode;
 	s.dev = (uint64_t) st.st_dev;
 	s.ino = (uint64_t) st.st_ino;
+	s.owner = st.st_uid;
 	return send_step(p, &s);
 }
 
@@ -122,6 +123,7 @@ static int ignore_step(struct plan *p, const struct finding *f, const char *dir,
 		return left(p, f->id, path, "it is no plain file");
 	s.dev = r == 0 ? (uint64_t) st.st_dev : 0;
 	s.ino = r == 0 ? (uint64_t) st.st_ino : 0;
+	s.owner = r == 0 ? st.st_uid : 0;
 	return send_step(p, &s);
 }
 

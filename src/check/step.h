@@ -36,7 +36,7 @@ struct audit_step {
 	struct step_limits now, wanted;
 	uint32_t n_ports;
 	uint16_t ports[STEP_PORTS];
-	uint32_t pad;
+	uint32_t owner; /* uid of the file */
 	char dir[STEP_DIR]; /* absolute, without links */
 	char name[STEP_NAME];
 	char line[STEP_NAME];

@@ -75,7 +75,7 @@ static void step_words(struct pv_buf *out, const struct audit_step *s)
 static struct mend_target target_of(const struct audit_step *s)
 {
 	return (struct mend_target){
-		.dir = s->dir, .name = s->name, .dev = s->dev, .ino = s->ino, .folder = s->kind == STEP_MODE && s->mode == 0700
+		.dir = s->dir, .name = s->name, .dev = s->dev, .ino = s->ino, .owner = s->owner, .folder = s->kind == STEP_MODE && s->mode == 0700
 	};
 }
 
@@ -128,7 +128,7 @@ static int apply_limits(struct start *s, const struct audit_step *t)
 	return r;
 }
 
-/* There was none: an engine takes a limit of processes away, and one of memory or CPU only by one that nobody reaches. */
+/* There was none: an engine takes a limit of processes away, but one of memory or CPU only by the machine's whole. */
 static int undo_limits(struct start *s, const struct audit_step *t)
 {
 	uint64_t pages = (uint64_t) sysconf(_SC_PHYS_PAGES), size = (uint64_t) sysconf(_SC_PAGESIZE);
@@ -138,7 +138,7 @@ static int undo_limits(struct start *s, const struct audit_step *t)
 	if (t->wanted.pids)
 		r = limit(s, t, API_LIMIT_PIDS, 0);
 	if (t->wanted.memory) {
-		one = limit(s, t, API_LIMIT_SWAP, pages * size >> 20);
+		one = limit(s, t, API_LIMIT_MEMORY, pages * size >> 20);
 		r = r < 0 ? r : one;
 	}
 	if (t->wanted.milli_cpus) {
@@ -186,10 +186,12 @@ static int append(struct start *s, struct record_line *line)
 		return r;
 	line->step.dev = line->size.dev;
 	line->step.ino = line->size.ino;
+	line->step.owner = line->size.owner;
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (s->step[i].kind == STEP_IGNORE && !s->step[i].ino && strcmp(s->step[i].dir, line->step.dir) == 0) {
 			s->step[i].dev = line->size.dev;
 			s->step[i].ino = line->size.ino;
+			s->step[i].owner = line->size.owner;
 		}
 	return 0;
 }

@@ -109,10 +109,10 @@ struct gate {
 
 /* The commands of the rows that can be run without being told what to look at, and how. */
 static const struct {
-	const char *name, *args[4];
+	const char *name, *args[6];
 } known[] = {
 	{ "audit", { "audit", "--format", "jsonl" } },
-	{ "scan", { "scan", "--format", "jsonl" } },
+	{ "scan", { "scan", "--history", "--format", "jsonl" } },
 	{ "status", { "status" } },
 	{ "top", { "top" } },
 	{ "logs", { NULL } }, /* needs files to read */

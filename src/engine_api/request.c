@@ -40,8 +40,6 @@ static const struct request_row {
 	[API_LIMIT_PIDS] = { { "limit pids", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/update", "{\"PidsLimit\":%N}" },
 	[API_LIMIT_MEMORY] = { { "limit memory", API_ID_CONTAINER, true, 64 << 10, 10000 },
 		"POST", "/containers/%I/update", "{\"Memory\":%M,\"MemorySwap\":%M}" },
-	[API_LIMIT_SWAP] = { { "limit swap", API_ID_CONTAINER, true, 64 << 10, 10000 },
-		"POST", "/containers/%I/update", "{\"Memory\":%M,\"MemorySwap\":-1}" },
 	[API_LIMIT_CPU] = { { "limit cpu", API_ID_CONTAINER, true, 64 << 10, 10000 }, "POST", "/containers/%I/update", "{\"NanoCpus\":%K}" },
 };
 

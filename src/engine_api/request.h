@@ -26,7 +26,6 @@ enum api_request {
 	/* Limits of a running container; only the command of a person sends them, the broker refuses them. */
 	API_LIMIT_PIDS,	  /* number; 0: none */
 	API_LIMIT_MEMORY, /* MiB of memory, and no swap beside it */
-	API_LIMIT_SWAP,	  /* MiB of memory, swap without end: how a limit of memory is taken back (an engine knows no "none") */
 	API_LIMIT_CPU,	  /* thousandths of a core */
 	API_N_REQUESTS
 };

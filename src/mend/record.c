@@ -67,6 +67,7 @@ int record_add(struct record *r, const struct record_line *line)
 	number(&b, "engine", s->engine);
 	number(&b, "dev", s->dev);
 	number(&b, "ino", s->ino);
+	number(&b, "owner", s->owner);
 	number(&b, "before", line->size.before);
 	number(&b, "after", line->size.after);
 	limits(&b, "now", &s->now);
@@ -125,6 +126,7 @@ static int read_line(const char *s, size_t len, struct record_line *l)
 	t->kind = (uint32_t) cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(o, "kind"));
 	good = o && get_u32(o, "id", &t->id) && get_u32(o, "mode", &t->mode) && get_u32(o, "old_mode", &l->old_mode) &&
 	       get_u32(o, "engine", &t->engine) && get_number(o, "dev", &t->dev) && get_number(o, "ino", &t->ino) &&
+	       get_u32(o, "owner", &t->owner) &&
 	       get_number(o, "before", &l->size.before) && get_number(o, "after", &l->size.after) &&
 	       get_limits(o, true, &t->now) && get_limits(o, false, &t->wanted) &&
 	       get_text(o, "dir", t->dir, sizeof(t->dir)) && get_text(o, "name", t->name, sizeof(t->name)) &&

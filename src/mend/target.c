@@ -67,7 +67,7 @@ static int judge(const struct mend_target *t, const struct stat *st)
 		return -EBADF;
 	if (!t->folder && st->st_nlink != 1)
 		return -EMLINK;
-	return (uint64_t) st->st_dev == t->dev && (uint64_t) st->st_ino == t->ino ? 0 : -ESTALE;
+	return (uint64_t) st->st_dev == t->dev && (uint64_t) st->st_ino == t->ino && st->st_uid == t->owner ? 0 : -ESTALE;
 }
 
 /* O_PATH: opening a FIFO or a device would already be an act. */
@@ -281,6 +281,7 @@ static int do_append(void *arg, void *ret)
 	size->after = (uint64_t) st.st_size;
 	size->dev = (uint64_t) st.st_dev;
 	size->ino = (uint64_t) st.st_ino;
+	size->owner = st.st_uid;
 	return r;
 }
 
@@ -362,7 +363,7 @@ static int open_ours(const struct file_work *w, struct stat *ret)
 		return at;
 	if (fstat(at, &st) < 0)
 		return -errno;
-	r = judge(&(struct mend_target){ .dev = (uint64_t) st.st_dev, .ino = (uint64_t) st.st_ino }, &st);
+	r = judge(&(struct mend_target){ .dev = (uint64_t) st.st_dev, .ino = (uint64_t) st.st_ino, .owner = st.st_uid }, &st);
 	if (r == 0)
 		r = become(&st);
 	fd = r < 0 ? r : reopen(at, O_RDWR);

@@ -1,6 +1,6 @@
 /* target.h - changing a file that somebody else may own, as `pavise audit --fix` does. The folder is opened without
  * following a link, the name in it without following a link or crossing a mount; it must be a regular file with one link
- * (or a folder, where one is meant) and the one that was judged: same device, same inode. The change itself is made through
+ * (or a folder, where one is meant) and the one that was judged: same device, inode and owner. The change itself is made through
  * that descriptor, in a process that has become the file's owner for good. So whoever may swap the name between check and
  * change gets at most what its owner could have done anyway.
  *
@@ -17,6 +17,7 @@
 struct mend_target {
 	const char *dir, *name;
 	uint64_t dev, ino; /* ino 0: nothing may be there */
+	uint32_t owner;	   /* its uid: an inode's number is used again soon */
 	bool folder;
 };
 
@@ -29,6 +30,7 @@ int mend_mode(const struct mend_target *t, uint32_t from, uint32_t to);
 struct mend_size {
 	uint64_t before, after; /* bytes; before UINT64_MAX: it was made */
 	uint64_t dev, ino;
+	uint32_t owner;
 };
 /* A line behind the end of a text file, with a newline before it where one is missing. Makes the file, mode 0644, where
  * ino is 0, as the folder's owner. */

@@ -84,6 +84,7 @@ static struct mend_target target(const char *name)
 	if (lstat(in(name), &st) == 0) {
 		t.dev = (uint64_t) st.st_dev;
 		t.ino = (uint64_t) st.st_ino;
+		t.owner = st.st_uid;
 		t.folder = S_ISDIR(st.st_mode);
 	}
 	return t;

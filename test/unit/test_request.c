@@ -63,8 +63,6 @@ static void test_format(void **state)
 		{ API_LIMIT_PIDS, HEX64, 100, 0, "POST /containers/" HEX64 "/update HTTP/1.1\r\n", "{\"PidsLimit\":100}" },
 		{ API_LIMIT_MEMORY, HEX64, 512, 0, "POST /containers/" HEX64 "/update HTTP/1.1\r\n",
 		  "{\"Memory\":536870912,\"MemorySwap\":536870912}" },
-		{ API_LIMIT_SWAP, HEX64, 8 << 20, 0, "POST /containers/" HEX64 "/update HTTP/1.1\r\n",
-		  "{\"Memory\":8796093022208,\"MemorySwap\":-1}" },
 		{ API_LIMIT_CPU, HEX64, 1500, 0, "POST /containers/" HEX64 "/update HTTP/1.1\r\n", "{\"NanoCpus\":1500000000}" },
 		{ API_CHANGES, HEX64, 0, 0, "GET /containers/" HEX64 "/changes HTTP/1.1\r\n", "" },
 		{ API_KILL, "", 0, -EINVAL, NULL, NULL },
