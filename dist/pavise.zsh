@@ -14,6 +14,7 @@ _pavise() {
 		'doctor:what this machine can and cannot do'
 		'explain:why, how it is attacked, how it is mended'
 		'audit:the checklist\: what is set up unsafely, and how to mend it'
+		'accept:take the host'\''s keys, deployments or files as known'
 		'scan:secrets in code, in git history, in a container'
 		'config:check it, show what is in force, print a sample'
 		'version:the version'
@@ -129,6 +130,7 @@ _pavise() {
 			'--dry-run[--fix, --undo\: only show the steps]' \
 			'--yes[--fix, --undo\: do not ask]' \
 			'--undo[take the newest --fix back]' \
+			'--gate=[deploy\: every row of the checklist that a deploy is held to, each by the command that answers for it]:NAME:(deploy)' \
 			'--format=[table (default), json, jsonl, sarif, junit, markdown, html]:FORMAT:(table json jsonl sarif junit markdown html)' \
 			'--output=[write to FILE]:FILE:_files' \
 			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
@@ -136,6 +138,15 @@ _pavise() {
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
 			'*::word:()' ;;
+	accept)
+		_arguments \
+			'--dry-run[only show what would be accepted]' \
+			'--yes[do not ask]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(keys deployments files)' ;;
 	scan)
 		_arguments \
 			'--history[also every blob of the git history, reachable or not]' \
@@ -178,7 +189,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(guard status top events off on allow undo doctor explain audit scan config version help exit-codes)' ;;
+			'*::word:(guard status top events off on allow undo doctor explain audit accept scan config version help exit-codes)' ;;
 	esac
 }
 _pavise "$@"

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "check/img.h"
 #include "check/remedy.h"
 
@@ -15,6 +16,58 @@ void check_policy_defaults(struct check_policy *p)
 		.n_ports = 2,
 		.key_age_us = 90ull * 86400 * 1000000,
 	};
+}
+
+static int set_policy(struct check_policy *p, const char *key, uint64_t n)
+{
+	if (strcmp(key, "pids") == 0)
+		p->pids = n;
+	else if (strcmp(key, "memory") == 0)
+		p->memory = n;
+	else if (strcmp(key, "milli_cpus") == 0)
+		p->nano_cpus = n * 1000000;
+	else if (strcmp(key, "key_age") == 0)
+		p->key_age_us = n * 1000000;
+	else if (strcmp(key, "channels") == 0)
+		p->channels = (unsigned) n;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int set_ports(struct check_policy *p, char *list)
+{
+	char *save = NULL;
+	uint32_t port;
+
+	p->n_ports = 0;
+	for (char *w = strtok_r(list, ":", &save); w; w = strtok_r(NULL, ":", &save)) {
+		if (parse_u32(w, &port) < 0 || port > 65535 || p->n_ports == CHECK_PORTS)
+			return -EINVAL;
+		p->ports[p->n_ports++] = (uint16_t) port;
+	}
+	return 0;
+}
+
+int check_policy_read(struct check_policy *p, const char *text)
+{
+	char own[1024], *save = NULL;
+	int r = text_copy(own, sizeof(own), text) ? 0 : -EINVAL;
+
+	for (char *w = strtok_r(own, ",", &save); w && r == 0; w = strtok_r(NULL, ",", &save)) {
+		char *eq = strchr(w, '=');
+		uint64_t n;
+
+		if (!eq)
+			return -EINVAL;
+		*eq++ = '\0';
+		if (strcmp(w, "ports") == 0)
+			r = set_ports(p, eq);
+		else
+			r = parse_u64(eq, &n) < 0 ? -EINVAL : set_policy(p, w, n);
+	}
+	p->configured = r == 0;
+	return r;
 }
 
 bool check_port_allowed(const struct check_policy *p, unsigned port)

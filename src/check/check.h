@@ -21,7 +21,7 @@ enum answer {
 
 enum due { DUE_SIX_HOURS, DUE_DAILY, DUE_WEEKLY, DUE_DEPLOY };
 
-#define CHECK_PORTS 32
+#define CHECK_PORTS 64
 #define SSH_PORTS   16
 
 struct check_policy {
@@ -31,11 +31,15 @@ struct check_policy {
 	uint16_t ssh_ports[SSH_PORTS]; /* of the host's own sshd */
 	size_t n_ssh_ports;
 	uint64_t key_age_us, now_us; /* wall clock of the run */
+	unsigned channels;	     /* that notices go to */
+	bool configured;	     /* the configuration is known: `channels` says something */
 	/* of the machine the containers run on; zeroed for a file that is judged before it is there */
 	bool host_known, daemon_nnp, userns_remap, rootless, has_apparmor, swarm;
 };
 
 void check_policy_defaults(struct check_policy *p);
+/* "pids=100,memory=536870912,milli_cpus=1500,key_age=SECONDS,channels=1,ports=80:443". 0 or -EINVAL. */
+int check_policy_read(struct check_policy *p, const char *text);
 bool check_port_allowed(const struct check_policy *p, unsigned port);
 
 struct ctr_check {

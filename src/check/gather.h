@@ -23,6 +23,8 @@ struct audit {
 	struct ctr_list containers;
 	struct project project[GATHER_DIRS];
 	size_t n_projects;
+	const char *const *backup; /* folders that the configuration names */
+	size_t n_backups;
 	bool workloads; /* there is something that belongs to a project */
 };
 

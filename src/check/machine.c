@@ -7,8 +7,10 @@
 #include "base/ip.h"
 #include "base/text.h"
 #include "check/gather.h"
+#include "check/known.h"
 #include "check/proc_net.h"
 #include "check/remedy.h"
+#include "check/usage.h"
 
 static struct finding *host_finding(enum id id)
 {
@@ -158,28 +160,73 @@ static int monitored(struct audit *a)
 
 /* --- connections --- */
 
-static void miners_in(struct proc_net *net, const char *where, struct finding *f)
+struct miners {
+	struct audit *a;
+	struct finding *f;
+	int error;
+	bool odd; /* only an ordinary port, but a peer that nobody has seen before */
+};
+
+static bool in_list(unsigned port, const unsigned *list, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == port)
+			return true;
+	return false;
+}
+
+/* The client chose that remote port, not we. */
+static bool is_served(const struct proc_net *net, const struct proc_socket *s)
+{
+	for (size_t i = 0; i < net->n; i++)
+		if (net->item[i].listens && !net->item[i].udp && net->item[i].port == s->port)
+			return true;
+	return false;
+}
+
+/* 8080 and 9090 belong to everybody: worth a word, and more only where the peer came after the first audit. */
+static void ordinary_port(struct miners *m, const char *where, const char *addr, unsigned port)
+{
+	const char *what = arena_printf(&m->a->arena, "%s %u", addr, port);
+	struct known_at at;
+	bool fresh = what && known_since(m->a, "peer", what, &at) == 0 && known_new(&at);
+
+	finding_evidence(m->f, where, NULL, 0, "%s port %u, which is ordinary%s", addr, port,
+			 fresh ? "; a peer that was not there before" : "");
+	m->odd = m->odd || fresh;
+}
+
+static void miners_in(struct miners *m, const struct proc_net *net, const char *where)
+{
+	static const unsigned pools[] = { 3333, 4444, 14444 }, ordinary[] = { 8080, 9090 };
+
 	for (size_t i = 0; i < net->n; i++) {
 		const struct proc_socket *s = &net->item[i];
 		char addr[64];
 
-		if (!s->connected || proc_net_inner(&s->peer) ||
-		    (s->peer_port != 3333 && s->peer_port != 4444 && s->peer_port != 14444))
+		if (!s->connected || proc_net_inner(&s->peer) || is_served(net, s))
 			continue;
 		addr_text(addr, sizeof(addr), &s->peer);
-		f->verdict = FINDING_FAIL;
-		finding_evidence(f, where, NULL, 0, "%s port %u", addr, s->peer_port);
+		if (in_list(s->peer_port, pools, N_ELEMENTS(pools))) {
+			m->f->verdict = FINDING_FAIL;
+			finding_evidence(m->f, where, NULL, 0, "%s port %u", addr, s->peer_port);
+		} else if (in_list(s->peer_port, ordinary, N_ELEMENTS(ordinary))) {
+			ordinary_port(m, where, addr, s->peer_port);
+		}
 	}
+	if (net->error < 0 && net->error != -ENOENT)
+		m->error = net->error;
 }
 
 static int miners(struct audit *a, struct proc_net *net)
 {
-	struct finding *f = host_finding(ID_HOST_MINER_CONNECTION);
+	struct miners m = { .a = a, .f = host_finding(ID_HOST_MINER_CONNECTION), .error = net->error };
+	struct known_at at;
 
-	if (!f)
+	if (!m.f)
 		return -ENOMEM;
-	miners_in(net, "the host", f);
+	(void) known_since(a, "peer", "", &at); /* from now on a peer can be new */
+	miners_in(&m, net, "the host");
 	for (size_t i = 0; i < a->containers.n; i++) {
 		const struct ctr *c = a->containers.item[i];
 		struct proc_net own = { .n = 0 };
@@ -187,15 +234,88 @@ static int miners(struct audit *a, struct proc_net *net)
 		if (c->pid <= 0)
 			continue;
 		proc_net_read(&a->arena, &a->fs, c->pid, &own);
-		if (own.error < 0 && own.error != -ENOENT && f->verdict == FINDING_PASS)
-			finding_unknown(f, gather_reason(own.error));
-		miners_in(&own, c->name, f);
+		miners_in(&m, &own, c->name);
 	}
-	if (net->error < 0 && f->verdict == FINDING_PASS)
-		finding_unknown(f, gather_reason(net->error));
-	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f, "find the program, stop its container, and change the secrets that it could read",
+	if (m.f->verdict != FINDING_FAIL && m.odd) {
+		m.f->verdict = FINDING_FAIL;
+		m.f->severity = SEV_HIGH;
+	} else if (m.f->verdict != FINDING_FAIL && m.error < 0) {
+		finding_unknown(m.f, gather_reason(m.error));
+	}
+	if (m.f->verdict == FINDING_FAIL)
+		finding_remedy(m.f, "find the program, stop its container, and change the secrets that it could read",
 			       "ss -tnp");
+	return gather_add(a, m.f, NULL);
+}
+
+/* --- what containers use --- */
+
+#define STATS_CPU    800u	   /* thousandths of a core, the mean since its first process */
+#define STATS_MEMORY (450ull * 1000000)
+#define STATS_PIDS   50u
+#define STATS_AGE_US (300ull * 1000000) /* younger ones are still starting */
+
+static bool uses_too_much(const struct ctr *c, const struct ctr_usage *u, struct finding *f)
+{
+	bool cpu = u->milli_cpus > STATS_CPU && u->age_us > STATS_AGE_US, memory = u->memory > STATS_MEMORY,
+	     pids = u->pids > STATS_PIDS;
+
+	if (cpu)
+		finding_evidence(f, c->name, NULL, 0, "%" PRIu64 " %% of a core since it started", u->milli_cpus / 10);
+	if (memory)
+		finding_evidence(f, c->name, NULL, 0, "%" PRIu64 " MB of memory", u->memory / 1000000);
+	if (pids)
+		finding_evidence(f, c->name, NULL, 0, "%" PRIu64 " processes and threads", u->pids);
+	return cpu || memory || pids;
+}
+
+static int stats_now(struct audit *a)
+{
+	struct finding *f = host_finding(ID_HOST_STATS_NOW);
+	size_t seen = 0;
+	int error = 0;
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->containers.n; i++) {
+		const struct ctr *c = a->containers.item[i];
+		struct ctr_usage u;
+		int r;
+
+		if (c->pid <= 0 || !c->running)
+			continue;
+		seen++;
+		r = usage_read(&a->fs, c->pid, &u);
+		if (r < 0)
+			error = r;
+		else if (uses_too_much(c, &u, f))
+			f->verdict = FINDING_FAIL;
+	}
+	if (f->verdict == FINDING_FAIL)
+		finding_remedy(f, "is it meant to? then give it limits that fit; else look at what runs in it", "pavise top");
+	else if (error < 0)
+		finding_unknown(f, gather_reason(error));
+	else if (!seen)
+		f->verdict = FINDING_NOT_APPLICABLE;
+	return gather_add(a, f, NULL);
+}
+
+/* --- who is told --- */
+
+static int alert_channel(struct audit *a)
+{
+	struct finding *f = host_finding(ID_MON_ALERT_CHANNEL);
+
+	if (!f)
+		return -ENOMEM;
+	if (!a->policy.configured || a->saved) {
+		finding_unknown(f, REASON_BY_NATURE); /* a saved host's configuration is not read */
+	} else if (a->policy.channels) {
+		finding_evidence(f, "notify.channels", NULL, 0, "%u; whether they arrive: pavise status", a->policy.channels);
+	} else {
+		f->verdict = FINDING_FAIL;
+		finding_remedy(f, "set notify.channels in /etc/pavise/pavise.yaml", "pavise config show");
+	}
 	return gather_add(a, f, NULL);
 }
 
@@ -213,5 +333,9 @@ int check_machine(struct audit *a)
 		r = monitored(a);
 	if (r == 0 && on[ID_HOST_MINER_CONNECTION])
 		r = miners(a, &net);
+	if (r == 0 && on[ID_HOST_STATS_NOW])
+		r = stats_now(a);
+	if (r == 0 && on[ID_MON_ALERT_CHANNEL])
+		r = alert_channel(a);
 	return r;
 }

@@ -536,6 +536,23 @@ static int backups(struct place *p)
 	return r;
 }
 
+/* A folder that the configuration names: it must be there. */
+static int named_backup(struct audit *a, const char *dir)
+{
+	struct place p = { .a = a, .dir = dir };
+	struct stat st;
+	int r = hostfs_stat(&a->fs, dir, true, &st);
+
+	if (r == 0 && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	if (r < 0)
+		return a->select.on[ID_BACKUP_FRESH] ? gather_unknown(a, ID_BACKUP_FRESH, SUBJECT_FILE, dir, gather_reason(r),
+								      strerror(-r))
+						     : 0;
+	r = backup_location(&p, dir, &st);
+	return r < 0 ? r : backup_contents(&p, dir);
+}
+
 /* --- the pipeline --- */
 
 static bool is_workflow(const char *name)
@@ -690,5 +707,7 @@ int check_projects(struct audit *a)
 		r = look(&p);
 		p.git = gitdir_free(p.git);
 	}
+	for (size_t i = 0; i < a->n_backups && r == 0; i++)
+		r = named_backup(a, a->backup[i]);
 	return r < 0 ? r : fill(a);
 }

@@ -27,12 +27,14 @@
 #define STATUS_INCOMPLETE 3
 #define NOBODY            65534
 #define BASELINE_MAX      (16u << 20)
-#define PATHS_MAX         16
+#define PATHS_MAX         48
 
 struct args {
 	const char *compose[PATHS_MAX], *dockerfile[PATHS_MAX], *dir[PATHS_MAX];
 	size_t n_compose, n_dockerfile, n_dirs;
 	const char *facts, *format, *only, *skip, *target, *ignore;
+	const char *policy, *project[PATHS_MAX], *backup[PATHS_MAX];
+	size_t n_projects, n_backups;
 	enum severity fail_on;
 	const char *state, *list;
 	int sock, baseline, override, save, seen;
@@ -63,7 +65,13 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return add_path(a->dockerfile, &a->n_dockerfile, value);
 	if (strcmp(name, "--dir") == 0)
 		return add_path(a->dir, &a->n_dirs, value);
-	if (strcmp(name, "--facts") == 0)
+	if (strcmp(name, "--project") == 0)
+		return add_path(a->project, &a->n_projects, value);
+	if (strcmp(name, "--backup") == 0)
+		return add_path(a->backup, &a->n_backups, value);
+	if (strcmp(name, "--policy") == 0)
+		a->policy = value;
+	else if (strcmp(name, "--facts") == 0)
 		a->facts = value;
 	else if (strcmp(name, "--format") == 0)
 		a->format = value;
@@ -255,6 +263,10 @@ static int look_host(struct audit *a, const struct args *args)
 
 	for (size_t i = 0; i < args->n_dirs; i++)
 		gather_project(a, args->dir[i], "given");
+	for (size_t i = 0; i < args->n_projects; i++)
+		gather_project(a, args->project[i], "projects of the configuration");
+	a->backup = args->backup;
+	a->n_backups = args->n_backups;
 	if (r == 0)
 		r = check_units(a);
 	if (r == 0)
@@ -501,6 +513,10 @@ int main(int argc, char **argv)
 	a.sock = args.sock;
 	a.saved = args.facts != NULL;
 	check_policy_defaults(&a.policy);
+	if (args.policy && check_policy_read(&a.policy, args.policy) < 0) {
+		log_error("wrong arguments; it is started by pavise audit");
+		return STATUS_USAGE;
+	}
 	a.policy.now_us = clock_wall_us();
 	if (check_select(&a.select, args.only, args.skip, word, sizeof(word)) < 0) {
 		pv_autobuf what = PV_BUF_INIT;

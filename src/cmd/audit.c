@@ -1,6 +1,7 @@
 /* pavise audit: starts pavise-audit, which reads and judges without network or write access (audit_serve.c answers its
  * questions), and with --fix carries out what it proposes (audit_fix.c). */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -134,6 +135,30 @@ static int add_report(struct cmd *c, struct start *s)
 	return add_baseline(c, s);
 }
 
+/* What the configuration asks of containers and of the host (check/check.h). */
+static void add_policy(struct start *s)
+{
+	const struct policy *p = s->policy;
+	pv_autobuf text = PV_BUF_INIT;
+
+	pv_buf_printf(&text, "pids=%u,memory=%" PRIu64 ",milli_cpus=%u,key_age=%" PRIu64 ",channels=%u", p->audit.pids,
+		      p->audit.memory, p->audit.milli_cpus, p->audit.key_age_us / 1000000, p->n_channels);
+	for (uint32_t i = 0; i < p->audit.n_ports; i++)
+		pv_buf_printf(&text, "%s%u", i ? ":" : ",ports=", p->audit.ports[i]);
+	if (text.len >= sizeof(s->policy_arg))
+		return;
+	memcpy(s->policy_arg, pv_buf_str(&text), text.len + 1);
+	audit_arg(s, "--policy", s->policy_arg);
+}
+
+static void add_folders(struct start *s)
+{
+	for (uint32_t i = 0; i < s->policy->audit.n_projects; i++)
+		audit_arg(s, "--project", s->policy->audit.projects[i]);
+	for (uint32_t i = 0; i < s->policy->audit.n_backups; i++)
+		audit_arg(s, "--backup", s->policy->audit.backups[i]);
+}
+
 static int add_what(struct cmd *c, struct start *s)
 {
 	const char *compose = cmd_opt(c, "compose"), *dockerfile = cmd_opt(c, "dockerfile"),
@@ -149,10 +174,12 @@ static int add_what(struct cmd *c, struct start *s)
 	if (r < 0)
 		return r;
 	add_ignore(s, compose || dockerfile);
+	add_policy(s);
 	if (compose || dockerfile || facts) {
 		audit_arg(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
 		return 0;
 	}
+	add_folders(s);
 	return 0;
 }
 
@@ -325,6 +352,7 @@ struct start *audit_start_new(struct cmd *c)
 	s->sockets[0] = p->docker_socket;
 	s->sockets[1] = p->podman_socket;
 	s->state_dir = p->state_dir;
+	s->policy = p;
 	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = -1;
 	s->quiet = c->quiet;
 	return s;

@@ -10,7 +10,7 @@
 #include "engine_api/request.h"
 
 #define AUDIT_STEPS 512
-#define ARGS_MAX   96
+#define ARGS_MAX   240
 #define PATHS_MAX  16
 
 struct start { /* of the child */
@@ -25,6 +25,8 @@ struct start { /* of the child */
 	size_t n_steps;
 	bool more_steps; /* than AUDIT_STEPS */
 	const char *state_dir;
+	const struct policy *policy;
+	char policy_arg[1024];
 	char override[12];
 	int override_fd; /* --fix --compose: where the reader writes the override; -1: not wanted */
 	struct known *known; /* audit_known.h; NULL: nothing was asked */

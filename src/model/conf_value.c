@@ -88,6 +88,9 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 		pv_buf_puts(out, " to ");
 		print_bytes(out, item->max);
 		break;
+	case CONF_CPUS:
+		pv_buf_printf(out, "a number of CPUs such as 1.5, from %g to %g", (double) item->min / 1000, (double) item->max / 1000);
+		break;
 	case CONF_COUNT:
 		pv_buf_printf(out, "a number from %" PRIu64 " to %" PRIu64, item->min, item->max);
 		break;
@@ -176,6 +179,26 @@ static int set_action(uint8_t *out, const struct conf_item *item, const char *te
 	return 0;
 }
 
+/* "1.5", "2": thousandths; three decimals at most. */
+static int parse_milli(const char *s, uint64_t *ret)
+{
+	char whole[16];
+	const char *dot = strchr(s, '.');
+	size_t n = dot ? (size_t) (dot - s) : strlen(s), decimals = dot ? strlen(dot + 1) : 0;
+	uint64_t v, part = 0;
+
+	if (n >= sizeof(whole) || (dot && (!decimals || decimals > 3)))
+		return -EINVAL;
+	memcpy(whole, s, n);
+	whole[n] = '\0';
+	if (parse_u64(whole, &v) < 0 || (dot && parse_u64(dot + 1, &part) < 0) || v > 1000000)
+		return -EINVAL;
+	for (; decimals < 3; decimals++)
+		part *= 10;
+	*ret = v * 1000 + part;
+	return 0;
+}
+
 static int set_number(void *out, const struct conf_item *item, const char *text, struct pv_buf *why)
 {
 	uint64_t v = 0;
@@ -192,6 +215,9 @@ static int set_number(void *out, const struct conf_item *item, const char *text,
 	case CONF_PERMYRIAD:
 		r = parse_permyriad(text, &small);
 		v = small;
+		break;
+	case CONF_CPUS:
+		r = parse_milli(text, &v);
 		break;
 	default:
 		r = parse_u64(text, &v);
@@ -286,6 +312,12 @@ static struct list list_of(struct policy *p, const struct conf_item *item)
 		return (struct list){ .n = &p->n_proxies, .prefixes = p->proxies };
 	if (at == p->never_ban)
 		return (struct list){ .n = &p->n_never_ban, .prefixes = p->never_ban };
+	if (at == p->audit.ports)
+		return (struct list){ .n = &p->audit.n_ports, .ports = p->audit.ports };
+	if (at == p->audit.projects)
+		return (struct list){ .n = &p->audit.n_projects, LIST_NAMES(p->audit.projects) };
+	if (at == p->audit.backups)
+		return (struct list){ .n = &p->audit.n_backups, LIST_NAMES(p->audit.backups) };
 	if (at == p->exec.allow)
 		return (struct list){ .n = &p->exec.n_allow, LIST_NAMES(p->exec.allow) };
 	if (at == p->exec.servers)
@@ -584,6 +616,9 @@ void conf_print(struct pv_buf *out, const struct policy *p, const struct conf_it
 		break;
 	case CONF_BYTES:
 		print_bytes(out, v);
+		break;
+	case CONF_CPUS:
+		pv_buf_printf(out, "%g", (double) small / 1000);
 		break;
 	case CONF_COUNT:
 		pv_buf_printf(out, "%u", small);

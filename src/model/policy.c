@@ -107,6 +107,17 @@ static bool exec_ok(const struct policy *p)
 	return true;
 }
 
+static bool audit_ok(const struct policy *p)
+{
+	if (!p->audit.pids || !p->audit.memory || !p->audit.milli_cpus || !p->audit.key_age_us || p->audit.n_ports > POLICY_PORTS)
+		return false;
+	for (uint32_t i = 0; i < p->audit.n_ports; i++)
+		if (p->audit.ports[i] == 0)
+			return false;
+	return texts_ok(p->audit.projects[0], sizeof(p->audit.projects[0]), p->audit.n_projects, POLICY_PATHS) &&
+	       texts_ok(p->audit.backups[0], sizeof(p->audit.backups[0]), p->audit.n_backups, POLICY_PATHS);
+}
+
 static bool exceptions_ok(const struct policy *p)
 {
 	if (p->n_exceptions > POLICY_EXCEPTIONS)
@@ -143,7 +154,7 @@ int policy_check(const struct policy *p)
 	    !path_ok(p->cgroup_root, false) || !path_ok(p->docker_socket, true) || !path_ok(p->docker_root, false) ||
 	    !path_ok(p->podman_socket, true))
 		return -EBADMSG;
-	return signals_ok(p) && network_ok(p) && logins_ok(p) && exec_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
+	return signals_ok(p) && network_ok(p) && logins_ok(p) && exec_ok(p) && audit_ok(p) && exceptions_ok(p) && channels_ok(p) ? 0 : -EBADMSG;
 }
 
 int policy_map(int fd, const struct policy **ret)

@@ -133,6 +133,14 @@ struct policy {
 		} names[POLICY_EXEC_NAMES];
 	} exec;
 
+	struct { /* what `pavise audit` asks of a container and of the host */
+		uint64_t memory, key_age_us;
+		uint32_t pids, milli_cpus;
+		uint32_t n_ports, n_projects, n_backups, pad;
+		uint16_t ports[POLICY_PORTS]; /* that may face the Internet */
+		char projects[POLICY_PATHS][128], backups[POLICY_PATHS][128];
+	} audit;
+
 	uint32_t n_exceptions, n_channels;
 	struct policy_exception exceptions[POLICY_EXCEPTIONS];
 	struct policy_channel channels[POLICY_CHANNELS];
