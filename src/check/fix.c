@@ -12,6 +12,7 @@ struct plan {
 	struct audit *a;
 	int (*emit)(void *user, const struct audit_step *s);
 	void *user;
+	bool ssh_done;
 };
 
 static int send_step(struct plan *p, const struct audit_step *s)
@@ -238,6 +239,39 @@ static int limits_step(struct plan *p, const struct ctr *c)
 	return text_copy(s.container, sizeof(s.container), c->id) ? send_step(p, &s) : 0;
 }
 
+/* --- SSH: only where a key can log in, and only so far --- */
+
+static bool has_keys(struct plan *p, const char *home)
+{
+	const char *path = arena_printf(&p->a->arena, "%s/.ssh/authorized_keys", home);
+	pv_autobuf text = PV_BUF_INIT;
+
+	return path && hostfs_read(&p->a->fs, path, 1 << 20, &text) == 0 &&
+	       (strstr(pv_buf_str(&text), "ssh-") || strstr(pv_buf_str(&text), "ecdsa-"));
+}
+
+static int take_home(const char *name, unsigned char type, void *user)
+{
+	struct plan *p = *(struct plan *const *) user;
+
+	(void) type;
+	return has_keys(p, arena_printf(&p->a->arena, "/home/%s", name) ?: "/nonexistent");
+}
+
+static int ssh_step(struct plan *p, const struct finding *f)
+{
+	struct audit_step s = step(STEP_SSHD, f->id, "host");
+	bool others = hostfs_list(&p->a->fs, "/home", 10000, take_home, &p) > 0, root = has_keys(p, "/root");
+
+	if (!others && !root)
+		return left(p, f->id, "host", "no key can log in yet: ssh-copy-id first, then this");
+	(void) text_copy(s.dir, sizeof(s.dir), STEP_SSHD_DIR);
+	(void) text_copy(s.name, sizeof(s.name), STEP_SSHD_NAME);
+	s.root_login = !others; /* else nobody could log in any more */
+	p->ssh_done = true;
+	return send_step(p, &s);
+}
+
 /* --- all --- */
 
 static int of_finding(struct plan *p, const struct finding *f)
@@ -255,6 +289,9 @@ static int of_finding(struct plan *p, const struct finding *f)
 		return env_ignored(p, f);
 	case ID_GIT_DUMPS_SESSIONS:
 		return dumps(p, f);
+	case ID_SSH_PASSWORD_AUTH:
+	case ID_SSH_ROOT_LOGIN:
+		return p->ssh_done ? 0 : ssh_step(p, f);
 	default:
 		return 0;
 	}
@@ -262,7 +299,7 @@ static int of_finding(struct plan *p, const struct finding *f)
 
 int fix_plan(struct audit *a, int (*emit)(void *user, const struct audit_step *s), void *user)
 {
-	struct plan p = { a, emit, user };
+	struct plan p = { .a = a, .emit = emit, .user = user };
 	int r = 0;
 
 	for (size_t i = 0; i < a->out.n && r >= 0; i++)

@@ -5,28 +5,38 @@
 static const unsigned weights[SEV_N] = { [SEV_CRITICAL] = 40, [SEV_HIGH] = 15, [SEV_MEDIUM] = 5, [SEV_LOW] = 1 };
 
 struct tally {
-	unsigned halves; /* lost points, counted in halves */
+	unsigned char lost[ID_N]; /* points, counted in halves: each id once, by its worst finding */
 	bool high, critical, any;
 };
+
+static void lose(struct tally *t, enum id id, unsigned halves)
+{
+	if (halves > t->lost[id])
+		t->lost[id] = (unsigned char) halves;
+}
 
 static void count(struct tally *t, const struct finding *f)
 {
 	t->any = t->any || f->verdict != FINDING_NOT_APPLICABLE;
 	if (f->verdict == FINDING_FAIL) {
-		t->halves += 2 * weights[f->severity];
+		lose(t, f->id, 2 * weights[f->severity]);
 		t->high = t->high || f->severity == SEV_HIGH;
 		t->critical = t->critical || f->severity == SEV_CRITICAL;
 	} else if (f->verdict == FINDING_UNKNOWN && f->reason != REASON_BY_NATURE && f->reason != REASON_UNSUPPORTED) {
-		t->halves += weights[f->severity];
+		lose(t, f->id, weights[f->severity]);
 	}
 }
 
 static struct grade grade_of(const struct tally *t)
 {
-	struct grade g = { .score = t->halves >= 200 ? 0 : (200 - t->halves) / 2 };
+	struct grade g = { .score = 0 };
+	unsigned halves = 0;
 
 	if (!t->any)
 		return (struct grade){ 0, 0 };
+	for (unsigned i = 0; i < ID_N; i++)
+		halves += t->lost[i];
+	g.score = halves >= 200 ? 0 : (200 - halves) / 2;
 	g.letter = g.score >= 90 ? 'A' : g.score >= 75 ? 'B' : g.score >= 55 ? 'C' : g.score >= 35 ? 'D' : 'F';
 	if (t->high && g.letter < 'C')
 		g.letter = 'C';

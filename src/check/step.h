@@ -12,14 +12,15 @@ enum step_kind {
 	STEP_IGNORE,   /* `line` behind the end of `dir`/.gitignore, which is made where inode is 0 */
 	STEP_LIMITS,   /* of a running container, live */
 	STEP_SSHD,     /* a file in sshd_config.d; guarded */
-	STEP_FIREWALL, /* a table that lets in ports[] alone; guarded */
 	STEP_FILE,     /* a file that was written: only in records */
 	STEP_LEFT,     /* could be mended, but not by itself: `line` says why */
 };
 
+#define STEP_SSHD_DIR  "/etc/ssh/sshd_config.d"
+#define STEP_SSHD_NAME "00-pavise.conf" /* sshd takes the first value that it meets */
+
 #define STEP_DIR   1024
 #define STEP_NAME  256
-#define STEP_PORTS 32
 
 struct step_limits {
 	uint64_t pids, memory, milli_cpus; /* number, bytes, thousandths of a core; 0: none, or left as it is */
@@ -34,8 +35,7 @@ struct audit_step {
 	uint32_t root_login; /* STEP_SSHD: 0 no, 1 prohibit-password: somebody needs it */
 	uint64_t dev, ino;   /* of the file, when it was judged */
 	struct step_limits now, wanted;
-	uint32_t n_ports;
-	uint16_t ports[STEP_PORTS];
+	uint32_t pad;
 	uint32_t owner; /* uid of the file */
 	char dir[STEP_DIR]; /* absolute, without links */
 	char name[STEP_NAME];

@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "cmd/audit.h"
+#include "cmd/audit_guarded.h"
 #include "cmd/gate.h"
 #include "mend/state.h"
 
@@ -355,6 +358,7 @@ struct start *audit_start_new(struct cmd *c)
 	s->policy = p;
 	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = -1;
 	s->quiet = c->quiet;
+	s->within_us = 5 * USEC_PER_MIN;
 	return s;
 }
 
@@ -383,6 +387,14 @@ int cmd_audit(struct cmd *c)
 	s = audit_start_new(c);
 	if (!s)
 		return CMD_INCOMPLETE;
+	guarded_late(s);
+	if (cmd_opt(c, "confirm"))
+		return guarded_confirm(s);
+	if (cmd_opt(c, "within") && (parse_duration(cmd_opt(c, "within"), &s->within_us) < 0 || s->within_us < USEC_PER_SEC ||
+				     s->within_us > USEC_PER_HOUR)) {
+		cmd_fail("--within takes 1s to 1h, such as 5m", "pavise audit --help");
+		return CMD_USAGE;
+	}
 	if (cmd_opt(c, "undo"))
 		return audit_undo(c, s);
 	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);

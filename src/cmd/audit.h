@@ -31,6 +31,7 @@ struct start { /* of the child */
 	int override_fd; /* --fix --compose: where the reader writes the override; -1: not wanted */
 	struct known *known; /* audit_known.h; NULL: nothing was asked */
 	bool quiet;
+	uint64_t within_us; /* --guarded: how long it waits to be confirmed */
 	/* A run over the whole host is compared with the last one, and kept for the next. */
 	char save_arg[12], seen_arg[12];
 	struct pv_buf state; /* path of the folder that holds `audit` and `accepted`; empty: none */

@@ -1,5 +1,7 @@
-/* audit_guarded.h - changes of SSH and of the firewall: what could lock the owner out. Tested before they take effect, and
- * taken back by a process that waits for it unless `pavise audit --confirm` comes first. */
+/* audit_guarded.h - changes of SSH: what could lock the owner out. Tested before they take effect (sshd -t, and sshd -T must
+ * say so), and taken back by a process that waits for it unless `pavise audit --confirm` comes first. A change that is
+ * waiting is a file `pending-sshd` in the folder of the records; one whose time is over (the machine was restarted
+ * meanwhile) is taken back by the next `pavise audit`. */
 #ifndef PV_CMD_AUDIT_GUARDED_H
 #define PV_CMD_AUDIT_GUARDED_H
 
@@ -11,6 +13,7 @@ void guarded_words(struct pv_buf *out, const struct audit_step *s); /* as the co
 int guarded_prepare(const struct audit_step *s);		    /* -errno: it must not be done */
 int guarded_apply(struct start *s, struct record_line *line);
 int guarded_undo(const struct audit_step *s);
+void guarded_late(struct start *s);   /* takes back what waits for too long */
 int guarded_confirm(struct start *s); /* pavise audit --confirm: an exit status */
 
 #endif

@@ -322,7 +322,7 @@ static void take_step(struct start *s, const struct audit_step *step)
 		if (!memchr(texts[i], '\0', sizes[i]))
 			return;
 	s->more_steps = s->more_steps || s->n_steps == AUDIT_STEPS;
-	if (!s->step || s->n_steps == AUDIT_STEPS || step->id >= ID_N || step->n_ports > STEP_PORTS)
+	if (!s->step || s->n_steps == AUDIT_STEPS || step->id >= ID_N)
 		return;
 	s->step[s->n_steps++] = *step;
 }

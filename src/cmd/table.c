@@ -66,7 +66,7 @@ static const struct cmd_option audit_options[] = {
 	{ "fail-on", 0, "SEVERITY", "exit 1 from this severity on (default: high)", "critical high medium low info" },
 	{ "baseline", 0, "FILE", "an earlier report as JSON: what stands in it is known", NULL },
 	{ "fix", 0, NULL, "mend what can be mended without stopping anything: modes, .gitignore, limits of running containers", NULL },
-	{ "guarded", 0, NULL, "--fix: also SSH and the firewall; tested, and rolled back unless confirmed", NULL },
+	{ "guarded", 0, NULL, "--fix: also SSH; tested first, and rolled back unless confirmed", NULL },
 	{ "within", 0, "DURATION", "--guarded: how long it waits to be confirmed (default 5m)", NULL },
 	{ "confirm", 0, NULL, "keep what --guarded changed", NULL },
 	{ "dry-run", 0, NULL, "--fix, --undo: only show the steps", NULL },

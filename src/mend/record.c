@@ -68,6 +68,7 @@ int record_add(struct record *r, const struct record_line *line)
 	number(&b, "dev", s->dev);
 	number(&b, "ino", s->ino);
 	number(&b, "owner", s->owner);
+	number(&b, "root_login", s->root_login);
 	number(&b, "before", line->size.before);
 	number(&b, "after", line->size.after);
 	limits(&b, "now", &s->now);
@@ -127,6 +128,7 @@ static int read_line(const char *s, size_t len, struct record_line *l)
 	good = o && get_u32(o, "id", &t->id) && get_u32(o, "mode", &t->mode) && get_u32(o, "old_mode", &l->old_mode) &&
 	       get_u32(o, "engine", &t->engine) && get_number(o, "dev", &t->dev) && get_number(o, "ino", &t->ino) &&
 	       get_u32(o, "owner", &t->owner) &&
+	       get_u32(o, "root_login", &t->root_login) &&
 	       get_number(o, "before", &l->size.before) && get_number(o, "after", &l->size.after) &&
 	       get_limits(o, true, &t->now) && get_limits(o, false, &t->wanted) &&
 	       get_text(o, "dir", t->dir, sizeof(t->dir)) && get_text(o, "name", t->name, sizeof(t->name)) &&

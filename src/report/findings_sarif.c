@@ -92,6 +92,21 @@ static void location(struct pv_buf *b, const struct finding *f)
 	pv_buf_puts(b, "}]}]");
 }
 
+/* In a message a brace begins a placeholder (3.11.5) and a bracket a link (3.11.6): names come from strangers. */
+static void message_text(struct pv_buf *b, const char *s)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	for (; *s; s++) {
+		if (*s == '{' || *s == '}')
+			pv_buf_putc(&text, *s);
+		else if (*s == '[' || *s == ']')
+			pv_buf_putc(&text, '\\');
+		pv_buf_putc(&text, *s);
+	}
+	pair(b, "text", pv_buf_str(&text));
+}
+
 static void message(struct pv_buf *b, const struct finding *f)
 {
 	pv_autobuf text = PV_BUF_INIT;
@@ -105,7 +120,7 @@ static void message(struct pv_buf *b, const struct finding *f)
 	if (f->remedy)
 		pv_buf_printf(&text, ". %s", f->remedy);
 	pv_buf_puts(b, ",\"message\":{");
-	pair(b, "text", pv_buf_str(&text));
+	message_text(b, pv_buf_str(&text));
 	pv_buf_putc(b, '}');
 }
 

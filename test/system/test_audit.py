@@ -16,6 +16,7 @@ import time
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvsarif  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 HARD = {"SecurityOpt": ["no-new-privileges:true"], "CapDrop": ["ALL"], "ReadonlyRootfs": True, "Tmpfs": {"/tmp": "size=64m"},
@@ -241,7 +242,8 @@ def test_engine_trouble(tap):
 
 
 HOSTILE = ["\x1b[31mred", "a\nb", "<script>alert(1)</script>", "@everyone", "[x](http://evil)", "a|b", "`id`", "$(id)", "'; rm -rf /", "\u202eevil", "&amp;", '"', "]]>",
-           "{{7*7}}", "%00", "javascript:x", "../../etc", "a\tb", "a\x7fb", "-->", "\u0085x", "![i](http://x)", "#1", "name with spaces", "*", "\\", "\\n", "<!--", "é", "日本"]
+           "{{7*7}}", "%00", "javascript:x", "../../etc", "a\tb", "a\x7fb", "-->", "\u0085x", "![i](http://x)", "#1", "name with spaces", "*", "\\", "\\n", "<!--", "é", "日本", "javascript:alert(1)//", "<img src=x onerror=alert(1)>", "file:///etc/passwd",
+           "@team/security #42", "https://evil.example/?a=b&c", "</td></tr></table>", "' onload='x", "\u2028line", "~~gone~~ **bold** _x_", "{0} {{1}}"]
 
 
 def test_formats(tap):
@@ -249,14 +251,16 @@ def test_formats(tap):
     boxes = [box(i + 1, n, labels={"com.docker.compose.project": n, "com.docker.compose.service": n}, config={"User": "0", "Image": n}) for i, n in enumerate(HOSTILE)]
 
     class Page(html.parser.HTMLParser):
-        tags = set()
+        tags, attributes = set(), set()
 
         def handle_starttag(self, tag, attrs):
             self.tags.add(tag)
+            self.attributes.update(k for k, _ in attrs)
 
     with Folder() as f:
         e = Engine(f.path, boxes)
         conf = f.config()
+        tap.ok(len(set(HOSTILE)) >= 40, "40 hostile names")
         for fmt in ("table", "json", "jsonl", "sarif", "junit", "markdown", "html"):
             code, out, err = audit("--config", conf, "--only", "ctr", "--format", fmt, *(["--all"] if fmt == "table" else []))
             raw = [c for c in out if (ord(c) < 32 and c not in "\n\t") or ord(c) in (0x7f, 0x85, 0x202e)]
@@ -268,14 +272,30 @@ def test_formats(tap):
             elif fmt == "sarif":
                 run = json.loads(out)["runs"][0]
                 tap.ok(run["results"] and all(r["ruleId"] for r in run["results"]), "sarif: results with rules")
+                tap.eq(pvsarif.problems(json.loads(out))[:5], [], "sarif: as version 2.1.0 demands")
+                broken = json.loads(out)
+                broken["runs"][0]["results"][0]["level"] = "bad"
+                broken["runs"][0]["results"][1]["extra"] = 1
+                broken["runs"][0]["results"][2]["message"]["text"] = "[x](http://evil)"
+                tap.eq(len(pvsarif.problems(broken)), 3, "sarif: what is wrong would be seen")
             elif fmt == "junit":
-                tap.ok(ET.fromstring(out).tag == "testsuites", "junit: valid XML")
+                suite = ET.fromstring(out).find("testsuite")
+                cases = suite.findall("testcase")
+                count = lambda tag: len(suite.findall("testcase/" + tag))
+                tap.ok(suite.get("tests") == str(len(cases)) and suite.get("failures") == str(count("failure")) and suite.get("errors") == str(count("error")) and
+                       suite.get("skipped") == str(count("skipped")) and all(c.get("name") and c.get("classname") for c in cases), "junit: valid XML, and its counts are right")
             elif fmt == "markdown":
-                tap.ok("<script" not in re.sub(r"`[^`]*`", "", out) and "](http" not in re.sub(r"`[^`]*`", "", out), "markdown: links and tags stay text")
+                plain = re.sub(r"`[^`\n]*`", "", out)
+                tap.ok(not re.search(r"<(?!br>)|\]\(|@\w|#\d|https?:|~~|javascript:", plain), "markdown: mentions, links and tags stay text", plain[:300])
+                rows = [l for l in out.splitlines() if l.startswith("| ")]
+                tap.ok(all(len(re.findall(r"(?<!\\)\|", l)) == 6 for l in rows), "markdown: no name makes a cell of its own", [l for l in rows if len(re.findall(r"(?<!\\)\|", l)) != 6][:2])
             elif fmt == "html":
                 page = Page()
                 page.feed(out)
-                tap.ok("script" not in page.tags and "img" not in page.tags and "Content-Security-Policy" in out, "html: no script, with a policy", page.tags)
+                tap.eq(sorted(page.tags - {"html", "head", "meta", "style", "title", "body", "h1", "p", "table", "thead", "tbody", "tr", "th", "td", "code", "br"}), [],
+                       "html: no tag but its own")
+                tap.ok("default-src 'none'" in out and "@media print" in out and page.attributes <= {"class", "lang", "charset", "http-equiv", "content", "name"},
+                       "html: one file, with a policy, that prints")
         e.close()
 
 

@@ -212,6 +212,64 @@ def test_accept_and_last(tap):
             sh("umount", "/etc/cron.d", check=False)
 
 
+def test_guarded(tap):
+    """A real sshd: passwords are switched off, and come back unless somebody confirms."""
+    if not os.path.exists("/usr/sbin/sshd"):
+        raise Skip("openssh-server is not installed")
+    world()
+    with Folder() as f:
+        conf, drop = f.config(), "/etc/ssh/sshd_config.d/00-pavise.conf"
+        f.write("ssh/sshd_config", "Include /etc/ssh/sshd_config.d/*.conf\nPort 2222\nPidFile /run/sshd.pid\nPasswordAuthentication yes\nPermitRootLogin yes\nUsePAM no\n")
+        os.makedirs(f"{f.path}/ssh/sshd_config.d")
+        sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{f.path}/ssh/ssh_host_ed25519_key")
+        os.makedirs(f"{f.path}/root/.ssh")
+        os.makedirs(f"{f.path}/home")
+        os.makedirs("/root", exist_ok=True)
+        os.makedirs("/run/sshd", exist_ok=True)
+        mounts = [(f"{f.path}/ssh", "/etc/ssh"), (f"{f.path}/root", "/root"), (f"{f.path}/home", "/home")]
+        for a, b in mounts:
+            sh("mount", "--bind", a, b)
+        daemon = None
+        try:
+            daemon = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            wait_for(lambda: os.path.exists("/run/sshd.pid"), 10)
+            env = {k: v for k, v in os.environ.items() if k != "SUDO_USER"}
+            run = lambda *a: pavise("audit", "--config", conf, *a, env=env)
+            offers = lambda: sh("ssh", "-F", "none", "-p", "2222", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "PreferredAuthentications=none",
+                                "root@127.0.0.1", "true", check=False) or ""
+            tap.ok(wait_for(lambda: "password" in offers(), 10), "sshd takes passwords before", offers())
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--yes")
+            tap.ok("no key can log in yet" in out and not os.path.exists(drop), "without a key nothing is touched", f"{code} {out} {err}")
+            with open("/root/.ssh/authorized_keys", "w") as o:
+                o.write(KEY + " me\n")
+            code, out, err = run("--only", "ssh", "--fix", "--yes")
+            tap.ok("only with --guarded" in out and not os.path.exists(drop), "SSH is not touched without --guarded", f"{code} {out} {err}")
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--within", "2s", "--yes")
+            tap.ok(code == 0 and "PermitRootLogin prohibit-password" in open(drop).read() and "pavise audit --confirm" in err, "written, since root may come by key alone", f"{code} {out} {err}")
+            tap.ok(wait_for(lambda: "publickey" in offers() and "password" not in offers(), 5), "sshd follows at once", offers())
+            tap.ok(wait_for(lambda: not os.path.exists(drop), 15 * SLOW), "not confirmed: taken back by itself")
+            tap.ok(wait_for(lambda: "password" in offers(), 5), "sshd takes passwords again", offers())
+            tap.eq(run("--confirm")[0], 2, "too late to confirm")
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--within", "3s", "--yes")
+            code, out, err = run("--confirm")
+            time.sleep(4)
+            tap.ok(code == 0 and os.path.exists(drop) and "password" not in offers(), "confirmed: it stays", f"{code} {out} {err}")
+            run("--undo", "--yes")
+            tap.ok(not os.path.exists(drop) and wait_for(lambda: "password" in offers(), 5), "and --undo takes it back", offers())
+            with open("/etc/ssh/sshd_config", "r+") as o:
+                text = o.read()
+                o.seek(0)
+                o.write("PasswordAuthentication yes\n" + text)
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--yes")
+            tap.ok(code == 3 and "sshd would not follow it" in err and not os.path.exists(drop), "where sshd would not follow it nothing is left behind", f"{code} {out} {err}")
+        finally:
+            if daemon:
+                daemon.terminate()
+                daemon.wait()
+            for _, b in reversed(mounts):
+                sh("umount", b, check=False)
+
+
 def test_gate(tap):
     with Folder() as f:
         conf, top = f.config(), f.project()
@@ -231,4 +289,4 @@ def test_gate(tap):
         tap.eq(pavise("audit", "--gate", "nothing")[0], 2, "there is one gate")
 
 
-main(test_files, test_owner, test_limits, test_accept_and_last, test_gate)
+main(test_files, test_owner, test_limits, test_accept_and_last, test_guarded, test_gate)
