@@ -57,14 +57,22 @@ static void test_first(struct broker *b, const struct ip_prefix *who)
 		log_info("bans are in force: the first one dropped its test packet");
 }
 
+int bans_look_never(void *ctx, const struct ip_prefix *who, uint64_t *ret_why)
+{
+	struct broker *b = ctx;
+
+	*ret_why = never_check(b->never, b->policy, who, clock_monotonic_us());
+	return *ret_why == NEVER_NO ? 0 : -EPERM;
+}
+
 int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why)
 {
 	struct broker *b = ctx;
 	int r;
 
-	*ret_why = never_check(b->never, b->policy, who, clock_monotonic_us());
-	if (*ret_why != NEVER_NO)
-		return -EPERM;
+	r = bans_look_never(ctx, who, ret_why);
+	if (r < 0)
+		return r;
 	r = table(b);
 	if (r == 0)
 		r = nft_ban(b->nft, who, seconds);

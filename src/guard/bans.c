@@ -1,22 +1,418 @@
+#include "guard/bans.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
 #include "base/clock.h"
-#include "guard/guard.h"
-#include "model/log_event.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "logs/logs.h"
+#include "report/tell_login.h"
 
-/* Refused logins are told, folded by address. */
-void bans_event(struct guard *g, const struct log_event *e)
+#define OTHERS_SECONDS 300 /* how often other ban programs are looked for */
+#define SWEEP_SECONDS  30
+#define THROUGH_US     (15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
+
+/* Asked of the broker and not answered. */
+struct asked {
+	struct login_verdict v; /* lines masked */
+	struct ip_addr address; /* the whole one */
+	uint64_t us;
+	bool look; /* only whether it may be banned */
+};
+
+static struct login_policy login_policy(const struct policy *p, const uint64_t seed[2])
 {
-	pv_autobuf address = PV_BUF_INIT;
-	struct notice n;
-	uint64_t key = ID_LOGS_AUTH_FAILURE;
+	return (struct login_policy){ .limit = p->login.limit, .weak_limit = p->login.weak_limit, .within_us = p->login.within_us,
+				      .prefix6 = (uint8_t) p->ban.prefix6, .seed = { seed[0], seed[1] } };
+}
 
-	if (e->strength != LOG_STRONG || !e->has_address)
+static uint64_t hash_text(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (; *s; s++)
+		h = (h ^ (uint8_t) *s) * 0x100000001b3ULL;
+	return h;
+}
+
+/* --- notices --- */
+
+static void subject(struct guard *g, struct notice *n, const struct login_verdict *v)
+{
+	const char *name = strchr(v->container, ':');
+
+	(void) g;
+	if (!name)
+		return; /* the host, as notice_init() has it */
+	n->kind = SUBJECT_CONTAINER;
+	(void) text_copy(n->subject, sizeof(n->subject), name + 1);
+}
+
+static void tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer, enum notice_action action,
+		 uint64_t ban_us, const char *how)
+{
+	struct notice n;
+	uint64_t key = id;
+
+	notice_init(&n, id, clock_wall_us());
+	n.action = action;
+	subject(g, &n, v);
+	tell_login(&n, v, answer, ban_us, how);
+	if (action == DONE_BANNED) {
+		(void) notices_raise(g, &n);
 		return;
-	ip_format(&address, &e->address);
-	for (size_t i = 0; i < sizeof(e->address.b); i++)
-		key = (key ^ e->address.b[i]) * 0x100000001b3ULL;
-	notice_init(&n, ID_LOGS_AUTH_FAILURE, clock_wall_us());
-	notice_set_what(&n, "refused a login from %s", pv_buf_str(&address));
-	notice_add_evidence(&n, "address", "%s", pv_buf_str(&address));
-	notice_add_evidence(&n, "log", "%s", e->source);
-	notices_fold(g, key, &n);
+	}
+	for (size_t i = 0; i < sizeof(v->who.addr.b); i++)
+		key = (key ^ v->who.addr.b[i]) * 0x100000001b3ULL;
+	notices_fold(g, key ^ hash_text(v->user), &n);
+}
+
+/* One notice for all that one log names in vain: whoever forges names many. */
+static void tell_failed(struct guard *g, const struct login_verdict *v, const char *why, const char *next, bool critical)
+{
+	struct notice n;
+
+	g->bans->failed++;
+	notice_init(&n, ID_BAN_FAILED, clock_wall_us());
+	n.action = DONE_FAILED;
+	n.severity = critical ? SEV_CRITICAL : n.severity;
+	subject(g, &n, v);
+	tell_ban_failed(&n, v, why, next);
+	notices_fold(g, hash_text(v->container) ^ (critical ? ID_BAN_FAILED : hash_text(why)), &n);
+}
+
+static void tell_protected(struct guard *g, const struct login_verdict *v, uint64_t why)
+{
+	char next[128];
+
+	if (v->container[0]) {
+		(void) snprintf(next, sizeof(next), "docker logs %.90s", strchr(v->container, ':') + 1);
+		tell_failed(g, v, tell_never(why), next, true);
+		return;
+	}
+	/* The host's own services do not forge: it is an owner who mistypes, or a proxy in front. */
+	tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, tell_never(why));
+}
+
+/* --- a ban --- */
+
+static void ask_broker(struct guard *g, struct asked *a);
+
+static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	struct asked *a = arg;
+	struct ban *ban = bans_find(g->bans, &a->v.who);
+
+	(void) pv_close(fd);
+	if (a->look) {
+		if (rep->result == -EPERM)
+			tell_protected(g, &a->v, rep->value);
+		else
+			tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_TELL_BRUTEFORCE, DONE_ALERTED, 0, "what its line is was judged by its shape alone");
+		free(a);
+		return;
+	}
+	if (rep->result == 0) {
+		if (ban)
+			ban->asked = false;
+		g->bans->bans++;
+		tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_BAN, DONE_BANNED, a->us, NULL);
+		free(a);
+		return;
+	}
+	(void) store_ban_drop(g->store, &a->v.who);
+	if (ban)
+		bans_remove(g, ban);
+	/* Somebody who is never banned shares the IPv6 network: the address alone. */
+	if (rep->result == -EPERM && rep->value != NEVER_WIDE && a->v.who.len < 128) {
+		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
+		ask_broker(g, a);
+		return;
+	}
+	if (rep->result == -EPERM)
+		tell_protected(g, &a->v, rep->value);
+	else
+		tell_failed(g, &a->v, rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute" : "the kernel refused it",
+			    "pavise doctor", false);
+	free(a);
+}
+
+static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
+{
+	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
+	int r;
+
+	(void) text_copy(s.service, sizeof(s.service), a->v.service);
+	(void) snprintf(s.reason, sizeof(s.reason), "%u refused logins", a->v.count);
+	for (; s.n_lines < a->v.n_lines && s.n_lines < STORE_BAN_LINES; s.n_lines++) {
+		struct store_ban_line *to = &s.lines[s.n_lines];
+		const struct login_line *from = &a->v.lines[s.n_lines];
+
+		to->time_us = from->time_us;
+		to->line = from->line;
+		(void) text_copy(to->source, sizeof(to->source), from->source);
+		(void) text_copy(to->text, sizeof(to->text), from->text);
+	}
+	r = store_ban_put(g->store, &s);
+	if (r < 0)
+		(void) log_error_errno(r, "a ban could not be stored; it ends with the next start");
+}
+
+/* In memory and in the history before the broker is asked: the log is not read a second time. */
+static void ask_broker(struct guard *g, struct asked *a)
+{
+	struct broker_req req = { .op = BROKER_BAN, .prefix = a->v.who.len };
+	uint64_t now = clock_wall_us();
+	struct ban *ban;
+
+	memcpy(req.addr, a->v.who.addr.b, sizeof(req.addr));
+	if (a->look) {
+		req.arg = 60;
+		req.arg2 = 2;
+	} else {
+		uint32_t times = bans_times(g, &a->v.who, now);
+
+		a->us = ban_time(g->policy->login.ban_us, g->policy->ban.max_us, times);
+		req.arg = PV_MAX(a->us / USEC_PER_SEC, 1u);
+		ban = bans_add(g, &a->v.who, now, now + a->us);
+		if (!ban) {
+			tell_failed(g, &a->v, "so many are banned that no more can be", "pavise bans", false);
+			free(a);
+			return;
+		}
+		ban->asked = true;
+		store_it(g, a, now, times);
+	}
+	if (link_call(g, &req, on_banned, a) < 0) {
+		const struct broker_rep rep = { .result = -EBUSY };
+
+		on_banned(g, &rep, -1, a);
+	}
+}
+
+static struct asked *asked_new(const struct login_verdict *v, const struct log_event *e, bool look)
+{
+	struct asked *a = malloc(sizeof(*a));
+
+	if (a)
+		*a = (struct asked){ .v = *v, .address = e->address, .look = look };
+	return a;
+}
+
+/* What the configuration says about the source that told it. */
+static enum pv_action action_for(const struct guard *g, const struct login_verdict *v)
+{
+	return policy_action(g->policy, v->container[0] ? strchr(v->container, ':') + 1 : "host", SIGNAL_LOGIN, NULL);
+}
+
+/* Attempts go on from an address that is locked out. */
+static void came_through(struct guard *g, struct ban *ban, const struct log_event *e, const struct login_verdict *v)
+{
+	if (ban->told || ban->asked || e->time_us < ban->since_us + THROUGH_US || acts_are_lifted(g))
+		return;
+	ban->told = true;
+	tell_failed(g, v, "it is locked out, but attempts still come through: a proxy in front, or a way past this host's prerouting",
+		    "pavise explain ban.failed", false);
+}
+
+static void ban_it(struct guard *g, const struct login_verdict *v, const struct log_event *e)
+{
+	enum pv_action action = action_for(g, v);
+	struct ban *ban = bans_covering(g->bans, g, &e->address);
+	struct asked *a;
+
+	if (ban && ban->until_us > clock_wall_us()) {
+		came_through(g, ban, e, v);
+		return;
+	}
+	if (ban)
+		bans_remove(g, ban); /* its time is over in the kernel, too */
+	if (action == ACTION_IGNORE)
+		return;
+	if (action == ACTION_ALERT) {
+		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, NULL);
+		return;
+	}
+	if (g->policy->observe || acts_are_lifted(g)) {
+		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_WOULD_BAN, 0, g->policy->observe ? NULL : "bans are lifted by pavise off");
+		return;
+	}
+	if (g->bans->others[0] && strcmp(v->service, "sshd") == 0) {
+		char how[128];
+
+		(void) snprintf(how, sizeof(how), "%s runs on this host and is left to it", g->bans->others);
+		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, how);
+		return;
+	}
+	a = asked_new(v, e, false);
+	if (!a)
+		return;
+	if (v->container[0] && !ban_budget_take(&g->bans->budget, hash_text(v->container), clock_monotonic_us())) {
+		free(a);
+		tell_failed(g, v, "this container's log may cause no more bans for now (ban.budget)", "pavise explain ban.failed", false);
+		return;
+	}
+	ask_broker(g, a);
+}
+
+/* Stored and sent: secrets in the lines are masked. */
+static void mask_lines(struct login_verdict *v, struct logs_reader *reader)
+{
+	for (size_t i = 0; i < v->n_lines; i++) {
+		pv_autobuf shown = PV_BUF_INIT;
+
+		logs_shown(reader, v->lines[i].text, strlen(v->lines[i].text), sizeof(v->lines[i].text) - 1, &shown);
+		(void) text_copy(v->lines[i].text, sizeof(v->lines[i].text), pv_buf_str(&shown));
+	}
+}
+
+void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *reader)
+{
+	struct login_verdict v;
+	enum login_answer answer;
+
+	if (!g->bans || g->policy->login.action == ACTION_IGNORE)
+		return;
+	answer = login_step(g->bans->login, e, clock_wall_us(), &v);
+	if (answer == LOGIN_NOTHING)
+		return;
+	mask_lines(&v, reader);
+	if (answer == LOGIN_BAN) {
+		ban_it(g, &v, e);
+	} else if (answer == LOGIN_TELL_BRUTEFORCE) {
+		struct asked *a = action_for(g, &v) == ACTION_IGNORE ? NULL : asked_new(&v, e, true);
+
+		if (a)
+			ask_broker(g, a); /* whether it could be an address that somebody wants to see banned */
+	} else {
+		tell(g, answer == LOGIN_TELL_SUSPICIOUS ? ID_LOGIN_SUSPICIOUS : ID_LOGIN_DISTRIBUTED, &v, answer, DONE_ALERTED, 0, NULL);
+	}
+}
+
+/* --- other programs that ban: what they watch is theirs, so that nobody is banned twice --- */
+
+static void look_for_others(struct guard *g)
+{
+	static const char *const names[] = { "fail2ban-server", "crowdsec", "sshguard" }, *const shown[] = { "fail2ban", "CrowdSec", "sshguard" };
+	char before[sizeof(g->bans->others)];
+	const struct dirent *d;
+	DIR *proc = opendir("/proc");
+
+	memcpy(before, g->bans->others, sizeof(before));
+	g->bans->others[0] = '\0';
+	while (proc && !g->bans->others[0] && (d = readdir(proc))) {
+		char path[64], comm[32] = "";
+		pv_autoclose int fd = -1;
+		ssize_t n;
+
+		if (d->d_name[0] < '1' || d->d_name[0] > '9')
+			continue;
+		(void) snprintf(path, sizeof(path), "/proc/%.16s/comm", d->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
+		if (n <= 0)
+			continue;
+		comm[strcspn(comm, "\n")] = '\0';
+		for (size_t i = 0; i < N_ELEMENTS(names); i++)
+			if (strcmp(comm, names[i]) == 0)
+				(void) text_copy(g->bans->others, sizeof(g->bans->others), shown[i]);
+	}
+	if (proc)
+		(void) closedir(proc);
+	if (strcmp(before, g->bans->others) != 0)
+		log_info(g->bans->others[0] ? "%s runs on this host: bans for sshd are left to it" : "%s is gone: bans for sshd are pavise's",
+			 g->bans->others[0] ? g->bans->others : before);
+}
+
+/* --- start, time, reload --- */
+
+int bans_start(struct guard *g)
+{
+	struct bans *b = calloc(1, sizeof(*b));
+	struct login_policy p;
+	int r;
+
+	if (!b)
+		return -ENOMEM;
+	b->file_fd = -1;
+	g->bans = b;
+	if (getrandom(b->seed, sizeof(b->seed), 0) != sizeof(b->seed))
+		return -EIO;
+	p = login_policy(g->policy, b->seed);
+	r = login_new(&p, &b->login);
+	if (r < 0)
+		return r;
+	b->budget.n = g->policy->ban.budget.n;
+	b->budget.us = g->policy->ban.budget.us;
+	look_for_others(g);
+	bans_load(g);
+	return 0;
+}
+
+void bans_stop(struct guard *g)
+{
+	struct ban *ban;
+
+	if (!g->bans)
+		return;
+	for (size_t i = 0; (ban = pv_map_next(&g->bans->all, &i));)
+		free(ban);
+	pv_map_done(&g->bans->all);
+	free(g->bans->wide);
+	g->bans->login = login_free(g->bans->login);
+	free(g->bans);
+	g->bans = NULL;
+}
+
+void bans_reload(struct guard *g)
+{
+	struct login_policy p = login_policy(g->policy, g->bans->seed);
+
+	if (login_change(g->bans->login, &p) < 0)
+		log_error("the new limits for logins are not in force: no memory");
+	g->bans->budget.n = g->policy->ban.budget.n;
+	g->bans->budget.us = g->policy->ban.budget.us;
+	if (g->bans->all.used)
+		bans_restore(g); /* never_ban, proxies, prefix6 and raw may be others */
+}
+
+/* The kernel forgets by itself; so do we. */
+static void sweep(struct guard *g)
+{
+	struct ban *over[256];
+	uint64_t now = clock_wall_us();
+	struct ban *ban;
+	size_t n = 0;
+
+	for (size_t i = 0; n < N_ELEMENTS(over) && (ban = pv_map_next(&g->bans->all, &i));)
+		if (ban->until_us <= now)
+			over[n++] = ban;
+	while (n)
+		bans_remove(g, over[--n]);
+}
+
+void bans_second(struct guard *g)
+{
+	struct bans *b = g->bans;
+
+	if (!b)
+		return;
+	b->seconds++;
+	if (b->restore && b->seconds % 20 == 0)
+		bans_restore(g);
+	if (b->seconds % SWEEP_SECONDS == 0)
+		sweep(g);
+	if (b->seconds % OTHERS_SECONDS == 0)
+		look_for_others(g);
+}
+
+void bans_missing(struct guard *g)
+{
+	if (g->bans)
+		bans_restore(g);
 }

@@ -9,6 +9,7 @@
 #include "guard/guard.h"
 
 #define EVENTS_MAX   1000
+#define BANS_SHOWN   1000
 #define UNSENT_MAX   (4u << 20) /* a client that does not read is dropped */
 #define FOLLOW_UNSENT_MAX (256u << 10) /* beside the history it asked for */
 #define COMPACT_AT   (64u << 10)
@@ -395,9 +396,53 @@ static void verb_top(struct client *c, const cJSON *o)
 	pv_buf_putc(&c->out, '\n');
 }
 
+/* bans */
+
+static void verb_bans(struct client *c, const cJSON *o)
+{
+	bans_json(c->g, get_str(o, "address"), PV_MIN(get_u64(o, "max", 100), (uint64_t) BANS_SHOWN), &c->out);
+}
+
+static void on_ban_answer(struct guard *g, bool ok, const char *text, const char *next, void *arg)
+{
+	struct client *c = arg;
+
+	(void) g;
+	c->pending--;
+	if (c->dead) {
+		client_drop(c);
+		return;
+	}
+	if (ok)
+		answer_text(c, text);
+	else
+		answer_error(c, text, next);
+	client_wake(c);
+}
+
+static void verb_ban(struct client *c, const cJSON *o)
+{
+	const char *address = get_str(o, "address"), *reason = get_str(o, "reason"), *by = get_str(o, "by");
+	char who[64];
+
+	(void) snprintf(who, sizeof(who), "%suser id %u", by && strcmp(by, "fail2ban") == 0 ? "fail2ban, imported by " : "", c->uid);
+	c->pending++;
+	bans_ask_ban(c->g, address ? address : "", PV_MIN(get_u64(o, "for_us", 0), BROKER_BAN_LONGEST * USEC_PER_SEC), reason ? reason : "", who,
+		     on_ban_answer, c);
+}
+
+static void verb_unban(struct client *c, const cJSON *o)
+{
+	const char *address = get_str(o, "address");
+
+	c->pending++;
+	bans_ask_unban(c->g, address ? address : "", on_ban_answer, c);
+}
+
 /* In the order of CONTROL_VERBS. */
 static void (*const handlers[])(struct client *, const cJSON *) = {
 	verb_status, verb_top, verb_events, verb_event, verb_acts, verb_undo, verb_off, verb_on, verb_reload,
+	verb_bans, verb_ban, verb_unban,
 };
 _Static_assert(N_ELEMENTS(handlers) == N_ELEMENTS(verbs), "a verb of model/control.h has no handler");
 

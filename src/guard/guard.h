@@ -12,6 +12,7 @@
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
  *   standing.c   what breaks a rule already: named at start, open connections cut
  *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
+ *   bans*.c      refused logins -> bans (bans.h)
  *   control.c    the control socket; status.c: what it says about the whole
  */
 #ifndef PV_GUARD_GUARD_H
@@ -104,6 +105,7 @@ struct guard {
 	struct pv_map subnets;	  /* hash of prefix -> struct guard_subnet told to the broker */
 	struct burst *burst;
 	struct respawn *respawn;
+	struct bans *bans;
 	struct store *store;
 	struct outbox *outbox;
 	struct late *late;	  /* notices that the history did not take (notices.c) */
@@ -216,7 +218,19 @@ void notices_stop(struct guard *g);
 
 /* bans.c */
 struct log_event;
-void bans_event(struct guard *g, const struct log_event *e);
+struct logs_reader;
+int bans_start(struct guard *g);  /* after the link: restores what is stored */
+void bans_stop(struct guard *g);
+void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *reader); /* of a login; `reader` masks its lines */
+void bans_reload(struct guard *g); /* g->policy is another one */
+void bans_second(struct guard *g);
+void bans_missing(struct guard *g); /* news: they are gone from the kernel */
+/* bans_ask.c: `fn` is called once, with what to say. */
+typedef void (*bans_fn)(struct guard *g, bool ok, const char *text, const char *next, void *arg);
+void bans_json(struct guard *g, const char *address, size_t max, struct pv_buf *out); /* lines of JSON */
+void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const char *reason, const char *by, bans_fn fn, void *arg);
+void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg);
+void bans_status_json(struct guard *g, struct pv_buf *out);
 
 /* logs.c (logs.h): nothing is read before the rules come from the launcher */
 int guard_logs_start(struct guard *g);

@@ -70,7 +70,7 @@ int log_src_event(const struct log_event *e, void *arg)
 	l->turn_counted = true;
 	s->events++;
 	if (e->strength != LOG_NO_LOGIN)
-		bans_event(s->g, e);
+		bans_event(s->g, e, s->reader);
 	else
 		finding(l, s, e);
 	return 0;

@@ -64,6 +64,7 @@ static void policy_changed(struct guard *g)
 {
 	struct guard_workload *w;
 
+	bans_reload(g);
 	guard_logs_resume(g);
 
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
@@ -170,6 +171,8 @@ static const struct {
 	{ BROKER_DEGRADED_OOM, "OOM kills are found late: the tracepoints are not attached" },
 	{ BROKER_DEGRADED_EXEC, "programs that are not of their container's image are not seen: the exec hook is not attached" },
 	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
+	{ BROKER_DEGRADED_BANS, "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are put back" },
+	{ BROKER_DEGRADED_UNBANNED, "bans have no effect here: the first one dropped no packet in its test" },
 	{ BROKER_DEGRADED_REPLACED, "a hook of the guard was missing or replaced by somebody; it was attached again" },
 };
 
@@ -186,6 +189,8 @@ void guard_degraded(struct guard *g, uint64_t bits)
 		engines_there(g, ENGINE_PODMAN);
 	if (mended & BROKER_DEGRADED_CGROUPS)
 		(void) table_start(g);
+	if (fresh & BROKER_DEGRADED_BANS)
+		bans_missing(g);
 	for (size_t i = 0; i < N_ELEMENTS(degraded_texts); i++) {
 		if (!(fresh & degraded_texts[i].bit))
 			continue;
@@ -243,6 +248,9 @@ static int sources_start(struct guard *g)
 	if (r < 0)
 		return r;
 	r = link_start(g, ROLE_FD_PEER);
+	if (r < 0)
+		return r;
+	r = bans_start(g);
 	if (r < 0)
 		return r;
 	r = engines_start(g);
@@ -319,6 +327,7 @@ static void guard_done(struct guard *g)
 	if (g->store)
 		kernel_events_end(g);
 	control_stop(g);
+	bans_stop(g);
 	samples_stop(g);
 	guard_logs_stop(g);
 	engines_stop(g);

@@ -29,6 +29,8 @@ static const struct {
 	{ BROKER_DEGRADED_BELOW, "net", "another program holds the root cgroup; attached one level below it", "pavise doctor" },
 	{ BROKER_DEGRADED_REPLACED, "net", "a link of the guard was found missing or replaced; it was attached again",
 	  "pavise events --id guard." },
+	{ BROKER_DEGRADED_BANS, "login", "bans are gone from the kernel and are being put back", "pavise bans" },
+	{ BROKER_DEGRADED_UNBANNED, "login", "bans have no effect: the first one dropped no packet in its test", "pavise doctor" },
 	{ BROKER_DEGRADED_DOCKER, "workloads", "Docker's socket does not answer; names and kills through it are not possible",
 	  "systemctl status docker" },
 	{ BROKER_DEGRADED_PODMAN, "workloads", "Podman's socket does not answer", "systemctl status podman.socket" },
@@ -291,6 +293,7 @@ void status_json(struct guard *g, struct pv_buf *out)
 	pv_buf_putc(out, '}');
 	engines_json(g, out);
 	counts_json(g, out);
+	bans_status_json(g, out);
 	recent_json(g, out);
 	exceptions_json(g, out);
 	degraded_json(g, out);

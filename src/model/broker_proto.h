@@ -62,7 +62,8 @@ enum broker_op { /* numbers are never reused */
 	 * takes them back. Only a container's own cgroup, as for a kill. */
 	BROKER_EXEC = 17,
 	/* addr/prefix is locked out for arg seconds (1 to 10 years); arg2: 1 a person asked for it, who may take a prefix wider
-	 * than /24 (IPv4) or /56, but none wider than /8 or /16. Never: what enum ban_never names, looked up again here at each
+	 * than /24 (IPv4) or /56, but none wider than /8 or /16; 2 only look whether it
+	 * could be. Never: what enum ban_never names, looked up again here at each
 	 * request. -EPERM: value says which of them; -EDQUOT: more than 1,000 in a minute. */
 	BROKER_BAN = 20,
 	/* addr/prefix is let in again; 0 also where it was not locked out. */

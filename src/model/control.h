@@ -12,6 +12,10 @@
  *   {"verb":"undo","row":N}                -> {"ok":true,"text":"..."}
  *   {"verb":"off","for_us":N}  (0: until `on`)   {"verb":"on"}   -> {"ok":true,"text":"..."}
  *   {"verb":"reload"}                      -> {"ok":true,"text":"..."} once the new policy is in force, or the error lines
+ *   {"verb":"bans","address":"..","max":N} -> one line for each ban {"address","since","until","left_us","times","by","service","reason",
+ *                                             "evidence":[{"source","line","time","text"}]}, then {"ok":true,"count":N,"mode":..,"off":..}
+ *   {"verb":"ban","address":"203.0.113.0/24","for_us":N,"reason":"..","by":".."}   {"verb":"unban","address":".."}
+ *                                          -> {"ok":true,"text":"..."}
  *   any failure                            -> {"ok":false,"error":"what happened","next":"the next command"}
  */
 #ifndef PV_MODEL_CONTROL_H
@@ -30,6 +34,7 @@ struct control_verb {
 #define CONTROL_VERBS                                                                              \
 	{ "status", CONTROL_READ }, { "top", CONTROL_READ }, { "events", CONTROL_READ },           \
 	{ "event", CONTROL_READ }, { "acts", CONTROL_READ }, { "undo", CONTROL_ACT },              \
-	{ "off", CONTROL_ACT }, { "on", CONTROL_ACT }, { "reload", CONTROL_ACT }
+	{ "off", CONTROL_ACT }, { "on", CONTROL_ACT }, { "reload", CONTROL_ACT },     \
+	{ "bans", CONTROL_READ }, { "ban", CONTROL_ACT }, { "unban", CONTROL_ACT }
 
 #endif

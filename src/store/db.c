@@ -56,6 +56,13 @@ static const char *const texts[DB_N] = {
 	[DB_KV_EACH] = "SELECT key,value FROM kv WHERE substr(key,1,length(?1))=?1 ORDER BY key",
 	[DB_KV_DROP] = "DELETE FROM kv WHERE key=?1",
 	[DB_KV_GET] = "SELECT value FROM kv WHERE key=?1",
+	[DB_BAN_PUT] = "INSERT INTO bans(address,len,since_us,until_us,times,cause,service,reason,evidence) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)"
+		       " ON CONFLICT(address,len) DO UPDATE SET since_us=?3,until_us=?4,times=?5,cause=?6,service=?7,reason=?8,evidence=?9",
+#define BANS "SELECT address,len,since_us,until_us,times,cause,service,reason,evidence FROM bans"
+	[DB_BAN_GET] = BANS " WHERE address=?1 AND len=?2",
+	[DB_BANS] = BANS " WHERE until_us>?1 ORDER BY until_us DESC LIMIT ?2",
+	[DB_BAN_DROP] = "DELETE FROM bans WHERE address=?1 AND len=?2",
+	[DB_BANS_TRIM] = "DELETE FROM bans WHERE until_us<?1",
 	/* A row, not a time, bounds what the next three delete: one pick, and the same notices in each. */
 	[DB_TRIM_PICK] = "SELECT max(row),count(*) FROM (SELECT row FROM notices WHERE last_us<?1 ORDER BY row LIMIT ?2)",
 	[DB_TRIM_DELIVERIES] = "DELETE FROM deliveries WHERE state<>0 AND notice IN"

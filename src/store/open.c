@@ -14,6 +14,11 @@
 #define DB_FILE		 "history.db"
 #define DB_APPLICATION	 0x70766973 /* "pvis" */
 #define DB_VERSION	 1
+/* Tables that came later; a file from before gets them when it is opened, and an older version passes over them. */
+#define DB_LATER                                                                                                                 \
+	"CREATE TABLE IF NOT EXISTS bans(address BLOB NOT NULL,len INTEGER NOT NULL,since_us INTEGER NOT NULL,until_us INTEGER NOT NULL," \
+	"times INTEGER NOT NULL,cause TEXT NOT NULL,service TEXT NOT NULL,reason TEXT NOT NULL,evidence BLOB,"                      \
+	"PRIMARY KEY(address,len)) STRICT"
 #define DB_MAX_PAGES	 65536 /* 256 MB */
 #define DB_LOG_PAGES	 2000  /* 8 MB */
 #define DB_CHECK_US	 USEC_PER_SEC /* a start does not wait longer for the integrity check */
@@ -177,6 +182,8 @@ static int db_connect(struct store *s)
 	code = sqlite3_exec(s->db, settings, NULL, NULL, NULL);
 	if (code == SQLITE_OK && r == 1)
 		code = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(s->db, DB_LATER, NULL, NULL, NULL);
 	if (code != SQLITE_OK)
 		return db_errno(code);
 	r = ask_number(s, "PRAGMA max_page_count=65536", &pages);

@@ -11,6 +11,7 @@
 #define PV_STORE_STORE_H
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "model/notice.h"
 #include "model/policy.h"
 #include "store/key.h"
@@ -110,6 +111,29 @@ int store_act_add(struct store *s, struct store_act *a); /* a->row is set */
 int store_acts(struct store *s, size_t max, int (*fn)(const struct store_act *, void *), void *arg); /* newest first */
 int store_act(struct store *s, uint64_t row, struct store_act *ret);
 int store_act_undone(struct store *s, uint64_t row);
+
+/* Who is or was locked out: one row for each network, kept after its end so that who comes back is known. */
+#define STORE_BAN_LINES 5
+struct store_ban {
+	struct ip_prefix who;
+	uint64_t since_us, until_us; /* wall clock */
+	uint32_t times;		     /* how often it was banned, this time included */
+	char by[64];		     /* "pavise", "user id 1000", "fail2ban" */
+	char service[32];	     /* of the logins; "" where a person banned */
+	char reason[128];
+	size_t n_lines;
+	struct store_ban_line {
+		uint64_t time_us, line;
+		char source[96];
+		char text[168]; /* masked, not escaped */
+	} lines[STORE_BAN_LINES];
+};
+int store_ban_put(struct store *s, const struct store_ban *b);				/* added or replaced */
+int store_ban_get(struct store *s, const struct ip_prefix *who, struct store_ban *ret);	/* -ENOENT */
+int store_ban_drop(struct store *s, const struct ip_prefix *who);			/* 0 also where there is none */
+/* Those that end after `after_us`, the last to end first. */
+int store_bans(struct store *s, uint64_t after_us, size_t max, int (*fn)(const struct store_ban *, void *), void *arg);
+int store_bans_trim(struct store *s, uint64_t before_us); /* that ended before */
 
 /* Small values of the engine itself (last seen counters, ...). */
 int store_kv_set(struct store *s, const char *key, const char *value);

@@ -119,6 +119,7 @@ static const struct {
 	{ "ban with host bits", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 120, .arg = 60), -EINVAL, "" },
 	{ "ban for ever", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = UINT64_MAX), -EINVAL, "" },
 	{ "ban for no time", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128), -EINVAL, "" },
+	{ "may it be banned?", REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = 60, .arg2 = 2), 0, "look" },
 	{ "ban one of never_ban", REQ(.op = BROKER_BAN, .addr = V4(198, 51, 100, 7), .prefix = 128, .arg = 60), -EPERM, "" },
 	{ "ban /129", REQ(.op = BROKER_BAN, .prefix = 129, .arg = 60), -EINVAL, "" },
 	{ "unban", REQ(.op = BROKER_UNBAN, .addr = V4(203, 0, 113, 7), .prefix = 128), 0, "unban" },

@@ -1,0 +1,168 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "guard/bans.h"
+
+#define WIDE_MAX 1000 /* sets of networks grow slowly in the kernel */
+
+static uint64_t key_of(const struct bans *b, const struct ip_prefix *who)
+{
+	uint64_t h = b->seed[0] ^ who->len;
+
+	for (size_t i = 0; i < sizeof(who->addr.b); i++)
+		h = (h ^ who->addr.b[i]) * 0x100000001b3ULL;
+	return (h ^ h >> 29) * (b->seed[1] | 1);
+}
+
+struct ban *bans_find(struct bans *b, const struct ip_prefix *who)
+{
+	struct ban *ban = pv_map_get(&b->all, key_of(b, who));
+
+	return ban && memcmp(&ban->who, who, sizeof(*who)) == 0 ? ban : NULL;
+}
+
+static bool is_single(const struct guard *g, const struct ip_prefix *who)
+{
+	return who->len == 128 || (!ip_is_v4(&who->addr) && who->len == g->policy->ban.prefix6);
+}
+
+struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip_addr *a)
+{
+	const struct ip_prefix one = { .addr = *a, .len = 128 }, network = login_network(a, (uint8_t) g->policy->ban.prefix6);
+	struct ban *ban = bans_find(b, &network);
+
+	if (!ban)
+		ban = bans_find(b, &one);
+	for (size_t i = 0; !ban && i < b->n_wide; i++)
+		if (ip_in_prefix(a, &b->wide[i]->who))
+			ban = b->wide[i];
+	return ban;
+}
+
+struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us, uint64_t until_us)
+{
+	struct bans *b = g->bans;
+	struct ban *ban = bans_find(b, who);
+
+	if (ban) {
+		ban->since_us = since_us;
+		ban->until_us = until_us;
+		return ban;
+	}
+	if (b->all.used >= BROKER_BANS_MAX || (!is_single(g, who) && b->n_wide == WIDE_MAX))
+		return NULL;
+	ban = calloc(1, sizeof(*ban));
+	if (!ban)
+		return NULL;
+	*ban = (struct ban){ .who = *who, .since_us = since_us, .until_us = until_us };
+	if (!is_single(g, who)) {
+		struct ban **more = realloc(b->wide, (b->n_wide + 1) * sizeof(*more));
+
+		if (!more) {
+			free(ban);
+			return NULL;
+		}
+		b->wide = more;
+		b->wide[b->n_wide++] = ban;
+	}
+	if (pv_map_put(&b->all, key_of(b, who), ban) == 0)
+		return ban;
+	bans_remove(g, ban);
+	return NULL;
+}
+
+void bans_remove(struct guard *g, struct ban *ban)
+{
+	struct bans *b = g->bans;
+
+	(void) pv_map_take(&b->all, key_of(b, &ban->who));
+	for (size_t i = 0; i < b->n_wide; i++)
+		if (b->wide[i] == ban)
+			b->wide[i--] = b->wide[--b->n_wide];
+	free(ban);
+}
+
+uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us)
+{
+	struct store_ban old;
+
+	if (store_ban_get(g->store, who, &old) < 0 || old.until_us + BANS_FORGET_US < now_us)
+		return 1;
+	return old.times < UINT32_MAX ? old.times + 1 : old.times;
+}
+
+/* --- into the kernel --- */
+
+static void on_loaded(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	(void) arg;
+	(void) pv_close(fd);
+	if (rep->result == -EDQUOT) {
+		g->bans->restore = true; /* within the minute */
+		return;
+	}
+	if (rep->result < 0) {
+		(void) log_error_errno(rep->result, "the stored bans could not be restored");
+		return;
+	}
+	if (rep->value || rep->value2)
+		log_info("bans in force: %" PRIu64 "; stored ones that are never banned (any more): %" PRIu64, rep->value, rep->value2);
+}
+
+static void on_file(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	struct broker_req req = { .op = BROKER_BANS_LOAD };
+	struct broker_ban chunk[256];
+	uint64_t now = clock_wall_us();
+	const struct ban *ban;
+	size_t n = 0;
+	bool ok = rep->result == 0 && fd >= 0;
+
+	(void) arg;
+	for (size_t i = 0; ok && (ban = pv_map_next(&g->bans->all, &i));) {
+		struct broker_ban *at = &chunk[n];
+
+		if (ban->until_us <= now + USEC_PER_SEC)
+			continue;
+		*at = (struct broker_ban){ .prefix = ban->who.len,
+					   .seconds = (uint32_t) PV_MIN((ban->until_us - now) / USEC_PER_SEC, BROKER_BAN_LONGEST) };
+		memcpy(at->addr, ban->who.addr.b, sizeof(at->addr));
+		req.arg++;
+		if (++n == N_ELEMENTS(chunk)) {
+			ok = write(fd, chunk, sizeof(chunk)) == (ssize_t) sizeof(chunk);
+			n = 0;
+		}
+	}
+	if (ok && n)
+		ok = write(fd, chunk, n * sizeof(chunk[0])) == (ssize_t) (n * sizeof(chunk[0]));
+	(void) pv_close(fd);
+	if (!ok || link_call(g, &req, on_loaded, NULL) < 0)
+		log_error("the stored bans could not be handed to the broker");
+}
+
+void bans_restore(struct guard *g)
+{
+	struct broker_req req = { .op = BROKER_BANS_FILE };
+
+	g->bans->restore = false;
+	if (g->policy->observe)
+		return; /* what is in force stays, nothing is added */
+	if (link_call(g, &req, on_file, NULL) < 0)
+		g->bans->restore = true;
+}
+
+static int on_stored(const struct store_ban *s, void *arg)
+{
+	return bans_add(arg, &s->who, s->since_us, s->until_us) == NULL;
+}
+
+void bans_load(struct guard *g)
+{
+	uint64_t now = clock_wall_us();
+
+	(void) store_bans_trim(g->store, now > BANS_FORGET_US ? now - BANS_FORGET_US : 0);
+	(void) store_bans(g->store, now, BROKER_BANS_MAX, on_stored, g);
+	bans_restore(g);
+}
