@@ -22,7 +22,7 @@ struct cmd_option {
 	const char *values; /* for completion, space between; NULL: any */
 };
 
-#define CMD_WORDS   8
+#define CMD_WORDS   256
 #define CMD_OPTIONS 24
 
 struct command;
@@ -140,6 +140,7 @@ int cmd_config(struct cmd *c);
 int cmd_audit(struct cmd *c);
 int cmd_accept(struct cmd *c);
 int cmd_scan(struct cmd *c);
+int cmd_logs(struct cmd *c);
 int cmd_version(struct cmd *c);
 int cmd_help(struct cmd *c);
 int cmd_man(struct cmd *c);

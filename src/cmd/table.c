@@ -101,6 +101,23 @@ static const struct cmd_option scan_options[] = {
 	END
 };
 
+static const struct cmd_option logs_options[] = {
+	{ "since", 0, "DURATION", "only what was written within the last 1h, 24h, 7d", NULL },
+	{ "unit", 0, "UNIT", "only this unit's records of the journal", NULL },
+	{ "container", 0, "NAME", "only this container's output", NULL },
+	{ "service", 0, "NAME", "the files are this service's: sshd, nginx ...; without it the shape of each line decides", NULL },
+	{ "only", 0, "ID,...", "only these ids: logs.auth-failure, logs.miner, logs.error, logs.secret, logs.probe, logs.silent",
+	  "logs.auth-failure logs.miner logs.error logs.secret logs.probe logs.silent" },
+	{ "skip", 0, "ID,...", "all but these", NULL },
+	{ "format", 0, "FORMAT", "table (default), json, jsonl (every event), sarif, junit, markdown or html",
+	  "table json jsonl sarif junit markdown html" },
+	{ "output", 'o', "FILE", "write to FILE", NULL },
+	{ "fail-on", 0, "SEVERITY", "exit with 1 from this severity on (default high)", "critical high medium low info" },
+	{ "rules", 0, "DIR", "rule files of your own, in addition", NULL },
+	{ "all", 0, NULL, "everything, not only the most frequent of each kind", NULL },
+	END
+};
+
 const struct command commands[] = {
 	{ .name = "guard", .args = "", .brief = "the daemon (in the foreground; systemd runs this)",
 	  .about = "Watches every container and systemd service: refuses connections to mining ports and questions for "
@@ -188,6 +205,17 @@ const struct command commands[] = {
 	  .examples = "pavise scan\npavise scan --history /srv/shop\npavise scan --history --since v1.2 --format sarif -o scan.sarif\n"
 		      "pavise scan --container shop-web-1\ngit diff | pavise scan --stdin\npavise scan --install-hook",
 	  .run = cmd_scan },
+	{ .name = "logs", .args = "[FILE... | test LINE]", .brief = "what logs say: refused logins, miners, errors, secrets, probes",
+	  .about = "Reads the journal, the logs of containers and of the usual services, or the FILEs that are named (- is standard input, .gz "
+		   "is read, too), and prints one screen. Secrets are shown masked. test LINE: which rule takes a line, and why the others "
+		   "do not. What is read is read by a child without paths, network or write access. Rules of your own: --rules DIR, "
+		   "their form stands in the rule files; their examples are tried whenever they change.",
+	  .options = logs_options, .max_words = CMD_WORDS,
+	  .statuses = "0 nothing from --fail-on on; 1 something was found; 2 usage, or a rule file is wrong; 3 something could not be read",
+	  .examples = "sudo pavise logs --since 24h\nsudo pavise logs --since 1h --only logs.error\nsudo pavise logs --container shop-web-1\n"
+		      "pavise logs access.log --service nginx --format jsonl\n"
+		      "pavise logs test 'Nov 21 19:00:00 web1 sshd[7]: Failed password for root from 192.0.2.7 port 5 ssh2'",
+	  .run = cmd_logs },
 	{ .name = "config", .args = "check [FILE] | show | sample", .brief = "check it, show what is in force, print a sample",
 	  .about = "check: reads the configuration as the guard would and names every error with file, line and column. "
 		   "show: every key with its value. sample: a file with every key, its default and its bounds.",

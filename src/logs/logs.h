@@ -94,6 +94,9 @@ void logs_reader_at(struct logs_reader *r, uint64_t line);
 /* The end of what can be read: an unfinished line is judged as it is. */
 int logs_end(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg);
 
+/* When a line was written, as far as it says so itself. */
+bool logs_time(struct logs_reader *r, const char *line, size_t len, uint64_t now_us, uint64_t *ret_us);
+
 struct logs_counts {
 	uint64_t lines, events;
 	uint64_t cut;	  /* lines longer than LOGS_LINE_MAX */

@@ -372,3 +372,17 @@ int logs_try(struct logs_reader *r, const struct log_record *rec, logs_trial_fn 
 	r->trial = NULL;
 	return e;
 }
+
+bool logs_time(struct logs_reader *r, const char *line, size_t len, uint64_t now_us, uint64_t *ret_us)
+{
+	struct json_value v = { 0 };
+	struct frame f;
+
+	if (r->s.docker_json)
+		return json_values(line, len, &docker_keys[2], 1, &v) == 0 && v.raw &&
+		       log_time_read(&r->clock, v.raw, v.len, now_us, ret_us) != 0;
+	frame_read(&r->clock, line, len, now_us, &f);
+	if (f.time_us)
+		*ret_us = f.time_us;
+	return f.time_us != 0;
+}
