@@ -1,7 +1,9 @@
 #include "scan/history.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -13,6 +15,7 @@
 
 struct record { /* a secret in a blob */
 	uint32_t blob, secret, line;
+	uint32_t member; /* number of its name, from 1; 0: the blob itself */
 };
 
 struct records {
@@ -25,14 +28,17 @@ struct history {
 	struct look *look;
 	const struct history_options *o;
 	struct records of[BULK_THREADS];
-	struct look_hits scratch[BULK_THREADS];
+	struct look_hits scratch[BULK_THREADS], inner[BULK_THREADS];
+	char **member; /* names of members in which something was found */
+	size_t n_members, members_room;
+	pthread_mutex_t lock; /* of these three */
 	uint64_t blobs[BULK_THREADS], bytes[BULK_THREADS];
 	_Atomic uint64_t n_records;
 };
 
 /* --- the bulk pass --- */
 
-static int record(struct history *h, unsigned thread, uint32_t blob, const struct look_hits *hits)
+static int record(struct history *h, unsigned thread, uint32_t blob, uint32_t member, const struct look_hits *hits)
 {
 	struct records *r = &h->of[thread];
 
@@ -51,7 +57,7 @@ static int record(struct history *h, unsigned thread, uint32_t blob, const struc
 			r->item = item;
 			r->room = want;
 		}
-		r->item[r->n++] = (struct record){ blob, hits->hit[i].secret, hits->hit[i].line };
+		r->item[r->n++] = (struct record){ blob, hits->hit[i].secret, hits->hit[i].line, member };
 	}
 	return 0;
 }
@@ -75,6 +81,55 @@ static int keep(const struct look_hits *hits, void **ret_note)
 	return 0;
 }
 
+struct inside {
+	struct history *h;
+	unsigned thread;
+	uint32_t blob;
+};
+
+static int member_number(struct history *h, const char *name, uint32_t *ret)
+{
+	int r = 0;
+
+	(void) pthread_mutex_lock(&h->lock);
+	if (h->n_members == h->members_room) {
+		size_t want = h->members_room ? 2 * h->members_room : 64;
+		char **member = reallocarray(h->member, want, sizeof(*member));
+
+		if (member) {
+			h->member = member;
+			h->members_room = want;
+		}
+	}
+	if (h->n_members < h->members_room && (h->member[h->n_members] = strdup(name)))
+		*ret = (uint32_t) ++h->n_members;
+	else
+		r = -ENOMEM;
+	(void) pthread_mutex_unlock(&h->lock);
+	return r;
+}
+
+static int on_member(const struct archive_member *m, const struct look_hits *hits, void *user)
+{
+	const struct inside *in = user;
+	uint32_t number = 0;
+	int r = hits->n && *m->path ? member_number(in->h, m->path, &number) : 0;
+
+	return r < 0 ? r : record(in->h, in->thread, in->blob, number, hits);
+}
+
+static int look_packed(struct history *h, unsigned thread, const struct bulk_object *o)
+{
+	const uint8_t *id = objects_id(h->s, o->number);
+	struct inside in = { .h = h, .thread = thread, .blob = o->first ? o->number : objects_find(h->s, id) };
+	char place[24] = "blob ";
+
+	for (unsigned i = 0; i < 6; i++)
+		(void) snprintf(place + 5 + 2 * i, 3, "%02x", id[i]);
+	return look_inside(h->look, thread, o->data, o->len, place, &h->scratch[thread],
+			   &h->inner[thread], on_member, &in);
+}
+
 static int on_blob(void *user, unsigned thread, const struct bulk_object *o, const void *base_note, void **ret_note)
 {
 	struct history *h = user;
@@ -88,13 +143,15 @@ static int on_blob(void *user, unsigned thread, const struct bulk_object *o, con
 	r = look_at(h->look, thread, o->data, o->len, map, o->base_len, base_note, hits);
 	if (r == 0 && o->has_children && (hits->n || hits->far.n || hits->far.lost))
 		r = keep(hits, ret_note);
+	if (r == 0 && archive_is(o->data, o->len))
+		r = look_packed(h, thread, o);
 	if (r < 0 || !hits->n)
 		return r;
 	look_settle(h->look, hits);
 	look_lines(o->data, hits);
 	if (!o->first)
 		blob = objects_find(h->s, objects_id(h->s, o->number));
-	return record(h, thread, blob, hits);
+	return record(h, thread, blob, 0, hits);
 }
 
 
@@ -122,6 +179,8 @@ static int on_piece(const uint8_t *data, size_t len, uint64_t offset, size_t ove
 
 	if (r < 0)
 		return r;
+	if (offset == 0 && archive_is(text, len))
+		scan_note(w->h->s->notes, REASON_TOO_LARGE, "", "an archive too large to be looked into");
 	look_settle(w->h->look, hits);
 	look_lines(text, hits);
 	for (size_t i = 0; i < hits->n; i++) {
@@ -134,7 +193,7 @@ static int on_piece(const uint8_t *data, size_t len, uint64_t offset, size_t ove
 	}
 	hits->n = kept;
 	w->lines += text_lines(text, len - PV_MIN(w->overlap, len));
-	return record(w->h, w->thread, w->blob, hits);
+	return record(w->h, w->thread, w->blob, 0, hits);
 }
 
 static int on_large(void *user, unsigned thread, uint32_t number, uint64_t size)
@@ -163,7 +222,7 @@ static void drop(void *note)
 /* --- from blobs to paths --- */
 
 struct found { /* a record under one of its paths */
-	uint32_t secret, line, blob;
+	uint32_t secret, line, blob, member;
 	uint32_t order; /* of the place: the earliest commit has the lowest; UINT32_MAX: no commit */
 	const struct attribute_place *place;
 };
@@ -176,6 +235,8 @@ static int by_blob(const void *pa, const void *pb)
 		return a->blob < b->blob ? -1 : 1;
 	if (a->secret != b->secret)
 		return a->secret < b->secret ? -1 : 1;
+	if (a->member != b->member)
+		return a->member < b->member ? -1 : 1;
 	return (a->line > b->line) - (a->line < b->line);
 }
 
@@ -248,7 +309,7 @@ static int add_found(struct founds *f, const struct record *r, const struct attr
 		f->item = item;
 		f->room = want;
 	}
-	f->item[f->n++] = (struct found){ r->secret, r->line, r->blob, order, place };
+	f->item[f->n++] = (struct found){ r->secret, r->line, r->blob, r->member, order, place };
 	return 0;
 }
 
@@ -282,7 +343,7 @@ static int spread(const struct records *r, const uint32_t *wanted, size_t n_want
 	return e;
 }
 
-static int tell(const struct objects *s, struct founds *f, int (*fn)(const struct history_found *, void *), void *user)
+static int tell(const struct history *h, struct founds *f, int (*fn)(const struct history_found *, void *), void *user)
 {
 	int r = 0;
 
@@ -291,11 +352,12 @@ static int tell(const struct objects *s, struct founds *f, int (*fn)(const struc
 	for (size_t i = 0, next; i < f->n && r == 0; i = next) {
 		const struct found *x = &f->item[i];
 		const struct attribute_place *p = x->place;
-		struct history_found out = { .secret = x->secret, .line = x->line, .blob = objects_id(s, x->blob) };
+		struct history_found out = { .secret = x->secret, .line = x->line, .blob = objects_id(h->s, x->blob),
+						.member = x->member ? h->member[x->member - 1] : NULL };
 
 		if (p) {
 			out.path = p->path;
-			out.commit = objects_id(s, p->commit);
+			out.commit = objects_id(h->s, p->commit);
 			out.author_time = p->author_time;
 			out.reachable = p->reachable;
 			out.before_since = p->before_since;
@@ -328,7 +390,7 @@ static int attribute_all(struct history *h, const struct gitdir *g, int (*fn)(co
 	if (r == 0 && all.n)
 		r = spread(&all, wanted, n, a, &f);
 	if (r == 0)
-		r = tell(h->s, &f, fn, user);
+		r = tell(h, &f, fn, user);
 	count->hits = all.n;
 	count->commits = a ? attribute_commits(a) : 0;
 	free(all.item);
@@ -348,6 +410,7 @@ int history_scan(struct objects *s, const struct gitdir *g, struct look *look, c
 	h->s = s;
 	h->look = look;
 	h->o = o;
+	(void) pthread_mutex_init(&h->lock, NULL);
 	r = bulk_walk(s, &(struct bulk_visitor){ .type = GIT_BLOB, .threads = o->threads, .user = h, .object = on_blob,
 						 .drop = drop, .large = on_large });
 	if (r == 0)
@@ -357,7 +420,12 @@ int history_scan(struct objects *s, const struct gitdir *g, struct look *look, c
 		count.bytes += h->bytes[t];
 		free(h->of[t].item);
 		look_hits_done(&h->scratch[t]);
+		look_hits_done(&h->inner[t]);
 	}
+	for (size_t i = 0; i < h->n_members; i++)
+		free(h->member[i]);
+	free(h->member);
+	(void) pthread_mutex_destroy(&h->lock);
 	if (r == 0)
 		*ret_count = count;
 	return r;

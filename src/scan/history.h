@@ -8,7 +8,8 @@
 struct history_found { /* one secret under one path, from its first commit on */
 	uint32_t secret;
 	const char *path;    /* raw; NULL: no commit has the blob */
-	uint32_t line;	     /* in the first blob */
+	const char *member;  /* of an archive (archive.h); NULL: the blob itself */
+	uint32_t line;	     /* in the first blob, or its member */
 	const uint8_t *blob; /* id of the first blob */
 	const uint8_t *commit; /* id; NULL: none */
 	int64_t author_time; /* of that commit, seconds since 1970 */

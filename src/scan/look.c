@@ -6,6 +6,7 @@
 
 #include "base/mask.h"
 #include "base/text.h"
+#include "scan/allow.h"
 
 /* A hit this close to a change is looked for again instead of taken over: a character more may make it another thing. */
 #define MARGIN	  16
@@ -31,6 +32,7 @@ struct look {
 	unsigned threads;
 	struct worker worker[LOOK_THREADS];
 	unsigned char hash_key[crypto_generichash_KEYBYTES];
+	pthread_mutex_t archive;
 	pthread_mutex_t lock; /* of all below */
 	struct look_secret *secret;
 	size_t n_secrets, secrets_room;
@@ -49,6 +51,7 @@ int look_new(const struct match_set *set, const struct match_values *values, str
 	look_values(l, values);
 	l->notes = notes;
 	l->threads = PV_MIN(PV_MAX(threads, 1u), (unsigned) LOOK_THREADS);
+	(void) pthread_mutex_init(&l->archive, NULL);
 	(void) pthread_mutex_init(&l->lock, NULL);
 	randombytes_buf(l->hash_key, sizeof(l->hash_key));
 	for (unsigned i = 0; i < l->threads; i++) {
@@ -83,6 +86,7 @@ struct look *look_free(struct look *l)
 		free(l->secret[i].variable);
 		free(l->secret[i].masked);
 	}
+	(void) pthread_mutex_destroy(&l->archive);
 	(void) pthread_mutex_destroy(&l->lock);
 	free(l->secret);
 	free(l->slot);
@@ -450,4 +454,67 @@ void look_lines(const char *text, struct look_hits *hits)
 		at = start;
 		hits->hit[i].line = line;
 	}
+}
+
+/* --- what is packed --- */
+
+struct inside {
+	struct look *look;
+	unsigned thread;
+	struct look_hits *hits;
+	struct look_hits found; /* in all members, once for each place */
+	look_member_fn fn;
+	void *user;
+};
+
+static int by_number(const void *pa, const void *pb)
+{
+	const struct look_hit *a = pa, *b = pb;
+
+	return (a->secret > b->secret) - (a->secret < b->secret);
+}
+
+static void take_out(struct look_hits *outer, struct look_hits *found)
+{
+	size_t kept = 0;
+
+	if (!outer->n || !found->n)
+		return;
+	qsort(found->hit, found->n, sizeof(*found->hit), by_number);
+	for (size_t i = 0; i < outer->n; i++)
+		if (!bsearch(&outer->hit[i], found->hit, found->n, sizeof(*found->hit), by_number))
+			outer->hit[kept++] = outer->hit[i];
+	outer->n = kept;
+}
+
+static int on_member(const struct archive_member *m, void *user)
+{
+	struct inside *in = user;
+	int r = look_at(in->look, in->thread, m->text, m->len, NULL, 0, NULL, in->hits);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < in->hits->n && r == 0; i++)
+		r = add(&in->found, in->hits->hit[i].secret, 0, 0);
+	if (r < 0)
+		return r;
+	look_settle(in->look, in->hits);
+	if (!in->hits->n && !allow_find(m->text, m->len))
+		return 0;
+	look_lines(m->text, in->hits);
+	return in->fn(m, in->hits, in->user);
+}
+
+int look_inside(struct look *l, unsigned thread, const char *data, size_t len, const char *place,
+		struct look_hits *outer, struct look_hits *inner, look_member_fn fn, void *user)
+{
+	struct inside in = { .look = l, .thread = thread, .hits = inner, .fn = fn, .user = user };
+	int r;
+
+	(void) pthread_mutex_lock(&l->archive);
+	r = archive_each(data, len, place, l->notes, on_member, &in);
+	(void) pthread_mutex_unlock(&l->archive);
+	take_out(outer, &in.found);
+	look_hits_done(&in.found);
+	return r;
 }

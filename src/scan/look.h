@@ -7,6 +7,7 @@
 
 #include "match/set.h"
 #include "match/values.h"
+#include "scan/archive.h"
 #include "scan/delta.h"
 #include "scan/notes.h"
 
@@ -60,6 +61,13 @@ int look_at(struct look *l, unsigned thread, const char *text, size_t len, const
 /* Leaves one hit for each place, which look_at() does not: what is hidden behind a longer one here may stand free in a text
  * that was made from this one. */
 void look_settle(struct look *l, struct look_hits *hits);
+/* What is packed in an archive (archive.h), member by member as text of its own: fn is called with settled hits and their lines
+ * where something was found or a comment may allow it. What stands unpacked in the archive was found by look_at() as well, in
+ * `outer`: it is taken out there. `inner` is room to work in. One archive at a time over all threads, so that memory is
+ * bounded. 0; what fn returned; -ENOMEM. */
+typedef int (*look_member_fn)(const struct archive_member *m, const struct look_hits *hits, void *user);
+int look_inside(struct look *l, unsigned thread, const char *data, size_t len, const char *place,
+		struct look_hits *outer, struct look_hits *inner, look_member_fn fn, void *user);
 void look_lines(const char *text, struct look_hits *hits); /* fills in the lines */
 bool look_is_binary(const char *text, size_t len);
 

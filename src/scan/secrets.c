@@ -245,19 +245,21 @@ int secrets_in_history(const struct history_found *f, void *user)
 	struct secrets *s = user;
 	const struct look_secret *x = look_secret(s->look, f->secret);
 	char commit[2 * GIT_ID_MAX + 1] = "", blob[2 * GIT_ID_MAX + 1];
+	pv_autobuf path = PV_BUF_INIT;
 	struct finding *n;
 
 	if (f->before_since)
 		return 0;
 	hex(blob, f->blob, s->id_len);
+	pv_buf_printf(&path, "%s%s%s", f->path ? f->path : blob, f->member ? "!" : "", f->member ? f->member : "");
 	n = finding_new(ID_SECRET_IN_HISTORY, FINDING_FAIL);
-	finding_subject(n, f->path ? SUBJECT_FILE : SUBJECT_REPOSITORY, f->path ? f->path : blob, f->path, f->line);
+	finding_subject(n, f->path ? SUBJECT_FILE : SUBJECT_REPOSITORY, pv_buf_str(&path), f->path ? pv_buf_str(&path) : NULL, f->line);
 	if (f->commit) {
 		hex(commit, f->commit, s->id_len);
 		finding_commit(n, commit);
 	}
 	title(n, x, "git history");
-	describe(n, x, f->path, f->line);
+	describe(n, x, f->path ? pv_buf_str(&path) : NULL, f->line);
 	where_from(n, f, commit);
 	remedy(n, x, in_history);
 	return add(s, n, x);

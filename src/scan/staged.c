@@ -19,7 +19,7 @@ struct staged {
 	void *user;
 	unsigned char key[crypto_shorthash_KEYBYTES];
 	struct pv_map head; /* hash of a path to the id that HEAD has there */
-	struct look_hits old, new;
+	struct look_hits old, new, inner;
 	uint64_t files;
 };
 
@@ -128,6 +128,20 @@ static int look_blob(struct staged *s, const uint8_t *id, struct look_hits *hits
 	return r;
 }
 
+struct inside {
+	const struct staged *s;
+	const char *path;
+};
+
+static int on_member(const struct archive_member *m, const struct look_hits *hits, void *user)
+{
+	const struct inside *in = user;
+	char path[2 * 4096];
+
+	(void) snprintf(path, sizeof(path), "%s%s%s", in->path, *m->path ? "!" : "", m->path);
+	return in->s->fn(&(struct tree_text){ .path = path, .text = m->text, .len = m->len, .hits = hits }, in->s->user);
+}
+
 static int on_entry(const struct gitindex_entry *e, void *user)
 {
 	struct staged *s = user;
@@ -149,8 +163,11 @@ static int on_entry(const struct gitindex_entry *e, void *user)
 	}
 	if (s->new.n && head && look_blob(s, head, &s->old, &before, &before_len) == 0)
 		forget_known(&s->new, &s->old);
-	if (!s->new.n)
-		return 0;
+	if (archive_is((const char *) data, len))
+		r = look_inside(s->look, 0, (const char *) data, len, e->path, &s->new, &s->inner, on_member,
+				&(struct inside){ .s = s, .path = e->path });
+	if (r != 0 || !s->new.n)
+		return r;
 	look_settle(s->look, &s->new);
 	look_lines((const char *) data, &s->new);
 	return s->fn(&(struct tree_text){ .path = e->path, .text = (const char *) data, .len = len, .hits = &s->new }, s->user);
@@ -174,6 +191,7 @@ int staged_scan(struct objects *objects, const struct gitdir *g, struct look *lo
 	(void) pack_inflater_free(s.inflater);
 	look_hits_done(&s.old);
 	look_hits_done(&s.new);
+	look_hits_done(&s.inner);
 	*ret_files = s.files;
 	return r;
 }

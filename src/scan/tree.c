@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -20,7 +21,7 @@ struct reader {
 	unsigned thread;
 	char *buf;
 	size_t room;
-	struct look_hits hits;
+	struct look_hits hits, inner;
 };
 
 uint64_t tree_bytes(const struct tree *t)
@@ -47,12 +48,29 @@ static int give(struct tree *t, const struct tree_text *f)
 	return r;
 }
 
+struct inside {
+	struct reader *r;
+	const char *path;
+};
+
+static int on_member(const struct archive_member *m, const struct look_hits *hits, void *user)
+{
+	const struct inside *in = user;
+	char path[2 * 4096];
+
+	(void) snprintf(path, sizeof(path), "%s%s%s", in->path, *m->path ? "!" : "", m->path);
+	return give(in->r->t, &(struct tree_text){ .path = path, .text = m->text, .len = m->len, .hits = hits });
+}
+
 static int look_text(struct reader *r, const char *path, const char *text, size_t len)
 {
+	struct inside in = { .r = r, .path = path };
 	struct tree *t = r->t;
 	int e = look_at(t->look, r->thread, text, len, NULL, 0, NULL, &r->hits);
 
-	if (e < 0)
+	if (e == 0 && archive_is(text, len))
+		e = look_inside(t->look, r->thread, text, len, path, &r->hits, &r->inner, on_member, &in);
+	if (e != 0)
 		return e;
 	look_settle(t->look, &r->hits);
 	if (!r->hits.n && !allow_find(text, len))
@@ -124,11 +142,14 @@ static int look_stream(struct reader *r, int fd, const char *path, size_t have)
 
 	scan_note(r->t->notes, REASON_NONE, path, "larger than %zu MB: looked at in windows of %zu MB", TREE_WHOLE >> 20,
 		  WINDOW >> 20);
-	for (;;) {
+	for (bool first = true;; first = false) {
 		ssize_t n = fill(fd, r->buf + have, r->room - have);
 		size_t len = have + (n > 0 ? (size_t) n : 0), keep = PV_MIN(len, LOOK_OVERLAP);
 		bool last = n < (ssize_t) (r->room - have);
 		int e;
+
+		if (first && archive_is(r->buf, len))
+			scan_note(r->t->notes, REASON_TOO_LARGE, path, "an archive too large to be looked into");
 
 		if (n < 0) {
 			scan_note(r->t->notes, REASON_MALFORMED, path, "cannot be read to its end");
@@ -211,7 +232,8 @@ static bool is_clean(struct reader *r, const struct file *f)
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > EARLY_MAX || need(r, (size_t) st.st_size + 1) < 0)
 		return false;
 	n = fill(fd, r->buf, (size_t) st.st_size);
-	if (n < 0 || look_at(r->t->look, r->thread, r->buf, (size_t) n, NULL, 0, NULL, &r->hits) < 0 || r->hits.n ||
+	if (n < 0 || archive_is(r->buf, (size_t) n) ||
+	    look_at(r->t->look, r->thread, r->buf, (size_t) n, NULL, 0, NULL, &r->hits) < 0 || r->hits.n ||
 	    allow_find(r->buf, (size_t) n))
 		return false;
 	r->t->bytes += (uint64_t) n;
@@ -230,6 +252,7 @@ void *tree_read_early(void *tree)
 	}
 	free(r.buf);
 	look_hits_done(&r.hits);
+	look_hits_done(&r.inner);
 	return NULL;
 }
 
@@ -253,6 +276,7 @@ int tree_scan(struct tree *t, struct look *look, int (*fn)(const struct tree_tex
 	for (unsigned i = 0; i < n; i++) {
 		free(reader[i].buf);
 		look_hits_done(&reader[i].hits);
+		look_hits_done(&reader[i].inner);
 	}
 	return t->result;
 }
@@ -276,5 +300,6 @@ int tree_scan_fd(int fd, const char *path, struct look *look, struct scan_notes 
 		e = look_stream(&r, fd, path, have);
 	free(r.buf);
 	look_hits_done(&r.hits);
+	look_hits_done(&r.inner);
 	return e;
 }

@@ -26,7 +26,7 @@ static void check_candidate(const char *text, size_t len, const struct decode_ca
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *) data;
-	struct decode_at at = { 0, 0 };
+	struct decode_at at = { .known = NULL };
 	struct decode_cand c;
 	size_t found = 0;
 

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """pavise scan over real repositories made by git: what it finds is compared with what git itself says. Needs no root."""
 
+import base64
+import gzip
 import hashlib
+import io
 import json
 import os
 import random
@@ -10,9 +13,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pvtest import PAVISE, REPO, Skip, main  # noqa: E402
@@ -451,6 +457,76 @@ def test_foreign(tap):
                    "root does not follow a stranger's .git to what is not the stranger's", unknown(out))
 
 
+# --- archives ---------------------------------------------------------------------------------------------------------
+
+def zipped(files, how=zipfile.ZIP_DEFLATED):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w", how) as z:
+        for name, text in files.items():
+            z.writestr(name, text)
+    return b.getvalue()
+
+
+def tarred(files, form=tarfile.GNU_FORMAT):
+    b = io.BytesIO()
+    with tarfile.open(fileobj=b, mode="w", format=form) as t:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            t.addfile(info, io.BytesIO(text))
+    return b.getvalue()
+
+
+def test_archives(tap):
+    """Every form, three deep; what is more is not unpacked, and said."""
+    def line(n):
+        return b"one\n'%s'\n" % key(n).encode()
+    long, pax, split = "n" * 150 + "/e", "n" * 220 + "/\u00fc", "d" * 90 + "/" + "e" * 90
+    files = {
+        "a.zip": (zipped({"lib/x.js": line(1), "y": b"no"}), "!lib/x.js"), "s.jar": (zipped({"x": line(2)}, zipfile.ZIP_STORED), "!x"),
+        "t.tar": (tarred({"d/e": line(3)}), "!d/e"), "long.tar": (tarred({long: line(4)}), "!" + long),
+        "pax.tar": (tarred({pax: line(5)}, tarfile.PAX_FORMAT), "!" + pax), "u.tar": (tarred({split: line(6)}, tarfile.USTAR_FORMAT), "!" + split),
+        "log.gz": (gzip.compress(line(7)), ""), "t.tgz": (gzip.compress(tarred({"in/f": line(8)})), "!in/f"),
+        "three.zip": (zipped({"m.zip": zipped({"i.tar": tarred({"deep": line(9)})})}), "!m.zip!i.tar!deep"),
+        "parts.gz": (gzip.compress(b"") + gzip.compress(line(10)), ""),
+        "inside.zip": (zipped({"conf": b"x: " + base64.b64encode(line(11))}), "!conf"),
+    }
+    bad = {
+        "four.zip": (zipped({"m.zip": zipped({"i.zip": zipped({"4.zip": zipped({"f": line(20)})})})}), "archives in archives more than 3 deep"),
+        "bomb.gz": (gzip.compress(bytes(300 << 20)), "what is packed in it is more than 64 MB, or more than 100 times"),
+        "bomb.zip": (zipped({f"b{i}": bytes(20 << 20) for i in range(8)}), "what is packed in it is more than 64 MB, or more than 100 times"),
+        "cut.zip": (zipped({"x": line(21)})[:-30], "a damaged archive"), "cut.tar": (tarred({"x": bytes(2000)})[:700], "a damaged archive"),
+    }
+    with Repo() as r:
+        for name, (data, _) in {**files, **bad}.items():
+            with open(os.path.join(r.dir, name), "wb") as f:
+                f.write(data)
+        want = sorted(name + inner for name, (_, inner) in files.items())
+        st, out, err = scan(r.dir)
+        got = ours(out, "secret.in-code")
+        tap.eq(sorted(f["subject"]["path"] for f in got), want, "zip, jar, tar of three kinds, gzip, one in another: every key by its place")
+        tap.ok(all(f["subject"]["line"] == (1 if "inside" in f["subject"]["path"] else 2) for f in got), "by its line in there")
+        because = {(f["subject"].get("path"), evidence(f, "because")) for f in out["findings"] if f["verdict"] == "unknown"}
+        missing = [n for n, (_, why) in bad.items() if not any(p == n and b.startswith(why) for p, b in because)]
+        tap.ok(not missing, "too deep, too much, damaged: could not check, each by its name", (missing, because))
+        start = time.monotonic()
+        st, mb = peak(r.dir)
+        tap.ok(mb < 200 and time.monotonic() - start < 20, f"bombs take {mb} MB")
+        os.unlink(os.path.join(r.dir, "bomb.gz"))
+        r.git("add", "a.zip", "t.tgz")
+        st, out, err = scan(r.dir, "--staged")
+        tap.eq(sorted(f["subject"]["path"] for f in ours(out, "secret.in-code")), ["a.zip!lib/x.js", "t.tgz!in/f"], "staged")
+        first = r.commit()
+        r.git("rm", "-q", "three.zip")
+        r.commit()
+        st, out, err = scan(r.dir, "--history")
+        got = ours(out)
+        tap.eq(sorted(f["subject"]["path"] for f in got), want, "the same in the history")
+        tap.ok(all(f["subject"]["commit"] == first for f in got), "with their first commit")
+        tap.eq([f["subject"]["path"] for f in got if evidence(f, "still in the tree") == "no"], ["three.zip!m.zip!i.tar!deep"],
+               "and whether they are still in the tree")
+
+
 # --- other sources, sizes ---------------------------------------------------------------------------------------------
 
 def peak(target, *args, stdin=None):
@@ -558,4 +634,4 @@ def test_differential(tap):
 
 
 main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
-     test_damage, test_foreign, test_large, test_container, test_differential)
+     test_damage, test_foreign, test_archives, test_large, test_container, test_differential)
