@@ -541,14 +541,14 @@ class Dockerd(Engine):
         self.dir = "/run/pv/d"
         os.makedirs(self.dir, exist_ok=True)
         super().__init__(f"{self.dir}/docker.sock")
-        self.args, self.proc = args, None
+        self.args, self.proc, self.program = args, None, "dockerd"
         with open(f"{self.dir}/daemon.json", "w") as f:
             f.write("{}")
 
     def up(self):
         log = open(f"{self.dir}/log", "a")
         self.proc = subprocess.Popen(
-            ["dockerd", "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/run", "--pidfile",
+            [self.program, "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/run", "--pidfile",
              f"{self.dir}/docker.pid", "-H", f"unix://{self.sock}", "--config-file", f"{self.dir}/daemon.json",
              "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", self.world.containers,
              "--bip", "10.99.0.1/24", "--ipv6", "--fixed-cidr-v6", "fd00:99::/64", "--dns", DNS4,

@@ -108,6 +108,36 @@ def test_dockerd(tap):
             tap.ok(wait_for(lambda: "second" not in names(), 10), "one that went is forgotten", names())
 
 
+def test_upgrade(tap):
+    """dockerd is replaced by another file while its containers live on (live-restore): they stay guarded, and what the new one
+    starts is known by name."""
+    with Dockerd("--live-restore") as d:
+        c = d.run("sleep 1000", name="first")
+        pid = c.pid()
+        with Guard(d) as g:
+            def names():
+                return [w.get("name") for w in g.ask({"verb": "top"})[-1]["workloads"]]
+            tap.ok(wait_for(lambda: "first" in names(), 15), "known by name", names())
+            d.down()
+            tap.eq(sh("nsenter", "-t", pid, "-n", "sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', c_group(pid), helper("pvnet"),
+                      "connect", OUT4, "3333", check=False).strip(), "EPERM", "guarded while no dockerd runs")
+            d.program = "/run/pv/dockerd-next"
+            shutil.copy(shutil.which("dockerd"), d.program)
+            d.up()
+            tap.ok(c.running() and c.pid() == pid, "the container has lived through the upgrade")
+            second = d.run("sleep 1000", name="second")
+            tap.ok(wait_for(lambda: {"first", "second"} <= set(names()), 20), "both are known to the guard", names())
+            tap.eq(second.net(f"connect {OUT4} 3333"), ["EPERM"], "and guarded")
+            tap.ok(wait_for(lambda: not g.status()["degraded"], 20), "nothing is degraded", g.status()["degraded"])
+        c.kill()
+
+
+def c_group(pid):
+    """The cgroup2 folder of a process."""
+    with open(f"/proc/{pid}/cgroup") as f:
+        return cgroup2() + next(l.split("::", 1)[1].strip() for l in f if "::" in l)
+
+
 def test_disk_full(tap):
     """A disk without room: the block holds, status says so, and the notice comes when there is room again."""
     with Dockerd() as d:
@@ -153,4 +183,4 @@ def test_damaged(tap):
             tap.ok(os.path.exists(f"{g.state_dir}/engine/history.db.bad"), "and kept for whoever wants to look")
 
 
-main(test_kill, test_often, test_link, test_dockerd, test_disk_full, test_damaged)
+main(test_kill, test_often, test_link, test_dockerd, test_upgrade, test_disk_full, test_damaged)
