@@ -8,6 +8,7 @@
 #include "report/tell.h"
 
 #define IN_FLIGHT	   4
+#define INSPECT_TRIES	   3
 #define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
 #define RETRY_MAX_US	   (4 * USEC_PER_SEC)
 #define RETRY_ABSENT_US	   (3 * USEC_PER_SEC) /* at boot the guard comes first */
@@ -28,6 +29,7 @@ struct api_call {
 	bool cancelled; /* nobody waits any more */
 	struct api_call *next;
 	/* by what is asked */
+	unsigned tries;
 	struct pv_buf inspect;
 	engine_act_fn act;
 	void *act_arg;
@@ -193,6 +195,8 @@ static void on_image(struct api_call *c, int status)
 	call_free(c);
 }
 
+static void inspect_again(struct guard_engine *e, const char *container_id, unsigned tries);
+
 static void on_inspect(struct api_call *c, int status)
 {
 	const struct pv_buf *body = http_answer_body(c->http);
@@ -207,8 +211,24 @@ static void on_inspect(struct api_call *c, int status)
 			pv_buf_add(&image->inspect, body->data, body->len);
 			queue_add(c->g, image);
 		}
+	} else if (status != 404) {
+		inspect_again(c->e, c->req.id, c->tries + 1);
 	}
 	call_free(c);
+}
+
+/* dockerd answers about a container that it is starting only when that is done, on a busy machine later than the broker waits. */
+static void inspect_again(struct guard_engine *e, const char *container_id, unsigned tries)
+{
+	struct api_call *c;
+
+	if (tries >= INSPECT_TRIES || !e->events || queue_has(e, API_INSPECT, container_id))
+		return;
+	c = call_new(e->g, e, API_INSPECT, container_id, on_inspect);
+	if (!c)
+		return;
+	c->tries = tries;
+	queue_add(e->g, c);
 }
 
 void engines_inspect(struct guard *g, enum engine_kind kind, const char *container_id)

@@ -687,6 +687,11 @@ static int cmd_forks(int n, double seconds)
 	for (int i = 0; i < n; i++) {
 		pid_t pid = fork();
 
+		/* what brought us here may still count among the tasks of our cgroup */
+		for (int tries = 0; pid < 0 && errno == EAGAIN && tries < 100; tries++) {
+			usleep(20000);
+			pid = fork();
+		}
 		if (pid == 0) {
 			usleep(seconds * 1e6);
 			_exit(0);
