@@ -329,6 +329,7 @@ int cmd_doctor(struct cmd *c)
 		pressure(&d);
 		engines(&d);
 		time_sync(&d);
+		doctor_logs(&d);
 	}
 	users(&d);
 	hooks(&d);

@@ -23,4 +23,7 @@ void doctor_tell(struct doctor *d, enum doctor_answer a, const char *what, const
 /* What lies on disk: programs, configuration, folders, unit, package. Changes nothing. */
 void doctor_install(struct doctor *d);
 
+/* Where logins are told, and who can forge it. */
+void doctor_logs(struct doctor *d);
+
 #endif

@@ -29,6 +29,9 @@ static void set_complete(struct guard_logs *l)
 	l->set.n = l->set.wanted = 0;
 	if (r < 0)
 		(void) log_warning_errno(r, "the journal cannot be read");
+	if ((r < 0) != l->journal_failed)
+		log_watch_relist(l, 0); /* auth.log stands in for it, or does so no longer */
+	l->journal_failed = r < 0;
 	log_src_save(l, l->journal_src); /* where it begins */
 	log_src_ready(l, l->journal_src);
 }
@@ -93,6 +96,15 @@ static void ask_files(struct guard_logs *l)
 			if (k == 0 || k + PER_PLACE > p->n)
 				ask_file(l, p, k);
 	}
+}
+
+bool log_journal_is_there(const struct guard_logs *l)
+{
+	bool there = false;
+
+	for (size_t i = 0; i < N_ELEMENTS(l->journal_places); i++)
+		there |= l->journal_places[i].n > 0;
+	return there && l->journal && !l->journal_failed;
 }
 
 static uint64_t hash_text(const char *p, size_t len)
@@ -185,6 +197,7 @@ static int on_record(const struct journal_record *r, void *arg)
 				  .unit = r->unit[0] ? r->unit : NULL, .transport = r->transport[0] ? r->transport : NULL,
 				  .identifier = r->identifier[0] ? r->identifier : NULL, .uid = r->uid, .pid = r->pid, .has_uid = r->has_uid };
 
+	s->dirty = true;
 	if (r->cgroup[0] && strcmp(r->cgroup, l->own_cgroup) == 0)
 		return 0;
 	if (from_engine(r))
@@ -295,6 +308,7 @@ void log_journal_stop(struct guard_logs *l)
 	l->socket = sd_event_source_disable_unref(l->socket);
 	drop_set(l);
 	memset(l->journal_places, 0, sizeof(l->journal_places));
+	l->journal_failed = false;
 	l->journal = journal_free(l->journal);
 	l->journal_src = NULL;
 }

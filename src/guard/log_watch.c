@@ -289,7 +289,7 @@ static struct log_src *new_file(struct guard_logs *l, uint32_t place, const char
 
 	pv_buf_printf(&name, "file:%s", path);
 	pv_buf_printf(&key, LOG_KEY "file:%s", path);
-	s = log_src_new(l, SRC_FILE, p.kind == PLACE_SYSLOG ? LOG_SYSLOG : LOG_FILE, pv_buf_str(&name), pv_buf_str(&key), p.service, NULL,
+	s = log_src_new(l, SRC_FILE, p.kind == PLACE_FILES ? LOG_FILE : LOG_SYSLOG, pv_buf_str(&name), pv_buf_str(&key), p.service, NULL,
 			false);
 	if (!s)
 		return NULL;
@@ -320,6 +320,18 @@ static void listed(struct guard_logs *l, uint32_t place, uint32_t list, const ch
 	}
 }
 
+/* Whoever can call logger(1) writes to auth.log what he likes; the journal knows who wrote a record. */
+static void drop_place(struct guard_logs *l, uint32_t place)
+{
+	struct log_src *next;
+
+	for (struct log_src *s = l->all; s; s = next) {
+		next = s->next;
+		if (s->kind == SRC_FILE && s->place_i == place)
+			log_src_drop(l, s);
+	}
+}
+
 struct listing {
 	uint32_t place;
 	uint64_t generation;
@@ -342,8 +354,12 @@ static void on_list(struct guard *g, const struct broker_rep *rep, int fd, void 
 		if (rep->value2)
 			log_warning("logs: %llu files of one place are not read: there are more than 256",
 				    (unsigned long long) rep->value2);
-		if (log_place(g->policy, a->place).kind == PLACE_JOURNAL)
+		enum log_place_kind kind = log_place(g->policy, a->place).kind;
+
+		if (kind == PLACE_JOURNAL)
 			log_journal_paths(l, a->place, (uint32_t) rep->value, text, (size_t) n);
+		else if (kind == PLACE_AUTH && log_journal_is_there(l))
+			drop_place(l, a->place);
 		else
 			listed(l, a->place, (uint32_t) rep->value, text, (size_t) n);
 	}

@@ -190,6 +190,7 @@ static int on_records(const char *buf, size_t len, void *arg)
 	struct log_src *s = arg;
 	size_t used;
 
+	s->dirty = true;
 	s->allowance -= (int64_t) len;
 	if (s->follow.kind->frames)
 		return docker_local_each(buf, len, on_local_line, s);
@@ -218,7 +219,7 @@ static void one_turn(struct guard_logs *l, struct log_src *s)
 
 	l->turn_counted = false;
 	r = src_turn(l, s);
-	s->dirty = true;
+	s->dirty |= r > 0; /* a record that is too long is passed over without being given */
 	if (l->turn_counted && r >= 0)
 		log_src_save(l, s);
 	if (batch)

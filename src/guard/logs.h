@@ -73,6 +73,7 @@ struct guard_logs {
 		uint32_t place, list, n;
 		uint64_t hash; /* of the paths */
 	} journal_places[2];
+	bool journal_failed; /* its files are no journal for us */
 	uint64_t journal_generation; /* of the files that are being opened */
 	struct log_set { /* its files, being opened */
 		int fds[JOURNAL_FILES];
@@ -106,6 +107,7 @@ struct log_src *log_watch_container(struct guard_logs *l, const struct container
 int log_journal_start(struct guard_logs *l);
 void log_journal_stop(struct guard_logs *l);
 void log_journal_paths(struct guard_logs *l, uint32_t place, uint32_t list, const char *paths, size_t len);
+bool log_journal_is_there(const struct guard_logs *l); /* and readable, as far as known */
 int log_journal_turn(struct guard_logs *l, struct log_src *s); /* 1: more */
 
 #endif

@@ -6,8 +6,10 @@
 
 /* Debian's and Ubuntu's, then those of Red Hat's kin, as the packages' own configuration writes them. */
 static const struct log_place known[] = {
-	{ "/var/log/auth.log", NULL, PLACE_SYSLOG },
-	{ "/var/log/secure", NULL, PLACE_SYSLOG },
+	{ "/run/log/journal/*/system*.journal", NULL, PLACE_JOURNAL },
+	{ "/var/log/journal/*/system*.journal", NULL, PLACE_JOURNAL },
+	{ "/var/log/auth.log", NULL, PLACE_AUTH },
+	{ "/var/log/secure", NULL, PLACE_AUTH },
 	{ "/var/log/mail.log", NULL, PLACE_SYSLOG },
 	{ "/var/log/maillog", NULL, PLACE_SYSLOG },
 	{ "/var/log/haproxy.log", NULL, PLACE_SYSLOG },
@@ -22,8 +24,6 @@ static const struct log_place known[] = {
 	{ "/var/log/exim4/mainlog", "exim", PLACE_FILES },
 	{ "/var/log/exim4/rejectlog", "exim", PLACE_FILES },
 	{ "/var/log/openvpn/*.log", "openvpn", PLACE_FILES },
-	{ "/run/log/journal/*/system*.journal", NULL, PLACE_JOURNAL },
-	{ "/var/log/journal/*/system*.journal", NULL, PLACE_JOURNAL },
 };
 
 unsigned log_places(const struct policy *p)

@@ -8,7 +8,8 @@
 enum log_place_kind {
 	PLACE_FILES,   /* lines of the service */
 	PLACE_SYSLOG,  /* lines with a syslog head: the program in it chooses the rules; any local user can forge it */
-	PLACE_JOURNAL, /* the system's journal files */
+	PLACE_AUTH,    /* the same, and all of it stands in the journal, too: read only where there is none */
+	PLACE_JOURNAL, /* the system's journal files; they come first */
 };
 
 struct log_place {

@@ -337,17 +337,29 @@ def test_made_journal(tap):
     os.makedirs(folder, exist_ok=True)
     made_journal(f"{folder}/system.journal", [{"MESSAGE": "old"}])
     ssh = {"_SYSTEMD_UNIT": "ssh.service", "_TRANSPORT": "syslog", "_UID": "0", "_PID": "42", "SYSLOG_IDENTIFIER": "sshd"}
+    open("/var/log/auth.log", "w").close()
     with Guard(conf={"logs": {"journal": True}}) as g:
         wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60)
+        out = g.cmd("doctor", check=False)
+        tap.ok("read from the journal" in out, "doctor: logins come from the journal", out)
         text = "Failed password for root from 203.0.113.{} port 4000 ssh2"
         made_journal(f"{folder}/system.journal", [{**ssh, "MESSAGE": text.format(1)},
                                                   {**ssh, "MESSAGE": text.format(2), "_UID": "1000"},
                                                   {**ssh, "MESSAGE": text.format(3), "_SYSTEMD_UNIT": "session-3.scope"},
                                                   {**ssh, "MESSAGE": text.format(4), "_TRANSPORT": "kernel"}])
+        with open("/var/log/auth.log", "a") as f:  # whoever can call logger(1) can do that
+            f.write(line(49))
         tap.ok(wait_for(lambda: "203.0.113.1" in seen(g), 10), "sshd's own record counts", g.log())
         time.sleep(0.5)
         tap.eq(sorted(seen(g)), ["203.0.113.1"], "and no other")
     shutil.rmtree("/run/log/journal", ignore_errors=True)
+    with Guard(conf={"logs": {"journal": True}}) as g:
+        wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60)
+        with open("/var/log/auth.log", "a") as f:
+            f.write(line(50))
+        tap.ok(wait_for(lambda: "203.0.113.51" in seen(g), 10), "without a journal auth.log stands in", g.log())
+        out = g.cmd("doctor", check=False)
+        tap.ok("any local user can write forged lines" in out, "and doctor says what that means", out)
 
 
 def test_syslog_socket(tap):
