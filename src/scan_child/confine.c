@@ -3,7 +3,7 @@
 #include "base/sandbox.h"
 #include "scan_child/scan_child.h"
 
-int scan_confine(const struct scan_args *a, const struct gitdir *git)
+int scan_confine(const struct scan_args *a, const struct gitdir *git, const char *upper)
 {
 	/* Reading, threads, memory. No socket, no exec, nothing that changes a file. */
 	static const char *const calls[] = {
@@ -36,10 +36,8 @@ int scan_confine(const struct scan_args *a, const struct gitdir *git)
 		for (size_t i = 0; i < git->n_objects; i++)
 			paths[n++] = (struct sandbox_path){ .path = git->objects[i] };
 	}
-	if (a->container_fd >= 0) { /* where engines keep the changed files of their containers */
-		paths[n++] = (struct sandbox_path){ .path = "/var/lib/docker" };
-		paths[n++] = (struct sandbox_path){ .path = "/var/lib/containers" };
-	}
+	if (*upper)
+		paths[n++] = (struct sandbox_path){ .path = upper };
 	r = sandbox_paths(paths, n);
 	if (r < 0 && r != -ENOSYS && r != -EOPNOTSUPP) /* an older kernel: what may be called is still limited */
 		return r;

@@ -1,31 +1,135 @@
 /* A container's environment and the files it changed. The engine's answer comes over a socket on which the request was
  * sent already; the files are those of the upper folder of its overlay. */
 #include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
+#include "base/sandbox.h"
 #include "engine_api/answer.h"
 #include "scan_child/scan_child.h"
 
 #define ANSWER_MAX (4u << 20)
+#define NOBODY	   65534
 
-static int read_answer(int fd, struct http_answer *h)
+/* Bytes only: nothing in them is understood before the rights are given up. */
+static int read_answer(int fd, struct pv_buf *ret)
 {
 	char buf[65536];
 
 	for (;;) {
 		ssize_t n = read(fd, buf, sizeof(buf));
-		int r;
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		r = n ? http_answer_feed(h, buf, (size_t) n) : http_answer_end(h);
-		if (r != 0)
-			return r < 0 ? r : 0;
+		if (n == 0)
+			return 0;
+		pv_buf_add(ret, buf, (size_t) n);
+		if (ret->cut || ret->len > ANSWER_MAX)
+			return -EFBIG;
 	}
 }
+
+/* The engine's answer as JSON; NULL and a status when there is none. Freed by the caller. */
+static cJSON *parse_answer(const struct pv_buf *bytes, int *ret_status)
+{
+	pv_auto(http_answer) h = NULL;
+	const struct pv_buf *body;
+	int r = http_answer_new(ANSWER_MAX, &h);
+
+	*ret_status = 0;
+	if (r == 0)
+		r = http_answer_feed(h, pv_buf_str(bytes), bytes->len);
+	if (r == 0)
+		r = http_answer_end(h);
+	if (r < 0)
+		return NULL;
+	*ret_status = http_answer_status(h);
+	body = http_answer_body(h);
+	return *ret_status == 200 ? cJSON_ParseWithLength(pv_buf_str(body), body->len) : NULL;
+}
+
+static const char *upper_of(const cJSON *root)
+{
+	const cJSON *driver = cJSON_GetObjectItemCaseSensitive(root, "GraphDriver");
+	const cJSON *data = cJSON_GetObjectItemCaseSensitive(driver, "Data");
+	const cJSON *upper = cJSON_GetObjectItemCaseSensitive(data, "UpperDir");
+
+	return cJSON_IsString(upper) ? upper->valuestring : "";
+}
+
+/* What an engine calls the changed files of a container: /var/lib/docker/overlay2/ID/diff. */
+static bool upper_is_good(const char *path)
+{
+	size_t n = strlen(path);
+
+	return *path == '/' && n > 6 && n < PATH_MAX && !strstr(path, "/../") &&
+	       (strcmp(path + n - 5, "/diff") == 0 || strcmp(path + n - 3, "/fs") == 0);
+}
+
+/* --- before the rights are given up --- */
+
+/* In a process that can do nothing but this: which folder is it? */
+static void tell_upper(const struct pv_buf *answer, int out)
+{
+	static const char *const calls[] = { "read", "write", "close", "brk", "mmap", "munmap", "mremap", "madvise", "futex", "exit",
+					     "exit_group", "rt_sigreturn" };
+	const char *upper;
+	int status, r = sandbox_basics();
+	cJSON *root;
+
+	if (r == 0 && geteuid() == 0)
+		r = sandbox_become(NOBODY, NOBODY, 0);
+	if (r == 0)
+		r = sandbox_syscalls(calls, N_ELEMENTS(calls));
+	if (r < 0)
+		_exit(1);
+	root = parse_answer(answer, &status);
+	upper = upper_of(root);
+	_exit(write(out, upper, strlen(upper)) == (ssize_t) strlen(upper) ? 0 : 1);
+}
+
+static int ask_upper(const struct pv_buf *answer, char ret[PATH_MAX])
+{
+	pv_autoclose int in = -1, out = -1;
+	int pipes[2];
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) < 0)
+		return -errno;
+	in = pipes[0];
+	out = pipes[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		tell_upper(answer, out);
+	pv_close(pv_steal_fd(&out));
+	while (len < PATH_MAX - 1 && ((n = read(in, ret + len, PATH_MAX - 1 - len)) > 0 || (n < 0 && errno == EINTR)))
+		len += n > 0 ? (size_t) n : 0;
+	ret[len] = '\0';
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (strlen(ret) != len || !upper_is_good(ret))
+		*ret = '\0';
+	return 0;
+}
+
+int scan_container_ask(struct scan_run *run)
+{
+	int r = read_answer(run->args->container_fd, &run->answer);
+
+	if (r == 0)
+		r = ask_upper(&run->answer, run->upper);
+	return r == -ENOMEM ? r : 0; /* what is wrong with the answer is told when it is read */
+}
+
+/* --- afterwards --- */
 
 static int look_env(struct scan_run *run, const cJSON *env, struct pv_buf *text)
 {
@@ -65,16 +169,16 @@ static int scan_env(struct scan_run *run, const struct pv_buf *text)
 	return r;
 }
 
-static int scan_upper(struct scan_run *run, const char *upper)
+static int scan_upper(struct scan_run *run)
 {
 	pv_auto(tree) t = NULL;
 	int r;
 
-	if (*upper != '/' || strstr(upper, "/../")) {
+	if (!*run->upper) {
 		scan_note(&run->tree_notes, REASON_UNSUPPORTED, "", "its changed files: the engine names no overlay folder");
 		return 0;
 	}
-	r = tree_list(&(struct tree_options){ .top = upper, .below = "", .threads = run->threads }, &run->tree_notes, &t);
+	r = tree_list(&(struct tree_options){ .top = run->upper, .below = "", .threads = run->threads }, &run->tree_notes, &t);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
@@ -89,9 +193,6 @@ static int scan_upper(struct scan_run *run, const char *upper)
 static int scan_json(struct scan_run *run, const cJSON *root)
 {
 	const cJSON *config = cJSON_GetObjectItemCaseSensitive(root, "Config");
-	const cJSON *graph = cJSON_GetObjectItemCaseSensitive(root, "GraphDriver");
-	const cJSON *data = cJSON_GetObjectItemCaseSensitive(graph, "Data");
-	const cJSON *upper = cJSON_GetObjectItemCaseSensitive(data, "UpperDir");
 	pv_autobuf text = PV_BUF_INIT;
 	int r = look_env(run, cJSON_GetObjectItemCaseSensitive(config, "Env"), &text);
 
@@ -104,7 +205,7 @@ static int scan_json(struct scan_run *run, const cJSON *root)
 	if (r == 0)
 		r = scan_env(run, &text);
 	if (r == 0)
-		r = scan_upper(run, cJSON_IsString(upper) ? upper->valuestring : "");
+		r = scan_upper(run);
 	if (text.data)
 		explicit_bzero(text.data, text.len);
 	return r;
@@ -112,28 +213,15 @@ static int scan_json(struct scan_run *run, const cJSON *root)
 
 int scan_container(struct scan_run *run)
 {
-	pv_auto(http_answer) h = NULL;
-	const struct pv_buf *body;
-	cJSON *root;
-	int r = http_answer_new(ANSWER_MAX, &h);
+	int status, r;
+	cJSON *root = parse_answer(&run->answer, &status);
 
-	if (r == 0)
-		r = read_answer(run->args->container_fd, h);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0 || http_answer_status(h) != 200) {
-		bool absent = r == 0 && http_answer_status(h) == 404;
-
-		scan_note(&run->tree_notes, absent ? REASON_ABSENT : REASON_MALFORMED, "",
-			  absent ? "there is no such container" : "the container engine's answer cannot be read");
-		return look_new(run->set, run->values, &run->tree_notes, 1, &run->secrets.look);
-	}
-	body = http_answer_body(h);
-	root = cJSON_ParseWithLength(pv_buf_str(body), body->len);
-	if (root)
+	if (root) {
 		r = scan_json(run, root);
-	else
-		scan_note(&run->tree_notes, REASON_MALFORMED, "", "the container engine's answer cannot be read");
-	cJSON_Delete(root);
-	return r;
+		cJSON_Delete(root);
+		return r;
+	}
+	scan_note(&run->tree_notes, status == 404 ? REASON_ABSENT : REASON_MALFORMED, "",
+		  status == 404 ? "there is no such container" : "the container engine's answer cannot be read");
+	return look_new(run->set, run->values, &run->tree_notes, 1, &run->secrets.look);
 }

@@ -344,6 +344,7 @@ static void done(struct scan_run *run)
 	scan_notes_done(&run->tree_notes);
 	scan_notes_done(&run->history_notes);
 	pv_buf_done(&run->said);
+	pv_buf_done(&run->answer);
 }
 
 static int scan(struct scan_run *run)
@@ -355,7 +356,9 @@ static int scan(struct scan_run *run)
 		return r;
 	r = find_git(run);
 	if (r == 0)
-		r = scan_confine(a, run->git);
+		r = a->container_fd >= 0 ? scan_container_ask(run) : 0;
+	if (r == 0)
+		r = scan_confine(a, run->git, run->upper);
 	if (r < 0)
 		return log_error_errno(r, "cannot give up its rights");
 	run->threads = cores();

@@ -3,6 +3,8 @@
 #ifndef PV_SCAN_CHILD_H
 #define PV_SCAN_CHILD_H
 
+#include <limits.h>
+
 #include "report/findings.h"
 #include "scan/secrets.h"
 
@@ -27,7 +29,7 @@ struct scan_args {
 int scan_args_read(struct scan_args *a, int argc, char **argv);
 
 /* What may be read from now on; afterwards there is no network, no writing but to open descriptors, no exec. */
-int scan_confine(const struct scan_args *a, const struct gitdir *git);
+int scan_confine(const struct scan_args *a, const struct gitdir *git, const char *upper);
 
 struct scan_run {
 	const struct scan_args *args;
@@ -38,11 +40,16 @@ struct scan_run {
 	struct finding_list list;
 	struct secrets secrets;
 	struct pv_buf said;
+	struct pv_buf answer;	/* of the container engine, not read yet */
+	char upper[PATH_MAX];	/* the folder of the container's changed files; "": not known */
 	unsigned threads;
 	uint64_t files, blobs, commits;
 };
 
-/* Environment and changed files of a container, from the engine's answer. */
+/* Fetches the engine's answer and finds out, in a process without rights, where the container's changed files are: it is the
+ * one folder that may be read afterwards. Before scan_confine(). */
+int scan_container_ask(struct scan_run *run);
+/* Environment and changed files of a container, from that answer. */
 int scan_container(struct scan_run *run);
 /* A commit as people name it: HEAD, a branch, a tag, a hexadecimal id or the start of one (7 digits or more). -ENOENT;
  * -EEXIST: more than one starts so. */

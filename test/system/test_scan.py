@@ -21,6 +21,8 @@ import xml.etree.ElementTree
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvseccomp  # noqa: E402
+import pvtest  # noqa: E402
 from pvtest import PAVISE, REPO, Skip, main  # noqa: E402
 
 ENV = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_AUTHOR_NAME": "A", "LC_ALL": "C",
@@ -611,6 +613,73 @@ def test_container(tap):
         s.close()
 
 
+def test_real_container(tap):
+    """A real engine: the environment, the files that the container changed, and nothing else of the machine."""
+    with pvtest.Dockerd() as d:
+        if d.api("GET", "/info")["Driver"] != "overlay2":
+            raise Skip("this dockerd keeps changed files in no overlay")
+        script = f"mkdir -p /srv/app; echo x={key(4)} >/srv/app/conf; echo {key(5)} >/bin/plain; ln -s /etc/hostname /srv/link; sleep 1000"
+        c = d.run(["sh", "-c", script], name="shop", env=["API=" + key(3), "SESSION_SECRET=Zx81kfjw92kdkkei"])
+        upper = d.api("GET", f"/containers/{c.id}/json")["GraphDriver"]["Data"]["UpperDir"]
+        pvtest.wait_for(lambda: os.path.exists(os.path.join(upper, "bin/plain")), 20)
+        with open(os.path.join(upper, "own"), "w") as f:
+            f.write("Zx81kfjw92kdkkei\n")
+        with tempfile.TemporaryDirectory(prefix="pvscan-") as tmp:
+            conf = os.path.join(tmp, "pavise.yaml")
+            with open(conf, "w") as f:
+                f.write(f"docker: {{ socket: {d.sock} }}\n")
+            st, out, err = scan(None, "--config", conf, "--container", "shop")
+        got = sorted((f["subject"]["path"], f["subject"]["line"]) for f in ours(out, "secret.in-code"))
+        tap.eq(got, [("bin/plain", 1), ("environment", 1), ("srv/app/conf", 1)], "its environment and the files that it changed", )
+        own = [(f["subject"]["path"], evidence(f, "value of")) for f in out["findings"] if evidence(f, "rule") == "own-value"]
+        tap.eq(own, [("own", "SESSION_SECRET")], "a value of its environment in one of its files")
+        tap.eq((st, unknown(out)), (1, []), "nothing left unknown")
+        tap.ok(not any(x in json.dumps(out) for x in (key(3), key(4), "Zx81kfjw92kdkkei")), "no value in the report")
+
+
+def waiting_child(*args, **kw):
+    """A scan of standard input that waits for its text: (process, pid of pavise-scan)"""
+    p = subprocess.Popen([PAVISE, "scan", "--stdin", "--rules", RULE_DIR, *args], env=ENV, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+
+    def child():
+        for pid in os.listdir("/proc"):
+            try:
+                with open(f"/proc/{pid}/status") as f:
+                    status = f.read()
+            except (OSError, ValueError):
+                continue
+            if re.search(r"(?m)^Name:\tpavise-scan$", status) and re.search(rf"(?m)^PPid:\t{p.pid}$", status) and \
+               re.search(r"(?m)^Seccomp_filters:\t1$", status):
+                return int(pid)
+        return 0
+    if not pvtest.wait_for(child, 30):
+        p.kill()
+        raise RuntimeError("pavise-scan does not wait for its text")
+    return p, child()
+
+
+def test_limits(tap):
+    """What pavise-scan may still do when it looks at the first byte: asked of the kernel, and of the filter in force."""
+    scan(None, "--stdin", stdin=b"")
+    p, pid = waiting_child()
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        tap.eq((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), "no new privileges, and a filter")
+        if os.geteuid() == 0:
+            tap.eq({k: int(status[k], 16) & ~(1 << 2) for k in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")},
+                   dict.fromkeys(("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"), 0), "as root: no capability but reading")
+            tap.eq(os.stat(f"/proc/{pid}").st_uid, 0, "not dumpable")
+            calls = ("read", "openat", "socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "setuid", "mount",
+                     "init_module", "unshare", "process_vm_readv", "setns", "bpf", "open_by_handle_at", "io_uring_setup")
+            got = pvseccomp.answers(pid, calls)
+            tap.eq([c for c in calls if got[c] == "allow"], ["read", "openat"], "system calls: reading; no network, no program, no other process")
+    finally:
+        p.communicate(b"")
+    tap.eq(p.returncode, 0, "it ends well")
+
+
 def test_differential(tap):
     """A generated repository: what is found is what a search through every blob finds."""
     with Repo() as r:
@@ -634,4 +703,4 @@ def test_differential(tap):
 
 
 main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
-     test_damage, test_foreign, test_archives, test_large, test_container, test_differential)
+     test_damage, test_foreign, test_archives, test_large, test_container, test_real_container, test_limits, test_differential)
