@@ -270,12 +270,26 @@ def test_staged(tap):
         tap.eq((again, sorted(x for x in os.listdir(hooks) if not x.endswith(".sample"))),
                (0, ["pre-commit", "pre-commit.before-pavise"]), "twice is once")
         # The hook knows our own rules only: a form of a provider.
-        token = "gh" + "p_" + "zQ4nT8vB2mK7rX9wL3sD6fG1hJ5pC0yV8uE2"
+        token = "gl" + "pat-" + "zQ4nT8vB2mK7rX9wL3sD"
         r.write("c", "token = '%s'\n" % token)
         r.git("add", "c")
+        head = r.git("rev-parse", "HEAD")
         p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
+        said = p.stdout.decode() + p.stderr.decode()
         tap.ok(os.path.exists(os.path.join(r.dir, "called")), "the hook that was there is called")
-        tap.note(p.stdout.decode() + p.stderr.decode())
+        tap.ok(p.returncode != 0 and r.git("rev-parse", "HEAD") == head and "c:1" in said and token not in said, "the commit is refused, and why", said)
+        with open(os.path.join(hooks, "pre-commit.before-pavise"), "w") as f:
+            f.write("#!/bin/sh\nexit 7\n")
+        r.git("rm", "-q", "--cached", "c")
+        r.write("d", "clean\n")
+        r.git("add", "d")
+        r.git("reset", "-q", "b")
+        p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
+        tap.ok(p.returncode != 0 and r.git("rev-parse", "HEAD") == head, "what the hook before says counts")
+        os.unlink(os.path.join(hooks, "pre-commit.before-pavise"))
+        r.git("reset", "-q", "a")
+        p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
+        tap.ok(p.returncode == 0 and r.git("rev-parse", "HEAD") != head, "a clean commit goes through", p.stderr)
 
 
 # --- the history ------------------------------------------------------------------------------------------------------
@@ -353,6 +367,11 @@ def test_history(tap):
         check_shape(tap, r, want, "packed references")
         r.git("replace", r.git("rev-parse", "HEAD"), r.git("rev-parse", "HEAD~1"))
         check_shape(tap, r, want, "replace references are looked behind")
+        with open(os.path.join(r.dir, ".git/info/grafts"), "w") as f:
+            f.write(r.git("--no-replace-objects", "rev-parse", "HEAD") + "\n")
+        check_shape(tap, r, want, "grafts are looked behind")
+        st, out, err = scan(r.dir, "--history")
+        tap.ok("replace refs or grafts" in err, "and said", err)
         st, out, err = scan(r.dir, "--history", "--since", want[2][0][:10])
         got = sorted(f["subject"]["path"] for f in ours(out))
         tap.eq(got, ["c", "f", "m"], "--since: only what came after")
