@@ -1,6 +1,7 @@
 #include "scan/history.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -385,6 +386,10 @@ static int attribute_all(struct history *h, const struct gitdir *g, int (*fn)(co
 
 	if (r == 0)
 		r = wanted_blobs(&all, &wanted, &n);
+	if (r == 0 && all.n) { /* what the blobs took is not needed any more; what comes now are a few arrays that grow */
+		(void) malloc_trim(0);
+		(void) mallopt(M_MMAP_THRESHOLD, 1 << 20);
+	}
 	if (r == 0 && all.n)
 		r = attribute_run(h->s, g, wanted, n, h->o->since, h->o->threads, &a);
 	if (r == 0 && all.n)
