@@ -17,6 +17,7 @@
 #include "check/gather.h"
 #include "check/last.h"
 #include "check/override_gather.h"
+#include "check/probe.h"
 #include "check/read_compose.h"
 #include "check/seen.h"
 #include "check_child/screen.h"
@@ -37,7 +38,7 @@ struct args {
 	size_t n_projects, n_backups;
 	enum severity fail_on;
 	const char *state, *list;
-	int sock, baseline, override, save, seen;
+	int sock, baseline, override, save, seen, probe;
 	bool all, quiet, plan;
 	struct words_style style;
 };
@@ -97,6 +98,8 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return a->save = number(value);
 	else if (strcmp(name, "--seen-fd") == 0)
 		return a->seen = number(value);
+	else if (strcmp(name, "--probe-fd") == 0)
+		return a->probe = number(value);
 	else if (strcmp(name, "--override-fd") == 0)
 		return a->override = number(value);
 	else if (strcmp(name, "--width") == 0)
@@ -286,11 +289,25 @@ static int look_host(struct audit *a, const struct args *args)
 	return r < 0 ? r : look_seen(a, args);
 }
 
+static int look_probe(struct audit *a, const struct args *args)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	char chunk[4096];
+	ssize_t n;
+
+	text.cap = 1u << 20;
+	while ((n = read(args->probe, chunk, sizeof(chunk))) > 0)
+		pv_buf_add(&text, chunk, (size_t) n);
+	return n < 0 || text.cut ? -EBADMSG : probe_judge(a, args->target ? args->target : "", pv_buf_str(&text));
+}
+
 static int look(struct audit *a, const struct args *args)
 {
 	bool files = args->n_compose || args->n_dockerfile;
-	int r = look_compose(a, args);
+	int r = args->probe >= 0 ? 0 : look_compose(a, args);
 
+	if (args->probe >= 0)
+		return look_probe(a, args);
 	for (size_t i = 0; i < args->n_dockerfile && r == 0; i++)
 		r = look_dockerfile(a, args->dockerfile[i]);
 	if (r == 0 && !files)
@@ -495,7 +512,7 @@ static int run(struct audit *a, const struct args *args)
 
 int main(int argc, char **argv)
 {
-	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1, .save = -1, .seen = -1 };
+	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1, .save = -1, .seen = -1, .probe = -1 };
 	static struct audit a;
 	char word[64];
 	int r;

@@ -178,8 +178,8 @@ static int add_what(struct cmd *c, struct start *s)
 		return r;
 	add_ignore(s, compose || dockerfile);
 	add_policy(s);
-	if (compose || dockerfile || facts) {
-		audit_arg(s, "--target", compose ? compose : dockerfile ? dockerfile : facts);
+	if (compose || dockerfile || facts || cmd_opt(c, "probe")) {
+		audit_arg(s, "--target", compose ? compose : dockerfile ? dockerfile : facts ? facts : cmd_opt(c, "probe"));
 		return 0;
 	}
 	add_folders(s);
@@ -190,7 +190,7 @@ static int add_what(struct cmd *c, struct start *s)
 
 static void in_child(const struct start *s, int sock)
 {
-	const int keep[] = { sock, s->baseline_fd, s->override_fd, s->save_fd, s->seen_fd };
+	const int keep[] = { sock, s->baseline_fd, s->override_fd, s->save_fd, s->seen_fd, s->probe_fd };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
@@ -223,6 +223,7 @@ int audit_run(struct start *s)
 		audit_arg(s, "--state", pv_buf_str(&s->state));
 	give_fd(s, "--save-fd", s->save_fd, s->save_arg, sizeof(s->save_arg));
 	give_fd(s, "--seen-fd", s->seen_fd, s->seen_arg, sizeof(s->seen_arg));
+	give_fd(s, "--probe-fd", s->probe_fd, s->probe_arg, sizeof(s->probe_arg));
 	give_fd(s, "--override-fd", s->override_fd, s->override, sizeof(s->override));
 	s->argv[s->n] = NULL;
 	(void) fflush(NULL);
@@ -247,7 +248,7 @@ int audit_run(struct start *s)
 
 static bool whole(const struct cmd *c)
 {
-	static const char *const parts[] = { "compose", "dockerfile", "facts", "only", "skip", "fix" };
+	static const char *const parts[] = { "compose", "dockerfile", "facts", "only", "skip", "fix", "probe" };
 
 	for (size_t i = 0; i < N_ELEMENTS(parts); i++)
 		if (cmd_opt(c, parts[i]))
@@ -356,7 +357,7 @@ struct start *audit_start_new(struct cmd *c)
 	s->sockets[1] = p->podman_socket;
 	s->state_dir = p->state_dir;
 	s->policy = p;
-	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = -1;
+	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = s->probe_fd = -1;
 	s->quiet = c->quiet;
 	s->within_us = 5 * USEC_PER_MIN;
 	return s;
@@ -364,7 +365,7 @@ struct start *audit_start_new(struct cmd *c)
 
 struct start *audit_start_free(struct start *s)
 {
-	int *const fds[] = { &s->baseline_fd, &s->override_fd, &s->state_fd, &s->save_fd, &s->seen_fd };
+	int *const fds[] = { &s->baseline_fd, &s->override_fd, &s->state_fd, &s->save_fd, &s->seen_fd, &s->probe_fd };
 
 	for (size_t i = 0; i < N_ELEMENTS(fds); i++)
 		*fds[i] = pv_close(*fds[i]);
@@ -397,5 +398,10 @@ int cmd_audit(struct cmd *c)
 	}
 	if (cmd_opt(c, "undo"))
 		return audit_undo(c, s);
+	if (cmd_opt(c, "probe")) {
+		int r = audit_probe(c, s);
+
+		return r == CMD_OK ? look(c, s) : r;
+	}
 	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);
 }

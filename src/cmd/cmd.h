@@ -23,7 +23,7 @@ struct cmd_option {
 };
 
 #define CMD_WORDS   256
-#define CMD_OPTIONS 24
+#define CMD_OPTIONS 32
 
 struct command;
 

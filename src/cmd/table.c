@@ -72,6 +72,8 @@ static const struct cmd_option audit_options[] = {
 	{ "dry-run", 0, NULL, "--fix, --undo: only show the steps", NULL },
 	{ "yes", 0, NULL, "--fix, --undo: do not ask", NULL },
 	{ "undo", 0, NULL, "take the newest --fix back", NULL },
+	{ "probe", 0, "URL", "ask a site of this host: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit", NULL },
+	{ "probe-remote", 0, NULL, "--probe: also where the site is not on this host", NULL },
 	{ "gate", 0, "NAME", "deploy: every row of the checklist that a deploy is held to, each by the command that answers for it", "deploy" },
 	{ "format", 0, "FORMAT", "table (default), json, jsonl, sarif, junit, markdown, html", "table json jsonl sarif junit markdown html" },
 	{ "output", 'o', "FILE", "write to FILE", NULL },

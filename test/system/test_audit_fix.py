@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """`pavise audit --fix`, --undo, accept, the difference to the last run, and the gate: as a person uses them."""
 
+import http.server
 import json
 import os
 import pty
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -270,6 +272,101 @@ def test_guarded(tap):
                 sh("umount", b, check=False)
 
 
+class Site:
+    """A site with a certificate of a test CA: what it answers is set by the test."""
+
+    def __init__(self, folder):
+        self.dir, self.limit, self.cors, self.redirect, self.seen, self.big = folder, True, {}, True, [], False
+        key = ["-newkey", "rsa:2048", "-nodes", "-subj"]
+        sh("openssl", "req", "-x509", *key, "/CN=test CA", "-days", "2", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+        sh("openssl", "req", *key, "/CN=shop.test", "-keyout", f"{folder}/k.pem", "-out", f"{folder}/r.pem")
+        with open(f"{folder}/ext", "w") as o:
+            o.write("subjectAltName=DNS:shop.test\n")
+        sh("openssl", "x509", "-req", "-in", f"{folder}/r.pem", "-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", "2", "-extfile", f"{folder}/ext", "-out",
+           f"{folder}/c.pem")
+        self.servers = [self._serve(80, False), self._serve(443, True)]
+
+    def _serve(self, port, tls):
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                site.seen.append((tls, self.command, self.path, body))
+                posts = sum(1 for x in site.seen if x[1] == "POST")
+                if not tls and site.redirect:
+                    self.send_response(301)
+                    self.send_header("Location", "https://shop.test" + self.path)
+                else:
+                    self.send_response((429 if site.limit and posts > 5 else 401) if self.command == "POST" else 200)
+                for k, v in site.cors.items():
+                    self.send_header(k, self.headers.get("Origin", "") if v == "echo" else v)
+                self.end_headers()
+                try:
+                    for _ in range(100 if site.big else 0):
+                        self.wfile.write(b"x" * 65536)
+                except OSError:  # it was enough
+                    pass
+            do_GET = do_POST = answer
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(f"{self.dir}/c.pem", f"{self.dir}/k.pem")
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    def close(self):
+        for s in self.servers:
+            s.shutdown()
+
+
+def test_probe(tap):
+    """A site in this test's network: asked little, judged right, and never anybody else."""
+    world()
+    with Folder() as f:
+        conf, site, mounts = f.config(), Site(f.path), []
+        hosts = f.write("hosts", "127.0.0.1 localhost shop.test wrong.test\n203.0.113.9 far.test\n")
+        for a, b in ((hosts, "/etc/hosts"), (f"{f.path}/ca.pem", "/etc/ssl/certs/ca-certificates.crt")):
+            sh("mount", "--bind", a, b)
+            mounts.append(b)
+        try:
+            def probe(url, *args):
+                site.seen.clear()
+                code, out, err = pavise("audit", "--config", conf, "--probe", url, "--format", "json", *args)
+                return code, {x["id"]: x for x in json.loads(out)["findings"]} if out else {}, err
+            login = "https://shop.test/api/login"
+            code, got, err = probe(login)
+            tap.eq({i: x["verdict"] for i, x in got.items()}, {"tls.https-on": "pass", "tls.redirect": "pass", "app.cors-explicit": "pass", "app.rate-limit": "pass"}, "a good site passes")
+            posts = [x for x in site.seen if x[1] == "POST"]
+            tap.ok(code == 0 and len(posts) == 6 and len({p[3] for p in posts}) == 1 and b"pavise-probe-" in posts[0][3], "stops at the first 429, one user that cannot exist", site.seen)
+            tap.ok("will ask" in err and "7 of them" in err, "announced beforehand", err)
+            site.limit, site.redirect, site.cors = False, False, {"Access-Control-Allow-Origin": "echo", "Access-Control-Allow-Credentials": "true"}
+            code, got, err = probe(login)
+            tap.eq({i: x["verdict"] for i, x in got.items()}, {"tls.https-on": "pass", "tls.redirect": "fail", "app.cors-explicit": "fail", "app.rate-limit": "fail"}, "a bad one fails")
+            tap.ok(sum(x[1] == "POST" for x in site.seen) == 7 and len(site.seen) == 10, "7 logins, 10 requests in all", site.seen)
+            tap.eq((code, got["app.cors-explicit"]["severity"]), (1, "high"), "an echoed origin with credentials is high")
+            site.cors, site.big = {"Access-Control-Allow-Origin": "*"}, True
+            code, got, err = probe("https://shop.test/")
+            tap.eq((got["app.cors-explicit"]["verdict"], got["app.rate-limit"]["verdict"], got["tls.https-on"]["verdict"]), ("pass", "not-applicable", "pass"),
+                   "a star without credentials; no login; an answer without end")
+            tap.ok(not any(x[1] == "POST" for x in site.seen), "nothing was sent as a login")
+            code, got, err = probe("https://wrong.test/")
+            tap.ok(got["tls.https-on"]["verdict"] == "fail" and "certificate" in str(got["tls.https-on"]["evidence"]), "a certificate for another name", got["tls.https-on"])
+            code, got, err = probe("https://far.test/")
+            tap.ok(got["tls.https-on"]["verdict"] == "unknown" and "--probe-remote" in str(got["tls.https-on"]["evidence"]) and code == 3, "another host is not asked", f"{code} {got}")
+            for bad in ("http://shop.test/", "https://", "https://a b/", "https://u@shop.test/", "https://shop.test/$(id)", "file:///etc/passwd"):
+                tap.eq(pavise("audit", "--config", conf, "--probe", bad)[0], 2, f"{bad} is no URL to probe")
+        finally:
+            site.close()
+            for b in mounts:
+                sh("umount", b, check=False)
+
+
 def test_gate(tap):
     with Folder() as f:
         conf, top = f.config(), f.project()
@@ -289,4 +386,4 @@ def test_gate(tap):
         tap.eq(pavise("audit", "--gate", "nothing")[0], 2, "there is one gate")
 
 
-main(test_files, test_owner, test_limits, test_accept_and_last, test_guarded, test_gate)
+main(test_files, test_owner, test_limits, test_accept_and_last, test_guarded, test_probe, test_gate)
