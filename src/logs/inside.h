@@ -23,7 +23,7 @@ struct gate_hit {
 };
 
 /* What a source lets a rule do. */
-enum { MAY_TRY = 1, MAY_BAN = 2, TRUSTED = 4 };
+enum { MAY_TRY = 1, MAY_BAN = 2, TRUSTED = 4, MAY_THROUGH = 8 /* only if something was refused to the same address */ };
 
 struct join { /* a record of Docker's that came in pieces */
 	struct pv_buf text;
@@ -67,6 +67,9 @@ struct line {
 int line_scan(struct logs_reader *r, struct line *l);
 /* From the rules that were noted to events. 0, what fn returned, -ENOMEM. */
 int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg);
+
+/* False: a request that got through tells nothing here, nothing was refused to its address. */
+bool line_through(const struct logs_reader *r, const char *text, size_t len);
 
 /* An address as it stands in a line: a zone is dropped, v4-mapped is IPv4. Numeric only. */
 bool address_read(const char *s, size_t len, struct ip_addr *ret);

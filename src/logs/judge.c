@@ -6,6 +6,7 @@
 
 #define WORD_MAX  128
 #define COUNT_MAX 50
+#define THROUGH_WITHIN 160
 
 struct judge {
 	struct logs_reader *r;
@@ -14,6 +15,7 @@ struct judge {
 	uint64_t time_us;
 	logs_fn fn;
 	void *arg;
+	bool through; /* the address may be one that was refused */
 	unsigned done; /* 1 << ID: an event of this id was made */
 };
 
@@ -115,6 +117,14 @@ static bool compose(struct logs_reader *r, const struct rule *rule, const char *
 	return true;
 }
 
+static bool holds(const struct line *l, const struct rule_words *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!memmem(l->text, l->len, w->word[i], strlen(w->word[i])))
+			return false;
+	return true;
+}
+
 /* 1: it matches. */
 static int confirm(struct judge *j, uint32_t index, const struct rule *rule, struct found *f)
 {
@@ -122,6 +132,8 @@ static int confirm(struct judge *j, uint32_t index, const struct rule *rule, str
 	size_t len = j->l->len;
 
 	*f = (struct found){ .rule = rule };
+	if (rule->also.n && !holds(j->l, &rule->also))
+		return 0;
 	if (rule->kind == RULE_LOG && rule->from == RULE_FROM_JSON) {
 		if (!compose(j->r, rule, j->f.msg, j->f.len))
 			return 0;
@@ -284,17 +296,32 @@ static void fill(const struct judge *j, const struct found *f, uint8_t may, stru
 	}
 }
 
-/* Whether it can be a request of somebody who was refused: asked before the costly part, for most lines of a web server. */
-static bool through_possible(const struct judge *j, const struct rule *rule)
+static bool address_char(char c)
 {
-	const char *sp;
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.' || c == ':';
+}
 
-	if (!j->r->weak)
-		return false;
-	if (strncmp(rule->match, "(?<address>", 11) != 0)
-		return true;
-	sp = memchr(j->f.msg, ' ', PV_MIN(j->f.len, (size_t) 64));
-	return sp && weak_maybe(j->r->weak, j->f.msg, (size_t) (sp - j->f.msg));
+/* Whether it can be a request of somebody who was refused: something like an address that was, as it is written, stands in its
+ * beginning. Asked first, for most lines of a web server. */
+bool line_through(const struct logs_reader *r, const char *text, size_t len)
+{
+	const char *p = text, *end = text + PV_MIN(len, (size_t) THROUGH_WITHIN);
+
+	while (r->weak && p < end) {
+		const char *from = p, *colon = NULL;
+		unsigned dots = 0, colons = 0;
+
+		for (; p < end && address_char(*p); p++) {
+			dots += *p == '.';
+			colons += *p == ':';
+			colon = *p == ':' ? p : colon;
+		}
+		if ((dots >= 3 || colons >= 2) && (weak_maybe(r->weak, from, (size_t) (p - from)) ||
+						   (colon && weak_maybe(r->weak, from, (size_t) (colon - from)))))
+			return true;
+		p += p == from;
+	}
+	return false;
 }
 
 static int say_trial(struct judge *j, const struct rule *rule, const char *why, const struct log_event *e)
@@ -312,17 +339,18 @@ static int try_rule(struct judge *j, uint32_t index)
 {
 	const struct rule *rule = rules_get(j->r->l->rs, index);
 	uint8_t may = j->r->may[index];
-	const char *why = why_not(j, rule, may);
+	const char *why;
 	struct log_event e;
 	struct found f;
 	int r;
 
+	if ((may & MAY_THROUGH) && !j->r->trial && !j->through)
+		return 0;
+	why = why_not(j, rule, may);
 	if (why)
 		return say_trial(j, rule, why, NULL);
 	if (j->done & 1u << (id_of(rule) - ID_LOGS_AUTH_FAILURE))
 		return say_trial(j, rule, "another rule took the line", NULL);
-	if (rule->strength == RULE_THROUGH && !j->r->trial && !through_possible(j, rule))
-		return 0;
 	r = confirm(j, index, rule, &f);
 	if (r < 0)
 		return r;
@@ -379,6 +407,8 @@ int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 	else
 		frame_read(&r->clock, l->text, l->len, l->now_us, &j.f);
 	j.time_us = l->time_us ? l->time_us : j.f.time_us ? j.f.time_us : l->now_us;
+	for (size_t i = 0; i < l->n_ids && !j.through; i++)
+		j.through = (r->may[l->id[i]] & MAY_THROUGH) && line_through(r, l->text, l->len);
 	sort(l->id, l->n_ids);
 	for (size_t i = 0; i < l->n_ids && res == 0; i++)
 		res = try_rule(&j, l->id[i]);

@@ -219,7 +219,7 @@ static bool in(const char *const *list, size_t n, const char *word)
 static uint8_t judge_rule(const struct log_source *s, const char *image, const struct rule *rule)
 {
 	bool forced = s->service && strcmp(s->service, rule->family) == 0, chosen = forced;
-	uint8_t may = MAY_TRY;
+	uint8_t may = MAY_TRY | (rule->kind == RULE_LOG && rule->strength == RULE_THROUGH ? MAY_THROUGH : 0);
 
 	if (rule->kind != RULE_LOG)
 		return rule->kind == RULE_SECRET ? MAY_TRY : 0;

@@ -160,8 +160,12 @@ static int on_gate(uint32_t rule, size_t end, void *user)
 
 static int judge_hits(struct logs_reader *r, struct line *l, const struct gate_hit *h, size_t n, logs_fn fn, void *arg)
 {
-	bool escape = false;
+	bool escape = false, through = n > 0;
 
+	for (size_t i = 0; i < n && through; i++)
+		through = h[i].rule != MATCH_ESCAPE && (r->may[h[i].rule] & MAY_THROUGH);
+	if (through && !line_through(r, l->text, l->len))
+		return 0;
 	r->counts.cut += l->len > LOGS_LINE_MAX;
 	l->len = PV_MIN(l->len, (size_t) LOGS_LINE_MAX);
 	trim(l);

@@ -89,7 +89,7 @@ static void put_rule(struct pv_buf *out, const struct rule *r)
 					r->address, r->user };
 	const uint32_t numbers[] = { r->kind, r->severity, r->strength, r->verified, r->password, r->generic, r->doubt_low, r->caseless,
 				     r->reach, r->lead, r->check, r->random, r->from, r->tells, r->phase, r->join_address, r->ban, r->when.has_uid, r->when.uid };
-	const struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->names, &r->unless, &r->when.program, &r->when.unit,
+	const struct rule_words *words[] = { &r->reference, &r->literal, &r->also, &r->run, &r->context, &r->names, &r->unless, &r->when.program, &r->when.unit,
 					     &r->when.image, &r->when.transport, &r->json_keys };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)
@@ -104,7 +104,7 @@ static void get_rule(struct reader *in, struct rules *rs, struct rule *r)
 {
 	const char **strings[] = { &r->id, &r->family, &r->origin, &r->title, &r->opens, &r->remedy, &r->prefix, &r->match, &r->gate,
 				   &r->address, &r->user };
-	struct rule_words *words[] = { &r->reference, &r->literal, &r->run, &r->context, &r->names, &r->unless, &r->when.program, &r->when.unit,
+	struct rule_words *words[] = { &r->reference, &r->literal, &r->also, &r->run, &r->context, &r->names, &r->unless, &r->when.program, &r->when.unit,
 				       &r->when.image, &r->when.transport, &r->json_keys };
 
 	for (size_t i = 0; i < N_ELEMENTS(strings); i++)

@@ -118,20 +118,15 @@ struct line_patterns {
 
 static void add_literals(struct line_patterns *g, const struct rule *rule, unsigned id)
 {
-	bool tiny = false;
-
 	for (size_t i = 0; i < rule->literal.n; i++)
-		tiny |= strlen(rule->literal.word[i]) < LITERAL_MIN;
-	for (size_t i = 0; i < (tiny ? 1 : rule->literal.n) && g->n < LITERALS_MAX - N_ELEMENTS(escapes); i++) {
+		if (strlen(rule->literal.word[i]) < LITERAL_MIN)
+			return;
+	for (size_t i = 0; i < rule->literal.n && g->n < LITERALS_MAX - N_ELEMENTS(escapes); i++) {
 		struct pv_buf text = PV_BUF_INIT;
 
-		if (tiny) /* would be found everywhere */
-			pv_buf_puts(&text, rule->match);
-		else
-			escape(&text, rule->literal.word[i]);
+		escape(&text, rule->literal.word[i]);
 		g->pattern[g->n] = text.data;
-		g->flags[g->n] = tiny ? HS_FLAG_PREFILTER :
-				 rule->caseless || strstr(rule->match, "(?i") ? HS_FLAG_CASELESS : 0;
+		g->flags[g->n] = rule->caseless || strstr(rule->match, "(?i") ? HS_FLAG_CASELESS : 0;
 		g->id[g->n++] = id;
 	}
 }

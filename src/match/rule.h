@@ -49,6 +49,7 @@ struct rule {
 
 	const char *match;	/* PCRE2; the credential is the group named `secret`, or the whole match */
 	struct rule_words literal; /* every match contains one of them */
+	struct rule_words also; /* and all of these: asked before the pattern is tried on a line */
 	const char *gate;	/* what libhs looks for: a pattern that every match contains, or the same as match */
 	struct rule_words run;	/* instead of a gate: what stands before a run of RUN_MIN (runs.h) in every match; ? is any byte */
 	bool caseless;		/* of the gate */

@@ -215,6 +215,11 @@ static void read_literal(struct load *l, const struct yaml_node *n)
 	l->literal = keep_words(l, n, "literal", 128);
 }
 
+static void read_also(struct load *l, const struct yaml_node *n)
+{
+	l->rule->also = keep_words(l, n, "also", 64);
+}
+
 static void read_after(struct load *l, const struct yaml_node *n)
 {
 	l->after = keep_words(l, n, "after", 64);
@@ -449,6 +454,7 @@ static const struct key rule_keys[] = {
 	{ "severity", read_severity, true },
 	{ "strength", read_strength, false },
 	{ "literal", read_literal, false },
+	{ "also", read_also, false },
 	{ "after", read_after, false },
 	{ "match", read_match, false },
 	{ "gate", read_gate, false },		{ "run", read_run, false },

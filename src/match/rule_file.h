@@ -26,6 +26,7 @@
  * case).
  * `run: [WORDS]` in place of a gate, for a rule whose every match holds 24 characters or more of A-Za-z0-9+/_- directly behind one
  * of the words (? is any byte): such runs are found without libhs, where a literal of two characters would open at every turn.
+ * `also: [WORDS]`: every match holds these, too (exactly so): asked before the pattern is tried on a line of a log.
  * Keys of a rule for logs: `from` says what `match` takes: `line` (the whole message, frame and time taken off; both ends are
  * anchored; unless said), `tail` (its end), `part` (anything in it), `json:KEY KEY...` (the values of these keys of a JSON
  * line, absent ones empty, joined by tabs; `a.b` is a key in a key, of a list the first; both ends are anchored). `<host>` in

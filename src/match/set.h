@@ -21,7 +21,8 @@ struct match_where {
 	const char *const *paths;
 	size_t n_paths;
 	const char *cache_dir;
-	/* For texts that are many lines (match_gates): the first pass looks for literals alone. Kept apart from others in the cache. */
+	/* For texts that are many lines (match_gates): the first pass looks for literals alone, and rules with one of less than three bytes
+	 * are left out: it would stand in every line. Kept apart from others in the cache. */
 	bool lines;
 	/* Tries the examples of rules of kind log; called in the child that has no rights. As rules_try_examples(). NULL: they
 	 * are not tried. */
