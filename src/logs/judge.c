@@ -15,6 +15,7 @@ struct judge {
 	uint64_t time_us;
 	logs_fn fn;
 	void *arg;
+	bool framed;  /* f and time_us are known */
 	bool through; /* the address may be one that was refused */
 	unsigned done; /* 1 << ID: an event of this id was made */
 };
@@ -119,9 +120,12 @@ static bool compose(struct logs_reader *r, const struct rule *rule, const char *
 
 static bool holds(const struct line *l, const struct rule_words *w)
 {
-	for (size_t i = 0; i < w->n; i++)
-		if (!memmem(l->text, l->len, w->word[i], strlen(w->word[i])))
+	for (size_t i = 0; i < w->n; i++) {
+		const char *word = w->word[i];
+
+		if (word[1] ? !memmem(l->text, l->len, word, strlen(word)) : !memchr(l->text, *word, l->len))
 			return false;
+	}
 	return true;
 }
 
@@ -132,8 +136,6 @@ static int confirm(struct judge *j, uint32_t index, const struct rule *rule, str
 	size_t len = j->l->len;
 
 	*f = (struct found){ .rule = rule };
-	if (rule->also.n && !holds(j->l, &rule->also))
-		return 0;
 	if (rule->kind == RULE_LOG && rule->from == RULE_FROM_JSON) {
 		if (!compose(j->r, rule, j->f.msg, j->f.len))
 			return 0;
@@ -335,6 +337,33 @@ static int say_trial(struct judge *j, const struct rule *rule, const char *why, 
 	return j->r->trial(&t, j->r->trial_arg);
 }
 
+static void frame_of_journal(const struct line *l, struct frame *f)
+{
+	const struct log_record *rec = l->journal;
+
+	*f = (struct frame){ .msg = l->text, .len = l->len, .times = 1, .pid = rec->pid };
+	if (rec->identifier) {
+		f->tag = rec->identifier;
+		f->tag_len = strlen(rec->identifier);
+		f->framed = f->tag_len != 0;
+	}
+}
+
+/* When the first rule asks for it: most lines end before. */
+static void read_frame(struct judge *j)
+{
+	const struct line *l = j->l;
+
+	if (j->framed)
+		return;
+	j->framed = true;
+	if (l->journal)
+		frame_of_journal(l, &j->f);
+	else
+		frame_read(&j->r->clock, l->text, l->len, l->now_us, &j->f);
+	j->time_us = l->time_us ? l->time_us : j->f.time_us ? j->f.time_us : l->now_us;
+}
+
 static int try_rule(struct judge *j, uint32_t index)
 {
 	const struct rule *rule = rules_get(j->r->l->rs, index);
@@ -346,6 +375,9 @@ static int try_rule(struct judge *j, uint32_t index)
 
 	if ((may & MAY_THROUGH) && !j->r->trial && !j->through)
 		return 0;
+	if (rule->also.n && !j->r->trial && !holds(j->l, &rule->also))
+		return 0;
+	read_frame(j);
 	why = why_not(j, rule, may);
 	if (why)
 		return say_trial(j, rule, why, NULL);
@@ -383,18 +415,6 @@ static void sort(uint32_t *id, size_t n)
 		}
 }
 
-static void frame_of_journal(const struct line *l, struct frame *f)
-{
-	const struct log_record *rec = l->journal;
-
-	*f = (struct frame){ .msg = l->text, .len = l->len, .times = 1, .pid = rec->pid };
-	if (rec->identifier) {
-		f->tag = rec->identifier;
-		f->tag_len = strlen(rec->identifier);
-		f->framed = f->tag_len != 0;
-	}
-}
-
 int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 {
 	struct judge j = { .r = r, .l = l, .fn = fn, .arg = arg };
@@ -402,11 +422,6 @@ int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 
 	if (!l->n_ids)
 		return 0;
-	if (l->journal)
-		frame_of_journal(l, &j.f);
-	else
-		frame_read(&r->clock, l->text, l->len, l->now_us, &j.f);
-	j.time_us = l->time_us ? l->time_us : j.f.time_us ? j.f.time_us : l->now_us;
 	for (size_t i = 0; i < l->n_ids && !j.through; i++)
 		j.through = (r->may[l->id[i]] & MAY_THROUGH) && line_through(r, l->text, l->len);
 	sort(l->id, l->n_ids);

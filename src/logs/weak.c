@@ -8,7 +8,7 @@
 #define SETS	1024 /* a power of two */
 #define WAYS	4
 #define KEEP_US (10 * USEC_PER_MIN)
-#define BLOOM	4096 /* counters; a power of two */
+#define BLOOM	65536 /* counters; a power of two */
 
 struct slot {
 	uint64_t key;
