@@ -192,6 +192,7 @@ static int on_records(const char *buf, size_t len, void *arg)
 
 	s->dirty = true;
 	s->allowance -= (int64_t) len;
+	log_silent_seen(&s->silent, clock_wall_us());
 	if (s->follow.kind->frames)
 		return docker_local_each(buf, len, on_local_line, s);
 	return logs_lines(s->reader, buf, len, clock_wall_us(), log_src_event, s, &used);
@@ -269,6 +270,22 @@ static void shed(struct guard_logs *l, struct log_src *s)
 	tell_shed(l, s);
 }
 
+/* The habit is learned while we run: a guard that was just started knows none. */
+static void tell_silent(struct guard_logs *l, struct log_src *s)
+{
+	pv_autobuf since = PV_BUF_INIT;
+	struct notice n;
+	uint64_t us, now = clock_wall_us();
+
+	if (s->ended_us || !log_silent_due(&s->silent, now, &us))
+		return;
+	notice_init(&n, ID_LOGS_SILENT, now);
+	subject(l, s, &n);
+	clock_duration(&since, now - us);
+	tell_silent_log(&n, s->name, pv_buf_str(&since));
+	notices_fold(l->g, mix(ID_LOGS_SILENT, s->key, strlen(s->key)), &n);
+}
+
 static void second_of(struct guard_logs *l, struct log_src *s, uint64_t now)
 {
 	bool waited = s->allowance <= 0;
@@ -280,8 +297,10 @@ static void second_of(struct guard_logs *l, struct log_src *s, uint64_t now)
 		log_src_ready(l, s);
 		log_watch_look(l, s);
 	}
-	if (l->seconds % TIDY_SECONDS == 0)
+	if (l->seconds % TIDY_SECONDS == 0) {
 		follow_tidy(&s->follow, now, log_watch_unwatch, l);
+		tell_silent(l, s);
+	}
 	if (s->dirty)
 		log_src_save(l, s);
 }

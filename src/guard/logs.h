@@ -11,6 +11,7 @@
 
 #include "guard/guard.h"
 #include "logs/logs.h"
+#include "logs/silent.h"
 #include "model/log_places.h"
 #include "sense/docker_local.h"
 #include "sense/follow.h"
@@ -38,6 +39,7 @@ struct log_src {
 	bool copies;
 	int64_t allowance; /* bytes, until the next second */
 	uint64_t lines, events, shed, told_shed, long_lines;
+	struct log_silent silent; /* files, and containers that run */
 	/* files */
 	struct log_place place;
 	uint32_t place_i, position, list;

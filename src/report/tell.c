@@ -212,6 +212,13 @@ void tell_log(struct notice *n, const char *line, const char *rule, const char *
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }
 
+void tell_silent_log(struct notice *n, const char *source, const char *since)
+{
+	notice_set_what(n, "used to be written, and has been silent for %s", since);
+	notice_add_evidence(n, "log", "%s", source);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
 void tell_shed_log(struct notice *n, const char *source, uint64_t bytes)
 {
 	notice_set_what(n, "grows faster than it can be read: %" PRIu64 " MiB were passed over", (bytes + (1u << 19)) >> 20);

@@ -33,6 +33,7 @@ void tell_respawn(struct notice *n, unsigned times, const struct container_info 
 
 /* What a line of a log said (logs.miner, logs.error ...): `line` is masked already; address may be "". */
 void tell_log(struct notice *n, const char *line, const char *rule, const char *source, const char *address);
+void tell_silent_log(struct notice *n, const char *source, const char *since); /* "2h 10m" */
 void tell_shed_log(struct notice *n, const char *source, uint64_t bytes);
 void tell_refused_log(struct notice *n, const char *path, int error); /* -ELOOP, -EPERM ... */
 

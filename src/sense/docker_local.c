@@ -127,20 +127,29 @@ static bool entry_read(const char *p, size_t len, struct entry *ret)
 	return true;
 }
 
-/* Up to the last frame after which no line waits for its end. */
+static unsigned stream_of(const struct entry *e)
+{
+	return e->source_len == 6 && memcmp(e->source, "stderr", 6) == 0;
+}
+
+/* Up to the last frame after which no line of either stream waits for its end; what is no entry belongs to none. Pieces before something that
+ * is no frame wait in vain. */
 static size_t whole_local(const char *buf, size_t len)
 {
+	bool waits[STREAMS] = { false, false };
 	size_t at = 0, whole = 0, size;
 	struct entry e;
 
 	while ((size = frame(buf + at, len - at)) && size != SIZE_MAX) {
 		at += size;
-		if (!entry_read(buf + at - size + 4, size - 8, &e) || !e.partial)
+		if (entry_read(buf + at - size + 4, size - 8, &e))
+			waits[stream_of(&e)] = e.partial;
+		if (!waits[0] && !waits[1])
 			whole = at;
 	}
 	if (size == SIZE_MAX && !at)
 		return SIZE_MAX;
-	return whole || at < PIECES_MAX ? whole : at;
+	return whole || (at < PIECES_MAX && size != SIZE_MAX) ? whole : at;
 }
 
 const struct tail_kind tail_docker_local = { whole_local, true };
@@ -173,7 +182,7 @@ int docker_local_each(const char *buf, size_t len, int (*fn)(const struct docker
 
 		if (!entry_read(buf + at + 4, size - 8, &e))
 			continue;
-		p = &pending[e.source_len == 6 && memcmp(e.source, "stderr", 6) == 0];
+		p = &pending[stream_of(&e)];
 		last[p - pending] = e;
 		if (e.partial)
 			pv_buf_add(p, e.line, PV_MIN(e.line_len, p->cap - p->len));

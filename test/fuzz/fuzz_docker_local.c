@@ -28,6 +28,18 @@ static size_t feed(const char *p, size_t len, struct pv_buf *out)
 	return whole;
 }
 
+/* Something in it is no frame: where the parts meet decides how much before it is given. */
+static bool is_broken(const char *p, size_t len)
+{
+	size_t whole;
+
+	while ((whole = tail_docker_local.whole(p, len)) && whole != SIZE_MAX) {
+		p += whole;
+		len -= whole;
+	}
+	return whole == SIZE_MAX;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	pv_autobuf parts = PV_BUF_INIT, once = PV_BUF_INIT;
@@ -41,6 +53,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size -= 2;
 	if (meet > size || size > 20000) /* beyond, an endless line is given in parts */
 		return 0;
+	if (is_broken(p, size)) {
+		(void) feed(p, size, &once);
+		return 0;
+	}
 	used = feed(p, meet, &parts);
 	if (used == SIZE_MAX)
 		return 0;
