@@ -46,16 +46,14 @@ static bool odd_place(const char *at)
 
 static void one_program(struct layer *l, const char *path, const char *at, const struct stat *st)
 {
-	pv_autobuf head = PV_BUF_INIT;
-	const char *magic;
+	char magic[4] = "";
+	ssize_t n;
 
 	if (!S_ISREG(st->st_mode) || !st->st_size || !odd_place(at))
 		return;
-	head.cap = 4;
-	(void) hostfs_read(&l->w->a->fs, path, 32768, &head);
-	magic = pv_buf_str(&head);
-	if (!(head.len >= 4 && memcmp(magic, "\177ELF", 4) == 0) &&
-	    !(st->st_mode & 0111 && head.len >= 2 && magic[0] == '#' && magic[1] == '!'))
+	n = hostfs_head(&l->w->a->fs, path, magic, sizeof(magic));
+	if (!(n == 4 && memcmp(magic, "\177ELF", 4) == 0) &&
+	    !(st->st_mode & 0111 && n >= 2 && magic[0] == '#' && magic[1] == '!'))
 		return;
 	if (l->w->fresh++ < EVIDENCE)
 		finding_evidence(l->w->f, l->c->name, path, 0, "%.300s", at);

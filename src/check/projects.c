@@ -382,28 +382,13 @@ struct backups {
 	const char *plain, *newest, *unread;
 };
 
-/* The first bytes of a file that may be large. */
-static int head_of(struct audit *a, const char *path, char out[64], size_t *ret_n)
-{
-	pv_autobuf text = PV_BUF_INIT;
-	int r;
-
-	text.cap = 64;
-	r = hostfs_read(&a->fs, path, 32768, &text);
-	if (r == -ENOMEM || r == -EFBIG)
-		r = 0;
-	*ret_n = PV_MIN(text.len, (size_t) 64);
-	memcpy(out, pv_buf_str(&text), *ret_n);
-	return r;
-}
-
 static void look_backup(struct audit *a, struct backups *b, const char *dir, const char *name)
 {
 	const char *path = arena_printf(&a->arena, "%s/%s", dir, name);
 	struct stat st;
 	uint64_t at;
 	char head[64];
-	size_t n = 0;
+	ssize_t n;
 
 	if (!path || hostfs_stat(&a->fs, path, false, &st) < 0)
 		return;
@@ -420,9 +405,10 @@ static void look_backup(struct audit *a, struct backups *b, const char *dir, con
 	}
 	if (st.st_size == 0)
 		return;
-	if (head_of(a, path, head, &n) < 0)
+	n = hostfs_head(&a->fs, path, head, sizeof(head));
+	if (n < 0)
 		b->unread = name;
-	else if (!is_encrypted(head, n))
+	else if (!is_encrypted(head, (size_t) n))
 		b->plain = name;
 }
 

@@ -417,7 +417,7 @@ static bool overdue(const struct view *v, const struct x509 *x)
 {
 	int64_t life = x->not_after - x->not_before;
 
-	return life > 0 && x->not_after - v->now < life / 3 - 2 * (int64_t) DAY;
+	return x->not_after <= v->now || (life > 0 && x->not_after - v->now < life / 3 - 2 * (int64_t) DAY);
 }
 
 static const char *lineage(struct view *v, const struct cert *c)

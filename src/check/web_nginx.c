@@ -166,7 +166,9 @@ static void close_block(struct reader *r)
 	if (!s->http && !s->https)
 		s->http = true; /* without listen it is *:80 */
 	if (s->https && !s->cert)
-		s->cert = r->cert, s->key = r->key;
+		s->cert = r->cert;
+	if (s->https && !s->key)
+		s->key = r->key;
 	r->has_site = false;
 }
 

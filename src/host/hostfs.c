@@ -63,6 +63,24 @@ int hostfs_read(const struct hostfs *fs, const char *path, size_t max, struct pv
 	}
 }
 
+ssize_t hostfs_head(const struct hostfs *fs, const char *path, void *out, size_t size)
+{
+	pv_autoclose int fd = open_at(fs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	do
+		n = pread(fd, out, size, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 #define LINE_BYTES 65536
 
 /* Hands out the whole lines of what is there; returns how many bytes are left of one that is not over. */

@@ -17,6 +17,8 @@ void hostfs_done(struct hostfs *fs);
 /* A whole regular file (or one of procfs), absolute path, at most `max` bytes. -EFBIG; -EBADMSG: no regular file;
  * -errno. */
 int hostfs_read(const struct hostfs *fs, const char *path, size_t max, struct pv_buf *out);
+/* The first `size` bytes of a regular file, however large it is. How many there were, or -errno. */
+ssize_t hostfs_head(const struct hostfs *fs, const char *path, void *out, size_t size);
 /* fn(line without its end, length) for each line of a file that may be large; lines over 64 KiB are left out. At most
  * `max` bytes: -EFBIG. What fn returns ends it when it is not 0. */
 int hostfs_lines(const struct hostfs *fs, const char *path, size_t max,
