@@ -3,7 +3,7 @@ _pavise() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		words='guard status top events off on allow undo doctor explain audit accept scan config version help'
+		words='guard status top events off on allow ban unban bans undo doctor explain audit accept scan config version help'
 	else
 		case $prev in
 		--config|--output|-o) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -11,6 +11,7 @@ _pavise() {
 		case ${COMP_WORDS[1]}:$prev in
 		status:--format) words='table json' ;;
 		events:--format) words='table jsonl' ;;
+		bans:--format) words='table jsonl' ;;
 		doctor:--format) words='table json' ;;
 		audit:--fail-on) words='critical high medium low info' ;;
 		audit:--gate) words='deploy' ;;
@@ -26,6 +27,9 @@ _pavise() {
 			off) words=' --for --config --no-color --quiet --help' ;;
 			on) words=' --config --no-color --quiet --help' ;;
 			allow) words='cpu memory pids net dns --alert --remove --config --no-color --quiet --help' ;;
+			ban) words=' --for --reason --config --no-color --quiet --help' ;;
+			unban) words=' --me --config --no-color --quiet --help' ;;
+			bans) words='import --max --format --file --config --no-color --quiet --help' ;;
 			undo) words=' --config --no-color --quiet --help' ;;
 			doctor) words=' --install --format --config --no-color --quiet --help' ;;
 			explain) words=$(pavise explain --list 2>/dev/null | cut -d' ' -f1)' --list --config --no-color --quiet --help' ;;
@@ -34,7 +38,7 @@ _pavise() {
 			scan) words=' --history --since --staged --stdin --container --format --output --fail-on --baseline --only --skip --rules --install-hook --all --config --no-color --quiet --help' ;;
 			config) words='check show sample --origin --config --no-color --quiet --help' ;;
 			version) words=' --config --no-color --quiet --help' ;;
-			help) words='guard status top events off on allow undo doctor explain audit accept scan config version help exit-codes --config --no-color --quiet --help' ;;
+			help) words='guard status top events off on allow ban unban bans undo doctor explain audit accept scan config version help exit-codes --config --no-color --quiet --help' ;;
 			esac ;;
 		esac
 	fi

@@ -10,6 +10,9 @@ _pavise() {
 		'off:lift every block and kill at once'
 		'on:put them in force again'
 		'allow:write an exception and load it'
+		'ban:lock an address or a network out'
+		'unban:let an address in again'
+		'bans:who is locked out, and why'
 		'undo:take one act back'
 		'doctor:what this machine can and cannot do'
 		'explain:why, how it is attacked, how it is mended'
@@ -89,6 +92,33 @@ _pavise() {
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
 			'*::word:(cpu memory pids net dns)' ;;
+	ban)
+		_arguments \
+			'--for=[10m, 1h, 30d (default\: login.ban, and longer for who comes back)]:DURATION:' \
+			'--reason=[shown by pavise bans]:TEXT:' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	unban)
+		_arguments \
+			'--me[the address that this SSH session comes from (works through sudo)]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
+	bans)
+		_arguments \
+			'--max=[at most N (default 100)]:N:' \
+			'--format=[table (default) or jsonl]:FORMAT:(table jsonl)' \
+			'--file=[import\: the database (default /var/lib/fail2ban/fail2ban.sqlite3)]:FILE:_files' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:(import)' ;;
 	undo)
 		_arguments \
 			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
@@ -124,7 +154,7 @@ _pavise() {
 			'--fail-on=[exit 1 from this severity on (default\: high)]:SEVERITY:(critical high medium low info)' \
 			'--baseline=[an earlier report as JSON\: what stands in it is known]:FILE:_files' \
 			'--fix[mend what can be mended without stopping anything\: modes, .gitignore, limits of running containers]' \
-			'--guarded[--fix\: also SSH and the firewall; tested, and rolled back unless confirmed]' \
+			'--guarded[--fix\: also SSH; tested first, and rolled back unless confirmed]' \
 			'--within=[--guarded\: how long it waits to be confirmed (default 5m)]:DURATION:' \
 			'--confirm[keep what --guarded changed]' \
 			'--dry-run[--fix, --undo\: only show the steps]' \
@@ -189,7 +219,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(guard status top events off on allow undo doctor explain audit accept scan config version help exit-codes)' ;;
+			'*::word:(guard status top events off on allow ban unban bans undo doctor explain audit accept scan config version help exit-codes)' ;;
 	esac
 }
 _pavise "$@"

@@ -68,15 +68,17 @@ int bans_look_never(void *ctx, const struct ip_prefix *who, uint64_t *ret_why)
 int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why)
 {
 	struct broker *b = ctx;
+	bool made;
 	int r;
 
 	r = bans_look_never(ctx, who, ret_why);
 	if (r < 0)
 		return r;
 	r = table(b);
+	made = r == 0;
 	if (r == 0)
 		r = nft_ban(b->nft, who, seconds);
-	if (r < 0 && b->nft) { /* was the table taken from under us? */
+	if (r < 0 && made) { /* was the table taken from under us? */
 		(void) nft_check(b->nft, clock_monotonic_us());
 		if (!nft_made(b->nft)) {
 			b->bans_missing = true;
@@ -198,12 +200,14 @@ void bans_start(struct broker *b)
 		log_warning("the table inet pavise from before cannot be taken over");
 }
 
-void bans_look(struct broker *b, uint64_t now_us)
+bool bans_look(struct broker *b, uint64_t now_us)
 {
 	if (!b->nft || nft_check(b->nft, now_us) != 1)
-		return;
+		return false;
 	log_warning("bans are missing in the kernel: somebody changed the table inet pavise or flushed the ruleset; restoring them");
 	b->bans_missing = true;
+	(void) table(b); /* rules at once; what was in the sets comes from the engine */
+	return true;
 }
 
 void bans_policy(struct broker *b)

@@ -136,7 +136,7 @@ static void look_around(struct broker *b, uint64_t now)
 		(void) kernel_refresh_addresses(b->kernel);
 		b->addresses_us = now + ADDRESSES_EVERY;
 	}
-	bans_look(b, now);
+	once |= bans_look(b, now) ? BROKER_DEGRADED_BANS : 0;
 	broker_probe_engines(b);
 	is = broker_degraded(b);
 	if (is != b->degraded || once || kernel_off_until(b->kernel) != b->off_told)

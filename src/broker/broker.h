@@ -65,7 +65,7 @@ int bans_file(void *ctx, struct broker_answer *ret);
 int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never);
 int bans_state(void *ctx, uint64_t *ret_dropped);
 void bans_start(struct broker *b);	     /* a table from before is taken over */
-void bans_look(struct broker *b, uint64_t now_us); /* is all still there? */
+bool bans_look(struct broker *b, uint64_t now_us); /* something was found missing: news */
 void bans_policy(struct broker *b);	     /* a new policy */
 uint32_t bans_seconds(uint64_t until_ns);    /* from now on, for nft_off() */
 void bans_off(struct broker *b, uint64_t until_ns);

@@ -38,7 +38,7 @@ static const char *const syscalls[] = {
 	"renameat", "renameat2", "flock", "fcntl", "dup", "dup2", "dup3", "pipe2", "splice", "ioctl", "fchmod",
 	"chmod", "fchmodat", "umask",
 	"inotify_init1", "inotify_add_watch", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "memfd_create", "ftruncate",
-	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "signalfd4",
+	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6", "signalfd4",
 	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "restart_syscall",
 	"socket", "connect", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "getsockopt", "setsockopt",
 	"getsockname", "bind", "shutdown",

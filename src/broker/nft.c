@@ -14,14 +14,19 @@
 #define RULES 6 /* in the chain, see form_text() */
 #define TRIM_ABOVE 1024 /* elements: what libnftables took for them goes back to the system */
 
+enum set { BAN4, BAN6, NET4, NET6, SETS };
+static const char *const set_names[SETS] = { "ban4", "ban6", "net4", "net6" };
+
 struct nft {
 	struct nft_ctx *ctx;
 	struct nft_form form;
 	bool made;
 	uint32_t generation;
-	/* One ban that is looked for: a flush of the sets leaves no other trace. */
-	struct ip_prefix canary;
-	uint64_t canary_until_us; /* 0: none */
+	/* One ban of each set that is looked for: a flush of a set leaves no other trace. */
+	struct canary {
+		struct ip_prefix who;
+		uint64_t until_us; /* 0: none */
+	} canaries[SETS];
 };
 
 int nft_new(struct nft **ret)
@@ -75,7 +80,7 @@ static int run(struct nft *n, const struct pv_buf *text)
 		pv_buf_safe(&line, said, PV_MIN(strcspn(said, "\n"), 300u));
 		log_error("nftables: %s", pv_buf_str(&line));
 	}
-	return said && strstr(said, "Operation not permitted") ? -EPERM : -EIO;
+	return said && strstr(said, "Operation not permitted") ? -EACCES : -EIO;
 }
 
 /* Own changes move the generation on; what somebody else did in between is found by looking. */
@@ -156,11 +161,11 @@ int nft_adopt(struct nft *n, const struct nft_form *form)
 
 /* --- elements --- */
 
-static const char *set_of(const struct nft *n, const struct ip_prefix *who)
+static enum set set_of(const struct nft *n, const struct ip_prefix *who)
 {
 	if (ip_is_v4(&who->addr) && who->len >= 96)
-		return who->len == 128 ? "ban4" : "net4";
-	return who->len == n->form.prefix6 ? "ban6" : "net6";
+		return who->len == 128 ? BAN4 : NET4;
+	return who->len == n->form.prefix6 ? BAN6 : NET6;
 }
 
 static void element_text(struct pv_buf *out, const struct nft *n, const struct ip_prefix *who, uint32_t seconds)
@@ -175,19 +180,19 @@ static void element_text(struct pv_buf *out, const struct nft *n, const struct i
 
 static void one_element(struct pv_buf *out, const struct nft *n, const char *verb, const struct ip_prefix *who, uint32_t seconds)
 {
-	pv_buf_printf(out, "%s element " TABLE " %s { ", verb, set_of(n, who));
+	pv_buf_printf(out, "%s element " TABLE " %s { ", verb, set_names[set_of(n, who)]);
 	element_text(out, n, who, seconds);
 	pv_buf_puts(out, " }\n");
 }
 
 static void watch(struct nft *n, const struct ip_prefix *who, uint32_t seconds)
 {
-	const char *set = set_of(n, who);
+	n->canaries[set_of(n, who)] = (struct canary){ .who = *who, .until_us = clock_monotonic_us() + seconds * USEC_PER_SEC };
+}
 
-	if (strcmp(set, "ban4") != 0 && strcmp(set, "ban6") != 0)
-		return;
-	n->canary = *who;
-	n->canary_until_us = clock_monotonic_us() + seconds * USEC_PER_SEC;
+static void forget_canaries(struct nft *n)
+{
+	memset(n->canaries, 0, sizeof(n->canaries));
 }
 
 /* Older kernels keep the old timeout of an element that is there: it is taken out first. */
@@ -218,30 +223,29 @@ int nft_unban(struct nft *n, const struct ip_prefix *who)
 	if (r < 0)
 		return r;
 	note_generation(n);
-	if (memcmp(&n->canary, who, sizeof(*who)) == 0)
-		n->canary_until_us = 0;
+	if (memcmp(&n->canaries[set_of(n, who)].who, who, sizeof(*who)) == 0)
+		n->canaries[set_of(n, who)].until_us = 0;
 	return 0;
 }
 
 int nft_load(struct nft *n, const struct broker_ban *bans, size_t count)
 {
-	static const char *const sets[] = { "ban4", "ban6", "net4", "net6" };
 	pv_autobuf text = { .cap = 64u << 20 };
 	int r;
 
-	n->canary_until_us = 0;
-	for (size_t s = 0; s < N_ELEMENTS(sets); s++) {
+	forget_canaries(n);
+	for (unsigned s = 0; s < SETS; s++) {
 		bool first = true;
 
-		pv_buf_printf(&text, "flush set " TABLE " %s\n", sets[s]);
+		pv_buf_printf(&text, "flush set " TABLE " %s\n", set_names[s]);
 		for (size_t i = 0; i < count; i++) {
 			struct ip_prefix who = { .len = bans[i].prefix };
 
 			memcpy(who.addr.b, bans[i].addr, sizeof(who.addr.b));
-			if (strcmp(set_of(n, &who), sets[s]) != 0)
+			if (set_of(n, &who) != s)
 				continue;
 			if (first)
-				pv_buf_printf(&text, "add element " TABLE " %s { ", sets[s]);
+				pv_buf_printf(&text, "add element " TABLE " %s { ", set_names[s]);
 			else
 				pv_buf_puts(&text, ",");
 			element_text(&text, n, &who, bans[i].seconds);
@@ -257,7 +261,7 @@ int nft_load(struct nft *n, const struct broker_ban *bans, size_t count)
 	if (r == 0)
 		note_generation(n);
 	else
-		n->canary_until_us = 0;
+		forget_canaries(n);
 	return r;
 }
 
@@ -283,19 +287,23 @@ int nft_remove(struct nft *n)
 
 	pv_buf_puts(&text, "delete table " TABLE "\n");
 	n->made = false;
-	n->canary_until_us = 0;
+	forget_canaries(n);
 	return run(n, &text);
 }
 
 /* --- is it still so --- */
 
-static bool canary_there(struct nft *n, uint64_t now_us)
+static bool canaries_there(const struct nft *n, uint64_t now_us)
 {
-	bool v4 = ip_is_v4(&n->canary.addr);
+	for (unsigned s = 0; s < SETS; s++) {
+		const struct canary *c = &n->canaries[s];
+		bool v4 = s == BAN4 || s == NET4;
 
-	if (n->canary_until_us <= now_us + USEC_PER_SEC)
-		return true; /* nothing to look for */
-	return nft_look_element(set_of(n, &n->canary), n->canary.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16) != -ENOENT;
+		if (c->until_us > now_us + USEC_PER_SEC &&
+		    nft_look_element(set_names[s], c->who.addr.b + (v4 ? 12 : 0), v4 ? 4 : 16) == -ENOENT)
+			return false;
+	}
+	return true;
 }
 
 int nft_check(struct nft *n, uint64_t now_us)
@@ -310,10 +318,10 @@ int nft_check(struct nft *n, uint64_t now_us)
 	if (r < 0 && r != -ENOENT)
 		return 0; /* it cannot be looked at now */
 	n->generation = generation;
-	if (r == 0 && rules == RULES && canary_there(n, now_us))
+	if (r == 0 && rules == RULES && canaries_there(n, now_us))
 		return 0;
 	n->made = false;
-	n->canary_until_us = 0;
+	forget_canaries(n);
 	return 1;
 }
 

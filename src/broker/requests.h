@@ -72,7 +72,7 @@ int requests_handle(struct requests *r, const void *buf, size_t len, uint64_t no
 enum ban_never requests_check_ban(const struct ip_prefix *who, uint64_t seconds, bool by_person);
 
 #define LIMIT_BANS  (struct limit_rate) { .max = 1000 }
-#define LIMIT_LOADS (struct limit_rate) { .max = 4 }
+#define LIMIT_LOADS (struct limit_rate) { .max = 10 }
 
 const char *requests_name(uint32_t op); /* "kill"; NULL when unknown */
 

@@ -47,6 +47,21 @@ static const struct cmd_option allow_options[] = {
 	{ "remove", 0, NULL, "take the exception back", NULL },
 	END
 };
+static const struct cmd_option ban_options[] = {
+	{ "for", 0, "DURATION", "10m, 1h, 30d (default: login.ban, and longer for who comes back)", NULL },
+	{ "reason", 0, "TEXT", "shown by pavise bans", NULL },
+	END
+};
+static const struct cmd_option unban_options[] = {
+	{ "me", 0, NULL, "the address that this SSH session comes from (works through sudo)", NULL },
+	END
+};
+static const struct cmd_option bans_options[] = {
+	{ "max", 'n', "N", "at most N (default 100)", NULL },
+	{ "format", 0, "FORMAT", "table (default) or jsonl", "table jsonl" },
+	{ "file", 0, "FILE", "import: the database (default /var/lib/fail2ban/fail2ban.sqlite3)", NULL },
+	END
+};
 static const struct cmd_option explain_options[] = {
 	{ "list", 0, NULL, "all ids", NULL },
 	END
@@ -158,12 +173,30 @@ const struct command commands[] = {
 	  .statuses = "0 done; 2 usage; 3 it could not be done", .examples = "pavise on", .run = cmd_on },
 	{ .name = "allow", .args = "NAME [SIGNAL]", .brief = "write an exception and load it",
 	  .about = "NAME is a workload as `pavise top` shows it (shop/web, backup.service); `*` stands for any text. SIGNAL is "
-		   "cpu, memory, pids, net or dns; without it the workload is spared by all of them. The exception is "
+		   "cpu, memory, pids, net, dns or login; without it the workload is spared by all of them. The exception is "
 		   "written to conf.d/allow.yaml beside the configuration, checked, and loaded when the guard runs.",
 	  .options = allow_options, .min_words = 1, .max_words = 2,
 	  .statuses = "0 in force (or from the next start on); 2 usage or configuration; 3 it could not be written or loaded",
 	  .examples = "pavise allow shop/worker cpu\npavise allow 'ci-*' pids --alert\npavise allow shop/worker cpu --remove",
 	  .run = cmd_allow },
+	{ .name = "ban", .args = "ADDRESS", .brief = "lock an address or a network out",
+	  .about = "ADDRESS is one address or a network (203.0.113.0/24), of IPv4 or IPv6. It is cut from this host and from every "
+		   "published container port; what this host opens to it goes on. Never: this host's own addresses, its router and name "
+		   "servers, container networks, proxies, never_ban, an administrator's open SSH session.",
+	  .options = ban_options, .min_words = 1, .max_words = 1,
+	  .statuses = "0 locked out; 2 usage or configuration; 3 refused, or the guard does not run",
+	  .examples = "pavise ban 203.0.113.7 --for 1d --reason 'scans us'\npavise ban 2001:db8:1:2::/64", .run = cmd_ban },
+	{ .name = "unban", .args = "[ADDRESS]", .brief = "let an address in again",
+	  .about = "Every ban that holds ADDRESS, or that lies within it when it is a network, ends.",
+	  .options = unban_options, .max_words = 1,
+	  .statuses = "0 let in; 2 usage or configuration; 3 it was not locked out, or the guard does not run",
+	  .examples = "pavise unban 203.0.113.7\nsudo pavise unban --me", .run = cmd_unban },
+	{ .name = "bans", .args = "[ADDRESS | import fail2ban]", .brief = "who is locked out, and why",
+	  .about = "With ADDRESS: also the lines of the logs that led to it. `import fail2ban` takes over what fail2ban has banned, "
+		   "with the time that is left; it reads fail2ban's database without rights.",
+	  .options = bans_options, .max_words = 2, .words = "import",
+	  .statuses = "0 shown; 2 usage or configuration; 3 the guard does not run, or the database cannot be read",
+	  .examples = "pavise bans\npavise bans 203.0.113.7\npavise bans --format jsonl\nsudo pavise bans import fail2ban", .run = cmd_bans },
 	{ .name = "undo", .args = "[ROW]", .brief = "take one act back",
 	  .about = "Without ROW: lists what can be taken back. With it: gives the container its restart policy back, scales "
 		   "the service up again, thaws what was frozen.",

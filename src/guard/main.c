@@ -178,8 +178,8 @@ static const struct {
 
 void guard_degraded(struct guard *g, uint64_t bits)
 {
-	/* REPLACED is news each time, not a state */
-	uint64_t fresh = (bits & ~g->degraded) | (bits & BROKER_DEGRADED_REPLACED), mended = g->degraded & ~bits;
+	/* REPLACED and BANS are news each time, not a state */
+	uint64_t fresh = (bits & ~g->degraded) | (bits & (BROKER_DEGRADED_REPLACED | BROKER_DEGRADED_BANS)), mended = g->degraded & ~bits;
 	struct notice n;
 
 	g->degraded = bits;

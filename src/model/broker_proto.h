@@ -71,7 +71,7 @@ enum broker_op { /* numbers are never reused */
 	/* -> one descriptor: an empty memfd of the broker's, to be filled with struct broker_ban for the next request. */
 	BROKER_BANS_FILE = 22,
 	/* arg: how many stand in that memfd. They replace whatever is locked out, in one transaction; each is checked as for
-	 * BROKER_BAN with arg2 1. -> value: how many are in force, value2: how many are never banned. Four times a minute. */
+	 * BROKER_BAN with arg2 1. -> value: how many are in force, value2: how many are never banned. Ten times a minute. */
 	BROKER_BANS_LOAD = 23,
 	/* -> value: packets dropped since the table was made; -ENOENT: there is no table yet */
 	BROKER_BANS_STATE = 24,

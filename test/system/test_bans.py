@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+"""Refused logins lead to bans, and bans cut: written lines, a real nftables, a private dockerd with a published port, a
+stranger and an outside in namespaces of their own."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvtest import CLIENT4, CLIENT6, Dockerd, Guard, OUT4, PAVISE, Skip, helper, main, sh, wait_for, world  # noqa: E402
+
+AUTH = "/run/pv/auth.log"
+seq = [1000]
+
+
+def stamp(back=0):
+    return time.strftime("%b %e %H:%M:%S", time.localtime(time.time() - back))
+
+
+def sshd(address, user="root", back=0):
+    seq[0] += 1
+    return f"{stamp(back)} web sshd[{seq[0]}]: Failed password for {user} from {address} port {20000 + seq[0] % 40000} ssh2\n"
+
+
+def write(*lines, path=AUTH):
+    with open(path, "a") as f:
+        f.write("".join(lines))
+
+
+def new_guard(engine=None, conf=None, args=()):
+    """Each with a state of its own."""
+    seq[0] += 1
+    name = f"b{seq[0]}"
+    open(AUTH, "w").close()
+    os.chmod(AUTH, 0o640)
+    base = {"logs": {"files": [{"path": AUTH, "service": "sshd"}], "journal": False}}
+    for k, v in (conf or {}).items():
+        base[k] = {**base.get(k, {}), **v} if isinstance(v, dict) else v
+    return Guard(engine, base, args, name=name)
+
+
+def elements(name):
+    """What a set of the kernel holds, as text."""
+    r = subprocess.run(["nft", "list", "set", "inet", "pavise", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    m = re.search(r"elements = \{(.*?)\}", r.stdout, re.S)
+    return [e.split()[0] for e in m[1].split(",")] if m else []
+
+
+def banned(address):
+    return address in elements("ban6" if ":" in address else "ban4")
+
+
+def table_gone():
+    subprocess.run(["nft", "delete", "table", "inet", "pavise"], stderr=subprocess.DEVNULL)
+
+
+def started(g, sources=1):
+    """Starts the guard and waits until it reads its logs."""
+    g.start()
+    if not wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"] >= sources, 60):
+        raise RuntimeError(f"logs are not read: {g.status()['logs']}\n{g.log()}")
+    return g
+
+
+def code(g, *args):
+    """The exit status of a subcommand."""
+    return subprocess.run([PAVISE, args[0], "--config", g.config, *args[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+
+
+def settled(g):
+    """What was written is read: the lines of the log counted so far do not change."""
+    time.sleep(0.5)
+
+
+def test_limit(tap):
+    """Five ban, four never do, and the notice says which lines."""
+    world()
+    table_gone()
+    g = new_guard()
+    try:
+        started(g)
+        write(*[sshd("203.0.113.8") for _ in range(4)])
+        start = time.monotonic()
+        write(*[sshd("203.0.113.9") for _ in range(5)])
+        tap.ok(wait_for(lambda: banned("203.0.113.9"), 10), "five refused logins ban", g.log())
+        tap.note(f"{(time.monotonic() - start) * 1000:.0f} ms with the look")
+        n = g.wait_notice("login.bruteforce")
+        tap.ok(n and n["action"] == "banned" and n["severity"] == "medium", "and are told", n)
+        values = " ".join(e["value"] for e in n["detail"]["evidence"])
+        tap.ok(values.count("Failed password for root from 203.0.113.9") == 5, "with the five lines", n)
+        settled(g)
+        tap.ok(not banned("203.0.113.8"), "four do not")
+        rows = [r for r in g.ask({"verb": "bans"}) if "address" in r]
+        tap.eq([(r["address"], r["by"], r["times"], len(r["evidence"])) for r in rows], [("203.0.113.9", "pavise", 1, 5)], "the list")
+        tap.ok("bans are in force: the first one dropped its test packet" in g.log(), "the first ban was tested with a packet", g.log())
+        write(*[sshd(f"2001:db8:7:7::{i}") for i in range(1, 6)])
+        tap.ok(wait_for(lambda: banned("2001:db8:7:7::"), 10), "five addresses of one /64 are one", g.log())
+        for address, why in (("127.0.0.9", "loopback"), ("192.0.2.1", "own"), ("198.51.100.77", "never_ban")):
+            write(*[sshd(address) for _ in range(6)])
+        settled(g)
+        tap.ok(not banned("192.0.2.1") and not banned("127.0.0.9"), "own addresses are never banned")
+        tap.ok(g.wait_notice("login.bruteforce", where=lambda n: "address of this host" in n["detail"]["what"]), "and it is told why",
+               json.dumps(g.notices())[:2000])
+    finally:
+        g.stop()
+
+
+def get(source, port, address="192.0.2.1"):
+    """Whether an HTTP question of the stranger (or of the outside) is answered."""
+    w = world()
+    pid = w.stranger.pid if source == CLIENT4 else w.outside.pid
+    r = subprocess.run(["nsenter", "--net", "-t", str(pid), "curl", "-s", "-m", "1", "-o", "/dev/null", "-w", "%{http_code}",
+                        "--interface", source, f"http://{address}:{port}/"], stdout=subprocess.PIPE, text=True)
+    return r.stdout not in ("", "000")
+
+
+def test_cut(tap):
+    """A banned source is cut from the host and from published container ports; the host still connects out to it."""
+    w = world()
+    table_gone()
+    with Dockerd() as d:
+        web = d.run("httpd -f -p 80", ports={"80/tcp": 8080}, network="bridge")
+        host = subprocess.Popen(["busybox", "httpd", "-f", "-p", "9090", "-h", "/run/pv"])
+        far = subprocess.Popen(["nsenter", "--net", "-t", str(w.stranger.pid), "busybox", "httpd", "-f", "-p", "8000", "-h", "/run/pv"])
+        g = new_guard(d)
+        try:
+            started(g)
+            for port in (8080, 9090):
+                tap.ok(wait_for(lambda: get(CLIENT4, port), 10), f"before: the stranger reaches port {port}", web.logs())
+            out = socket.create_connection((CLIENT4, 8000), 5)
+            out.close()
+            write(*[sshd(CLIENT4) for _ in range(5)])
+            tap.ok(wait_for(lambda: banned(CLIENT4), 10), "the stranger is banned", g.log())
+            tap.ok(not get(CLIENT4, 9090), "cut from the host's service")
+            tap.ok(not get(CLIENT4, 8080), "cut from the published container port")
+            tap.ok(get(OUT4, 9090) and get(OUT4, 8080), "others are not")
+            r = subprocess.run(["curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", f"http://{CLIENT4}:8000/"],
+                               stdout=subprocess.PIPE, text=True)
+            tap.ok(r.stdout not in ("", "000"), "the host still connects out to it", r.stdout)
+            tap.ok(wait_for(lambda: int(g.ask({"verb": "status"})[-1]["status"]["bans"]["in_force"]) == 1, 5), "status counts it")
+            said = g.cmd("unban", CLIENT4)
+            tap.ok("is let in again" in said, "unban says so", said)
+            tap.ok(get(CLIENT4, 9090) and get(CLIENT4, 8080), "and both answer again")
+        finally:
+            g.stop()
+            host.kill()
+            far.kill()
+            web.remove()
+
+
+def test_persons(tap):
+    """ban, unban, bans, off, on; restored at the next start; a flush under us is noticed; stop leaves bans in force."""
+    world()
+    table_gone()
+    g = new_guard()
+    try:
+        started(g)
+        tap.ok("locked out for 1d" in g.cmd("ban", "203.0.113.0/25", "--for", "1d", "--reason", "a test"), "a network by a person")
+        tap.eq(elements("net4"), ["203.0.113.0/25"], "it stands in the set of networks")
+        tap.ok("locked out for 1h" in g.cmd("ban", "198.51.100.3"), "an address for the usual time")
+        tap.eq(code(g, "ban", "192.0.2.1"), 3, "not an own one")
+        tap.eq(code(g, "ban", "203.0.113.0/3"), 3, "nor half of the world")
+        tap.eq(code(g, "ban", "nonsense"), 2, "nor a word")
+        out = g.cmd("bans")
+        tap.ok("203.0.113.0/25" in out and "a test" in out, "the list", out)
+        g.cmd("off", "--for", "1h")
+        tap.ok(elements("off"), "off lifts them")
+        g.cmd("on")
+        tap.ok(not elements("off"), "on puts them in force")
+        sh("nft", "flush", "ruleset")
+        tap.ok(wait_for(lambda: banned("198.51.100.3") and elements("net4") == ["203.0.113.0/25"], 10), "after a flush they are back", g.log())
+        tap.ok(g.wait_notice("guard.degraded", where=lambda n: "bans were gone" in n["detail"]["what"]), "and it is told")
+        sh("nft", "flush", "set", "inet", "pavise", "ban4")
+        tap.ok(wait_for(lambda: banned("198.51.100.3"), 10), "a flush of one set, too", g.log())
+        sh("nft", "flush", "set", "inet", "pavise", "net4")
+        tap.ok(wait_for(lambda: elements("net4"), 10), "and of the networks", g.log())
+        sh("nft", "flush", "chain", "inet", "pavise", "in")
+        tap.ok(wait_for(lambda: "@ban4" in sh("nft", "list", "chain", "inet", "pavise", "in", check=False), 10), "and of the chain", g.log())
+        g.stop()
+        tap.ok(banned("198.51.100.3"), "the stop leaves them in force")
+        table_gone()
+        started(g)
+        tap.ok(wait_for(lambda: banned("198.51.100.3"), 10), "the start restores them", g.log())
+        tap.eq(code(g, "unban", "203.0.113.9"), 0, "an address within a banned network lets the network in")
+        tap.eq(elements("net4"), [], "it is gone")
+        tap.eq(code(g, "unban", "203.0.113.9"), 3, "twice is said")
+    finally:
+        g.stop()
+
+
+def test_observe(tap):
+    world()
+    table_gone()
+    g = new_guard(args=["--observe"])
+    try:
+        started(g)
+        write(*[sshd("203.0.113.9") for _ in range(5)])
+        n = g.wait_notice("login.bruteforce")
+        tap.ok(n and n["action"] == "would-ban", "observe: would-ban", n)
+        tap.eq(sh("nft", "list", "tables").count("pavise"), 0, "and nothing is made in the kernel")
+    finally:
+        g.stop()
+
+
+def test_comes_back(tap):
+    """Who comes back is banned for longer."""
+    world()
+    table_gone()
+    g = new_guard(conf={"login": {"ban": "1m"}, "ban": {"max": "10m"}})
+    try:
+        started(g)
+        for expect in ("1m", "4m", "10m"):
+            said = g.cmd("ban", "203.0.113.70")
+            tap.ok(f"locked out for {expect}" in said, f"{expect}", said)
+    finally:
+        g.stop()
+
+
+main(test_limit, test_cut, test_persons, test_observe, test_comes_back)
