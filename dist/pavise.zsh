@@ -19,6 +19,7 @@ _pavise() {
 		'audit:the checklist\: what is set up unsafely, and how to mend it'
 		'accept:take the host'\''s keys, deployments or files as known'
 		'scan:secrets in code, in git history, in a container'
+		'logs:what logs say\: refused logins, miners, errors, secrets, probes'
 		'config:check it, show what is in force, print a sample'
 		'version:the version'
 		'help:this list, or the help of one command'
@@ -160,6 +161,8 @@ _pavise() {
 			'--dry-run[--fix, --undo\: only show the steps]' \
 			'--yes[--fix, --undo\: do not ask]' \
 			'--undo[take the newest --fix back]' \
+			'--probe=[ask a site of this host\: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit]:URL:' \
+			'--probe-remote[--probe\: also where the site is not on this host]' \
 			'--gate=[deploy\: every row of the checklist that a deploy is held to, each by the command that answers for it]:NAME:(deploy)' \
 			'--format=[table (default), json, jsonl, sarif, junit, markdown, html]:FORMAT:(table json jsonl sarif junit markdown html)' \
 			'--output=[write to FILE]:FILE:_files' \
@@ -198,6 +201,24 @@ _pavise() {
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
 			'*::word:()' ;;
+	logs)
+		_arguments \
+			'--since=[only what was written within the last 1h, 24h, 7d]:DURATION:' \
+			'--unit=[only this unit'\''s records of the journal]:UNIT:' \
+			'--container=[only this container'\''s output]:NAME:' \
+			'--service=[the files are this service'\''s\: sshd, nginx ...; without it the shape of each line decides]:NAME:' \
+			'--only=[only these ids\: logs.auth-failure, logs.miner, logs.error, logs.secret, logs.probe, logs.silent]:ID,...:(logs.auth-failure logs.miner logs.error logs.secret logs.probe logs.silent)' \
+			'--skip=[all but these]:ID,...:' \
+			'--format=[table (default), json, jsonl (every event), sarif, junit, markdown or html]:FORMAT:(table json jsonl sarif junit markdown html)' \
+			'--output=[write to FILE]:FILE:_files' \
+			'--fail-on=[exit with 1 from this severity on (default high)]:SEVERITY:(critical high medium low info)' \
+			'--rules=[rule files of your own, in addition]:DIR:' \
+			'--all[everything, not only the most frequent of each kind]' \
+			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
+			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
+			'--quiet[say nothing but results and errors]' \
+			'--help[show this]' \
+			'*::word:()' ;;
 	config)
 		_arguments \
 			'--origin[show\: where each value was set]' \
@@ -219,7 +240,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(guard status top events off on allow ban unban bans undo doctor explain audit accept scan config version help exit-codes)' ;;
+			'*::word:(guard status top events off on allow ban unban bans undo doctor explain audit accept scan logs config version help exit-codes)' ;;
 	esac
 }
 _pavise "$@"
