@@ -47,6 +47,14 @@ static void find_id(char id[65], const char *path)
 	}
 }
 
+bool workload_path_is_container(const char *path)
+{
+	char id[65];
+
+	find_id(id, path);
+	return id[0] != '\0';
+}
+
 void workload_classify(struct workload *w, const char *path, enum pv_class parent)
 {
 	char padded[CLASSIFY_NAME];

@@ -63,5 +63,7 @@ enum subject_kind workload_subject(const struct workload *w);
  * cgroup2 root); `parent` is the parent's class (PV_CLASS_TOP at the root). The same rules as in the kernel
  * (bpf/classify.h). */
 void workload_classify(struct workload *w, const char *path, enum pv_class parent);
+/* Whether a cgroup path is a container's, or lies below one. */
+bool workload_path_is_container(const char *path);
 
 #endif
