@@ -14,6 +14,7 @@
 #define LIST_SECONDS  60 /* places that did not exist, or whose folder could not be watched */
 #define TIDY_SECONDS  10
 #define STALE_SECONDS 900 /* positions that nobody claimed until then belong to what is gone */
+#define RULES_SECONDS 120 /* rules that did not come until then do not come */
 #define ENDED_US      (60 * USEC_PER_SEC)
 #define TURN_SMALL    (TAIL_LINE + TAIL_BLOCK + 8192) /* bytes of a turn when others wait */
 #define TURN_RECORDS  256
@@ -351,6 +352,15 @@ static void drop_stale(struct guard_logs *l)
 	free(a);
 }
 
+static void tell_no_rules(struct guard_logs *l)
+{
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_DEGRADED, clock_wall_us());
+	tell_degraded(&n, "logs are not read: their rules could not be compiled", "journalctl -u pavise");
+	(void) notices_raise(l->g, &n);
+}
+
 void guard_logs_second(struct guard *g)
 {
 	struct guard_logs *l = g->logs;
@@ -358,9 +368,14 @@ void guard_logs_second(struct guard *g)
 	struct log_src *next;
 	bool batch;
 
-	if (!l || !l->rules)
+	if (!l)
 		return;
 	l->seconds++;
+	if (!l->rules) {
+		if (l->seconds == RULES_SECONDS)
+			tell_no_rules(l);
+		return;
+	}
 	batch = store_batch_begin(g->store) == 0;
 	for (struct log_src *s = l->all; s; s = next) {
 		next = s->next;

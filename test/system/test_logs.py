@@ -268,6 +268,34 @@ def test_pieces(tap):
                     tap.eq(lines, 3, "local: pieces are joined")
 
 
+def test_found(tap):
+    """What a container prints: a miner's words are told (G4.7); a secret is told masked, and stands nowhere in what pavise writes."""
+    logs_world()
+    canary = "ghp_" + "Zk4" + "q7Rw2Xn9Bv6Lm1Tc8Yd5Hf3Jg0Ps4Ua7Ee"[:33]
+    with Dockerd() as d:
+        with Guard(d, conf=container_conf(d)) as g:
+            wait_for(lambda: g.status()["logs"]["rules"], 60)
+            d.run(["/bin/sh", "-c", f"echo '[2026-11-28 15:00:00.000]  net      use pool pool.example.org:3333  203.0.113.9'; "
+                   f"echo ' * ABOUT        XMRig/6.21.0 gcc/11.2.0'; echo 'new job from stratum+tcp://pool.example.org:3333 diff 120001'; "
+                   f"echo 'clone https://{canary}@github.com/x/y failed'; sleep 100"], name="worker")
+            n = g.wait_notice("logs.miner", "worker", 10)
+            out = g.cmd("events", "--id", "logs.miner")
+            os.makedirs(os.path.join(REPO, "build", "test", "evidence"), exist_ok=True)
+            with open(os.path.join(REPO, "build", "test", "evidence", "G4.7.txt"), "w") as f:
+                f.write(out)
+            tap.ok(n and "worker" in out, "G4.7 a container's log speaks of mining: told", out + g.log(6))
+            n = g.wait_notice("logs.secret", "worker", 10)
+            tap.ok(n and canary not in json.dumps(n), "a secret in a container's log is told, masked", n)
+            g.cmd("events", "show", str(n["row"])) if n else None
+            found = []
+            for folder, _, names in os.walk(g.dir):
+                for name in (x for x in names if os.path.isfile(os.path.join(folder, x))):
+                    with open(os.path.join(folder, name), "rb") as f:
+                        if canary.encode() in f.read():
+                            found.append(f"{folder}/{name}")
+            tap.eq(found, [], "the secret itself stands nowhere in history and log")
+
+
 # --- the journal and the socket ----------------------------------------------------------------------------------------
 
 class Journald:
@@ -378,6 +406,33 @@ def test_made_journal(tap):
         tap.ok("any local user can write forged lines" in out, "and doctor says what that means", out)
 
 
+def test_journald_driver(tap):
+    """Docker's journald driver: records that name a container count as its log where Docker itself wrote them; pieces are joined."""
+    if not os.path.exists("/lib/systemd/systemd-journal-remote"):
+        raise Skip("systemd-journal-remote is not installed")
+    logs_world()
+    folder = "/run/log/journal/00000000000000000000000000000001"
+    os.makedirs(folder, exist_ok=True)
+    made_journal(f"{folder}/system.journal", [{"MESSAGE": "old"}])
+    with Dockerd() as d:
+        c = d.run("sleep 1000", name="app", LogConfig={"Type": "none", "Config": {}})
+        with Guard(d, conf={"docker": {"socket": d.sock, "root": f"{d.dir}/data"}, "logs": {"journal": True}}) as g:
+            wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60)
+            wait_for(lambda: any(w for w in [g.cmd("top")] if "app" in w), 10)
+            by = {"_SYSTEMD_UNIT": "docker.service", "_TRANSPORT": "journal", "_UID": "0", "CONTAINER_ID_FULL": c.id, "CONTAINER_NAME": "app"}
+            text = error(1).strip()
+            made_journal(f"{folder}/system.journal", [{**by, "MESSAGE": error(0).strip()},
+                                                      {**by, "MESSAGE": text[:40], "CONTAINER_PARTIAL_MESSAGE": "true"},
+                                                      {**by, "MESSAGE": text[40:]},
+                                                      {**by, "MESSAGE": error(2).strip(), "_UID": "1000"}])
+            wait_for(lambda: len(seen(g)) >= 3, 6)
+            got = {n["subject"]["name"]: n["subject"]["kind"] for n in g.notices("logs.error")}
+            mine = sorted(w for w in seen(g) if any(w in json.dumps(n) for n in g.notices("logs.error", "app")))
+            tap.eq(mine, [word(0), word(1)], "the container's lines, joined; not what a user wrote in its name")
+            tap.note(got)
+    shutil.rmtree("/run/log/journal", ignore_errors=True)
+
+
 def test_syslog_socket(tap):
     logs_world()
     os.makedirs("/run/pv/s", exist_ok=True)
@@ -449,5 +504,5 @@ def test_endless(tap):
 
 
 if __name__ == "__main__":
-    main(test_rotation, test_rotation_killed, test_containers, test_pieces, test_journal, test_made_journal, test_syslog_socket, test_swapped,
+    main(test_rotation, test_rotation_killed, test_containers, test_pieces, test_found, test_journal, test_made_journal, test_journald_driver, test_syslog_socket, test_swapped,
          test_endless)
