@@ -10,8 +10,14 @@ static void wrap(struct pv_buf *out, const char *lead, const char *text)
 	size_t column = 0;
 
 	while (*text) {
-		size_t n = strcspn(text, " ");
+		size_t n = strcspn(text, " \n");
 
+		if (!n) { /* an empty line */
+			pv_buf_puts(out, column ? "\n\n" : "\n");
+			column = 0;
+			text += strspn(text, " \n");
+			continue;
+		}
 		if (column && column + 1 + n > 92) {
 			pv_buf_putc(out, '\n');
 			column = 0;
@@ -130,14 +136,20 @@ static void man_word(struct pv_buf *out, const char *s, size_t n)
 	}
 }
 
-/* mdoc(7): short lines, each sentence on its own. */
+/* mdoc(7): short lines, each sentence on its own; an empty line begins a paragraph. */
 static void man_text(struct pv_buf *out, const char *s)
 {
 	size_t column = 0;
 
 	while (*s) {
-		size_t n = strcspn(s, " ");
+		size_t n = strcspn(s, " \n");
 
+		if (!n) {
+			pv_buf_puts(out, column ? "\n.Pp\n" : ".Pp\n");
+			column = 0;
+			s += strspn(s, " \n");
+			continue;
+		}
 		if (column && column + 1 + n > 70) {
 			pv_buf_putc(out, '\n');
 			column = 0;

@@ -216,11 +216,25 @@ const struct command commands[] = {
 	  .about = "Looks at containers and Swarm services (running or not), units, SSH, projects with their .env files and backups, and "
 		   "says what is wrong, worst first, each with the command or the line that mends it. With --compose or --dockerfile "
 		   "only those files are judged, by the same checks. DIR is a project to look at besides those that are found. "
-		   "Changes nothing; what is accepted stands in pavise.ignore (of the project, or /etc/pavise/pavise.ignore).",
+		   "What is accepted stands in pavise.ignore (of the project, or /etc/pavise/pavise.ignore). A run over the whole host is "
+		   "kept, and the next one says what is new and what is mended.\n\n"
+		   "Without --fix it changes nothing. With it, it shows each step as a command, asks, and carries them out: modes of .env "
+		   "files, backups and keys, lines of .gitignore, and live limits of running containers where what they use allows it. A "
+		   "file is changed as its owner, only if it is still the one that was judged, never through a link or another mount. "
+		   "Every step is recorded before it is made; --undo takes the newest run back (a memory limit goes back to the whole "
+		   "machine's, since engines know no other way). SSH is touched with --guarded alone, and only where a key can log in.\n\n"
+		   "--fix --compose FILE writes FILE.pavise.yaml beside it, to be loaded on top: no new privileges, limits from what the "
+		   "service used so far, a read-only root with tmpfs where nothing is to be kept and volumes where something is, and no "
+		   "capabilities but those that its way of starting needs. It looks at the running containers of the project; what was not "
+		   "observed is not applied, and what is left is named at the file's end. Read it before you load it.\n\n"
+		   "--probe sends one request over HTTP and at most nine over HTTPS, seven of them failed logins of a user that cannot exist "
+		   "where the URL looks like a login, each for 5 s and 64 kB at most; redirects are told, not followed.\n\n"
+		   "--gate deploy runs the audit and a scan with the history of DIR, and answers every row of the checklist that a deploy is held to.",
 	  .options = audit_options, .max_words = 8,
 	  .statuses = "0 nothing at or above --fail-on; 1 findings; 2 usage or configuration; 3 something that matters could not be checked",
 	  .examples = "sudo pavise audit\npavise audit --compose compose.yaml\npavise audit --compose . --fail-on medium --format sarif -o audit.sarif\n"
-		      "pavise audit --dockerfile Dockerfile\nsudo pavise audit --only ctr,ssh --all",
+		      "pavise audit --dockerfile Dockerfile\nsudo pavise audit --only ctr,ssh --all\nsudo pavise audit --fix --dry-run\nsudo pavise audit --fix && sudo pavise audit --undo\n"
+		      "sudo pavise audit --fix --compose /srv/shop/compose.yaml\nsudo pavise audit --probe https://shop.example/api/login\nsudo pavise audit --gate deploy /srv/shop",
 	  .run = cmd_audit },
 	{ .name = "accept", .args = "keys | deployments | files", .brief = "take the host's keys, deployments or files as known",
 	  .about = "From then on `pavise audit` names what differs: keys that may log in (host.new-keys), containers and services "

@@ -155,6 +155,12 @@ def test_limits(tap):
         h = host("many")
         tap.ok(not h["PidsLimit"] and h["Memory"] == 512 << 20, "the one with many processes keeps its freedom to have them", h)
         tap.ok(Container(d, "plain").running() and Container(d, "many").running() and host("has")["PidsLimit"] == 50, "nothing was stopped, nothing else changed")
+        tap.eq(pavise("accept", "--config", conf, "deployments", "--yes")[0], 0, "the deployments are accepted")
+        extra = d.run("sleep 1000", name="docker-daemon", start=False)
+        code, out, err = pavise("audit", "--config", conf, "--only", "dokploy.unknown-deploys", "--all")
+        keep("G7.7.txt", "$ pavise accept deployments --yes\n$ pavise audit --only dokploy.unknown-deploys --all\n" + out)
+        tap.ok(code == 1 and "docker-daemon: " in out and "plain" not in out, "a deployment that came is named, and no other", out)
+        extra.remove()
         left = [x["subject"]["name"] for x in json.loads(run("--format", "json")[1])["findings"] if x["verdict"] == "fail" and x["id"] in ("ctr.pids-limit", "ctr.memory-limit", "ctr.cpu-limit")]
         tap.eq(sorted(set(left)), ["many", "stopped"], "the same audit passes but for those")
         code, out, err = run("--undo", "--yes")
