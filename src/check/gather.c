@@ -74,6 +74,69 @@ void gather_project(struct audit *a, const char *dir, const char *why)
 		a->project[a->n_projects++] = (struct project){ own, why };
 }
 
+/* --- projects that no label names --- */
+
+struct panel_data {
+	struct audit *a;
+	const char *dir, *below, *why;
+};
+
+static int one_deployment(const char *name, unsigned char type, void *user)
+{
+	struct panel_data *d = user;
+	const char *path = arena_printf(&d->a->arena, "%s/%s%s", d->dir, name, d->below);
+	struct stat st;
+
+	(void) type;
+	if (path && hostfs_stat(&d->a->fs, path, true, &st) == 0 && S_ISDIR(st.st_mode)) {
+		gather_project(d->a, path, d->why);
+		d->a->workloads = true;
+	}
+	return 0;
+}
+
+/* Where Dokploy and Coolify keep what they deploy. */
+static void panel_folders(struct audit *a)
+{
+	static const struct {
+		const char *dir, *below, *why;
+	} places[] = { { "/etc/dokploy/compose", "/code", "deployed by Dokploy" },
+		       { "/etc/dokploy/applications", "/code", "deployed by Dokploy" },
+		       { "/data/coolify/applications", "", "deployed by Coolify" },
+		       { "/data/coolify/services", "", "deployed by Coolify" } };
+
+	for (size_t i = 0; i < N_ELEMENTS(places); i++) {
+		struct panel_data d = { a, places[i].dir, places[i].below, places[i].why };
+
+		(void) hostfs_list(&a->fs, places[i].dir, 1000, one_deployment, &d);
+	}
+}
+
+static bool has_file(struct audit *a, const char *dir, const char *name)
+{
+	const char *path = arena_printf(&a->arena, "%s/%s", dir, name);
+	struct stat st;
+
+	return path && hostfs_stat(&a->fs, path, false, &st) == 0;
+}
+
+/* A folder that is mounted into a container, with what a project has in it, or in the folder around it. */
+static void mounted_folders(struct audit *a, const struct ctr *c)
+{
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct ctr_mount *m = &c->mount[i];
+		const char *dir = m->type && strcmp(m->type, "bind") == 0 ? m->source : NULL,
+			   *slash = dir ? strrchr(dir, '/') : NULL;
+
+		for (unsigned up = 0; up < 2 && slash && slash != dir; up++) {
+			if (has_file(a, dir, ".git") || has_file(a, dir, ".env") || has_file(a, dir, "package.json"))
+				gather_project(a, dir, arena_printf(&a->arena, "mounted into %s", c->name));
+			dir = arena_ndup(&a->arena, dir, (size_t) (slash - dir));
+			slash = dir ? strrchr(dir, '/') : NULL;
+		}
+	}
+}
+
 /* --- where answers come from: the engine, or the files of a saved host --- */
 
 static int answer_of(struct audit *a, unsigned engine, enum api_request what, const char *id, struct pv_buf *out)
@@ -163,6 +226,7 @@ static void keep(struct audit *a, struct ctr *c)
 	mark_env(a, c);
 	if (c->dir)
 		gather_project(a, c->dir, arena_printf(&a->arena, "Compose project %s", c->project ? c->project : ""));
+	mounted_folders(a, c);
 	a->workloads = true;
 	ctr_list_add(&a->arena, &a->containers, c);
 }
@@ -273,5 +337,6 @@ int gather_engine(struct audit *a)
 {
 	int r = one_engine(a, 0);
 
+	panel_folders(a);
 	return r < 0 ? r : one_engine(a, 1);
 }

@@ -432,7 +432,7 @@ static void judge_renewal(struct view *v, const struct cert *c, struct finding *
 	const char *by = c->certbot ? mechanism(v, "certbot") : c->by_server ? "the server itself" : mechanism(v, NULL);
 	const char *name = lineage(v, c), *failed = name ? arena_printf(&v->a->arena, "renew certificate %s", name) : NULL;
 
-	if (!by && c->x.self_signed)
+	if (!by && c->x.self_signed && !c->certbot)
 		return; /* nobody's but one's own: tls.expiry tells when it ends */
 	if (!by) {
 		f->verdict = FINDING_FAIL;

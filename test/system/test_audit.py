@@ -389,43 +389,88 @@ PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.en
            "G6.4": "ssh.password-auth,ssh.root-login,ssh.ban-engine", "G2.1": "ctr.no-new-privileges",
            "G2.2": "ctr.readonly-rootfs", "G2.3": "ctr.pids-limit", "G2.4": "ctr.cpu-limit,ctr.memory-limit", "G2.5": "ctr.non-root",
            "G2.6": "ctr.cap-drop-all", "G4.3": "ctr.host-path,ctr.docker-socket,ctr.no-new-privileges,ctr.cap-drop-all,ctr.readonly-rootfs",
+           "P8.1": "tls.https-on", "P8.2": "tls.expiry,tls.renewal", "P8.3": "tls.redirect",
+           "P8.4": "fw.active-default-deny,fw.docker-bypass,fw.listening", "G6.5": "upd.unattended,upd.pending",
            "G4.6": "host.docker-sock-perm,ctr.docker-socket", "G6.2": "ctr.docker-socket", "G4.8": "ssh.ban-engine"}
+
+
+# how a project is found: its folder
+PROJECTS = {"a unit's working folder": "/srv/shop", "a Compose label": "/srv/compose", "a unit's environment file": "/opt/api", "Dokploy": "/etc/dokploy/compose/web/code",
+            "Coolify": "/data/coolify/applications/x1", "a folder mounted into a container": "/var/www/app"}
+# what is looked at in each
+PROJECT_IDS = ["file.env-mode", "file.env-ignored", "file.env-example-clean", "git.dumps-sessions", "secret.key-length", "backup.location-mode", "backup.encrypted"]
+
+
+def plant_project(f, name, folder, good):
+    top, w = f"{f.path}/{name}{folder}", lambda path, text, mode=0o644: f.write(f"{name}{folder}/{path}", text, mode)
+    os.makedirs(top)
+    git = lambda *a: subprocess.run(["git", "-C", top, "-c", "user.name=x", "-c", "user.email=x@x", *a], check=True, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": f.path})
+    git("init", "-q")
+    w(".env", f"SECRET_KEY={KEY}\n" if good else "SECRET_KEY=tooshort\n", 0o600 if good else 0o644)
+    w(".env.example", "SECRET_KEY=\n" if good else f"API_KEY={KEY}\n")
+    w("db.sql.gz", "x")
+    w("session_string.txt", "x")
+    if good:
+        w(".gitignore", ".env\n*.sql.gz\nsession_string*\n")
+        git("add", ".gitignore", ".env.example")
+    else:
+        git("add", "-A")
+    backups = w("../backups/a.age" if good else "backups/a.sql", "age-encryption.org/v1\n" + 200 * "x" if good else "CREATE TABLE x;")
+    os.chmod(os.path.dirname(backups), 0o700 if good else 0o755)
+
+
+def certificate(path, days, name):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", os.path.dirname(path) + "/privkey.pem",
+                    "-out", path, "-days", str(days), "-subj", "/O=Test", "-addext", "subjectAltName=DNS:" + name], check=True, stderr=subprocess.DEVNULL)
+
+
+def plant_web(f, name, good):
+    w = lambda path, text, mode=0o644: f.write(f"{name}/{path}", text, mode)
+    certificate(f"{f.path}/{name}/etc/letsencrypt/live/shop.example.com/fullchain.pem", 80 if good else 5, "shop.example.com")
+    tls = ("server { listen 443 ssl; server_name shop.example.com; ssl_certificate /etc/letsencrypt/live/shop.example.com/fullchain.pem;\n"
+           "ssl_certificate_key /etc/letsencrypt/live/shop.example.com/privkey.pem; }\n")
+    plain = "server { listen 80; server_name %s; return 301 https://$host$request_uri; }\n" if good else "server { listen 80; server_name %s; }\n"
+    w("etc/nginx/nginx.conf", "http {\n" + tls + plain % "shop.example.com" + ("" if good else plain % "api.example.com") + "}\n")
+    w("var/lib/dpkg/status", "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1\n")
+    lists = w("var/lib/apt/lists/deb.debian.org_dists_bookworm-security_main_binary-amd64_Packages",
+              f"Package: openssl\nArchitecture: amd64\nVersion: {'3.0.11-1' if good else '3.0.15-1'}\n")
+    w("etc/apt/apt.conf.d/20auto-upgrades", f'APT::Periodic::Unattended-Upgrade "{int(good)}";\n')
+    w("usr/bin/unattended-upgrade", "")
+    if good:
+        w("etc/systemd/system/timers.target.wants/certbot.timer", "")
+    else:
+        os.utime(lists, (time.time() - 9 * 86400,) * 2)
 
 
 def plant(f, name, good):
     """A host on which every row of PLANTED fails, or passes."""
     top, w = f"{f.path}/{name}", lambda path, text, mode=0o644: f.write(f"{name}/{path}", text, mode)
-    os.makedirs(top + "/srv/shop")
-    git = lambda *a: subprocess.run(["git", "-C", top + "/srv/shop", "-c", "user.name=x", "-c", "user.email=x@x", *a], check=True, stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.DEVNULL, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": f.path})
-    git("init", "-q")
-    w("srv/shop/.env", f"SECRET_KEY={KEY}\n" if good else "SECRET_KEY=tooshort\n", 0o600 if good else 0o644)
-    w("srv/shop/.env.example", "SECRET_KEY=\n" if good else f"API_KEY={KEY}\n")
-    w("srv/shop/db.sql.gz", "x")
-    w("srv/shop/session_string.txt", "x")
-    if good:
-        w("srv/shop/.gitignore", ".env\n*.sql.gz\nsession_string*\n")
-        git("add", ".gitignore", ".env.example")
-    else:
-        git("add", "-A")
-    backups = w("srv/backups/a.age" if good else "srv/shop/backups/a.sql", "age-encryption.org/v1\n" if good else "CREATE TABLE x;")
-    os.chmod(os.path.dirname(backups), 0o700 if good else 0o755)
+    for folder in PROJECTS.values():
+        plant_project(f, name, folder, good)
+    plant_web(f, name, good)
     w("etc/systemd/system/shop.service", UNIT_GOOD if good else UNIT_BAD)
     w("etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n" if good else "PermitRootLogin yes\n")
     w("proc/7/comm", "pavise-engine\n" if good else "bash\n")
-    w("proc/net/tcp", "x\n" + ("" if good else " 0: 0100000A:1000 0A007BCB:0D05 01 0\n"))
+    w("etc/systemd/system/api.service", UNIT_GOOD.replace("WorkingDirectory=/srv/shop\n", "").replace("/srv/shop", "/opt/api") if good else
+      UNIT_BAD.replace("WorkingDirectory=/srv/shop", "EnvironmentFile=/opt/api/.env"))
+    w("proc/net/tcp", "x\n" + ("" if good else " 0: 0100000A:1000 0A007BCB:0D05 01 0\n 1: 00000000:0CEA 00000000:0000 0A 0\n"))
     w("proc/net/udp", "x\n")
     w("run/docker.sock", "", 0o660 if good else 0o666)
     w("engine/info.json", json.dumps({"Swarm": {"LocalNodeState": "active"}}))
     if good:
         w("etc/ufw/ufw.conf", "\nENABLED=yes\n")
-        w("etc/ufw/user.rules", "### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in\n")
+        w("etc/ufw/user.rules", "-A ufw-user-input -p tcp --dport 22 -j ACCEPT\n")
     soft = {"SecurityOpt": None, "CapDrop": None, "ReadonlyRootfs": False, "PidsLimit": None, "Memory": 0, "NanoCpus": 0}
     address = "127.0.0.1" if good else ""
     b = box(1, "dokploy", host={**({} if good else soft), "PortBindings": {"3000/tcp": [{"HostIp": address, "HostPort": "3000"}]}},
             config={"Image": "dokploy/dokploy:v0.29.3", "User": "1001" if good else ""}, mounts=[] if good else [bind("/var/run/docker.sock"), bind("/etc", True)])
-    w("engine/list.json", json.dumps([{"Id": b["Id"], "Labels": {}}]))
-    w(f"engine/inspect-{b['Id']}.json", json.dumps(b))
+    boxes = [b, box(2, "compose-web-1", labels={"com.docker.compose.project": "compose", "com.docker.compose.service": "web",
+                                                "com.docker.compose.project.working_dir": "/srv/compose"}), box(3, "app", mounts=[bind("/var/www/app/data", True)])]
+    w("engine/list.json", json.dumps([{"Id": x["Id"], "Labels": {}} for x in boxes]))
+    for x in boxes:
+        w(f"engine/inspect-{x['Id']}.json", json.dumps(x))
     return top
 
 
@@ -447,6 +492,139 @@ def test_requirements(tap):
             with open(os.path.join(REPO, "build/test/evidence", row + ".txt"), "w") as o:
                 o.write(shown)
             tap.ok(all(fine), f"{row}: {ids} fails on the planted host and passes on the mended one", shown)
+
+
+def test_six_projects(tap):
+    """Projects found in six ways on one host: in each of them every row fails, and passes once it is mended."""
+    with Folder() as f:
+        for good in (False, True):
+            top = plant(f, "good" if good else "bad", good)
+            found = json.loads(audit("--facts", top, "--only", ",".join(PROJECT_IDS), "--format", "json")[1])["findings"]
+            for how, folder in PROJECTS.items():
+                places = (folder + "/", os.path.dirname(folder) + "/backups")
+                mine = [x for x in found if (x["subject"]["name"] + "/").startswith(places)]
+                got = {i: {x["verdict"] for x in mine if x["id"] == i} for i in PROJECT_IDS}
+                want = (lambda v: "pass" in v and "fail" not in v) if good else (lambda v: "fail" in v)
+                tap.ok(all(want(v) for v in got.values()), f"{how}: {folder}: all {len(PROJECT_IDS)} checks {'pass' if good else 'fail'}", got)
+
+
+def test_env_states(tap):
+    """.env in twelve states: (file.env-mode, file.env-ignored)."""
+    def state(make, want, what):
+        with Folder() as f:
+            d = f.path + "/h/srv/shop"
+            os.makedirs(d)
+            git = lambda *a, at=d: subprocess.run(["git", "-C", at, "-c", "user.name=x", "-c", "user.email=x@x", *a], check=True, stdout=subprocess.DEVNULL,
+                                                  stderr=subprocess.DEVNULL, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": f.path})
+            put = lambda name, text="A=1\n", mode=0o600: f.write("h/srv/shop/" + name, text, mode)
+            if make(d, git, put) == "skip":
+                tap.skip(what, "not on this machine")
+                return
+            out = audit("--facts", f.path + "/h", f.path + "/h/srv/shop", "--only", "file.env-mode,file.env-ignored", "--format", "json")[1]
+            f.write("h/etc/systemd/system/x.service", "[Service]\nExecStart=/x\nWorkingDirectory=/srv/shop\n")
+            out = audit("--facts", f.path + "/h", "--only", "file.env-mode,file.env-ignored", "--format", "json")[1]
+            got = {x["id"]: x["verdict"] for x in json.loads(out)["findings"]}
+            tap.eq((got.get("file.env-mode"), got.get("file.env-ignored")), want, what)
+
+    def acl(d, git, put):
+        put(".env")
+        return None if shutil.which("setfacl") and subprocess.run(["setfacl", "-m", "u:65534:r", d + "/.env"], stderr=subprocess.DEVNULL).returncode == 0 else "skip"
+
+    def owner(d, git, put):
+        os.chown(put(".env"), 1234, 1234)
+
+    def symlink(mode):
+        def make(d, git, put):
+            os.symlink("shared.txt", d + "/.env")
+            put("shared.txt", mode=mode)
+        return make
+
+    def with_git(*steps):
+        def make(d, git, put):
+            git("init", "-q")
+            put(".env")
+            for s in steps:
+                s(d, git, put)
+        return make
+
+    ignore = lambda text: lambda d, git, put: put(".gitignore", text)
+    na, ok, bad = "not-applicable", "pass", "fail"
+    state(lambda d, git, put: put(".env"), (ok, na), "600, no git")
+    state(lambda d, git, put: put(".env", mode=0o640), (bad, na), "640")
+    state(lambda d, git, put: put(".env", mode=0o644), (bad, na), "644")
+    state(lambda d, git, put: put(".env", mode=0o400), (ok, na), "400")
+    state(acl, (bad, na), "600 and an ACL that lets another user read")
+    if os.geteuid() == 0:
+        state(owner, (ok, na), "600, another owner")
+    state(symlink(0o644), (bad, na), "a link to a file of 644")
+    state(symlink(0o600), (ok, na), "a link to a file of 600")
+    state(with_git(lambda d, git, put: git("add", "-f", ".env")), (ok, bad), "tracked")
+    state(with_git(ignore(".env\n")), (ok, ok), "ignored")
+    state(with_git(lambda d, git, put: open(d + "/.git/info/exclude", "w").write(".env\n")), (ok, ok), "ignored by .git/info/exclude")
+    state(with_git(ignore(".env*\n!.env\n")), (ok, bad), "ignored, and taken in again")
+
+    def by_parent(d, git, put):
+        git("init", "-q", at=os.path.dirname(d))
+        put(".env")
+        open(os.path.dirname(d) + "/.gitignore", "w").write(".env\n")
+    state(by_parent, (ok, ok), "ignored by the .gitignore of the folder above")
+
+
+def test_backups(tap):
+    """Backups as the programs write them: plain, gzip, age, gpg, openssl, restic."""
+    data = os.urandom(40000)
+    run = lambda argv, **kw: subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, input=data, **kw).stdout
+
+    def age(f):
+        key = subprocess.run(["age-keygen"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
+        return run(["age", "-r", re.search(r"public key: (\S+)", key).group(1)])
+
+    def gpg(f):
+        home = f.path + "/gpg"
+        os.makedirs(home, 0o700, exist_ok=True)
+        return run(["gpg", "--homedir", home, "--batch", "--pinentry-mode", "loopback", "--passphrase", "x", "-c"])
+
+    def restic(f):
+        os.makedirs(f.path + "/h/srv/backups", exist_ok=True)
+        env = {**os.environ, "RESTIC_PASSWORD": "x", "XDG_CACHE_HOME": f.path}
+        run(["restic", "init", "-r", f.path + "/h/srv/backups"], env=env)
+        run(["restic", "backup", "--stdin", "-r", f.path + "/h/srv/backups"], env=env)
+
+    for name, program, make, want in (("plain", None, lambda f: b"CREATE TABLE x;\n" * 9000, "fail"), ("gzip", "gzip", lambda f: run(["gzip", "-c"]), "fail"),
+                                      ("age", "age", age, "pass"), ("gpg", "gpg", gpg, "pass"),
+                                      ("openssl", "openssl", lambda f: run(["openssl", "enc", "-aes-256-cbc", "-pbkdf2", "-pass", "pass:x"]), "pass"),
+                                      ("restic", "restic", restic, "pass")):
+        if program and not shutil.which(program):
+            tap.skip(name, f"{program} is not installed")
+            continue
+        with Folder() as f:
+            content = make(f)
+            if content:
+                os.makedirs(f.path + "/h/srv/backups")
+                with open(f.path + "/h/srv/backups/today", "wb") as o:
+                    o.write(content)
+            f.write("h/etc/systemd/system/x.service", "[Service]\nExecStart=/x\nWorkingDirectory=/srv/shop\n")
+            os.makedirs(f.path + "/h/srv/shop")
+            got = [x["verdict"] for x in json.loads(audit("--facts", f.path + "/h", "--only", "backup.encrypted", "--format", "json")[1])["findings"]]
+            tap.eq(got, [want], f"a backup: {name}")
+
+
+def test_policy(tap):
+    """policy.*, projects and backups of the configuration; channels."""
+    with Folder() as f:
+        e = Engine(f.path, [box(1, "big", host={"PidsLimit": 200, "Memory": 1 << 30, "MemorySwap": 1 << 30, "NanoCpus": 3000000000})])
+        f.write("proj/.env", "A=1\n", 0o644)
+        f.write("bak/a.sql", "x")
+        base = f"state_dir: {f.path}/state\ndocker: {{socket: {f.path}/docker.sock}}\npodman: {{socket: no}}\n"
+        look = lambda extra, only: json.loads(audit("--config", f.write("p.yaml", base + extra, 0o600), "--only", only, "--format", "json")[1])["findings"]
+        limits = "ctr.pids-limit,ctr.memory-limit,ctr.cpu-limit"
+        tap.eq({x["verdict"] for x in look("", limits)}, {"fail"}, "limits above the default policy")
+        tap.eq({x["verdict"] for x in look("policy: {pids: 200, memory: 1GiB, cpus: 3}\n", limits)}, {"pass"}, "limits within one's own")
+        own = look(f"projects: [{f.path}/proj]\nbackups: [{f.path}/bak]\n", "file.env-mode,backup.encrypted")
+        tap.eq((failing(own, "file.env-mode"), failing(own, "backup.encrypted")), ([f.path + "/proj/.env"], [f.path + "/bak"]), "projects and backups that are named")
+        verdict = lambda extra: look(extra, "mon.alert-channel")[0]["verdict"]
+        tap.eq((verdict(""), verdict("notify: {channels: [{url: \"syslog:\"}]}\n")), ("fail", "pass"), "a channel for alerts")
+        e.close()
 
 
 def test_real_engine(tap):
@@ -497,4 +675,4 @@ def test_real_engine(tap):
 
 
 main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
-     test_saved_host, test_requirements, test_real_engine)
+     test_saved_host, test_requirements, test_six_projects, test_env_states, test_backups, test_policy, test_real_engine)

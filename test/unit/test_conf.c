@@ -202,7 +202,7 @@ static void test_good(void **state)
 		"pids:\n"
 		"net: {ports: [1, 65535, 1], internal: [203.0.113.0/24, \"2001:db8::/32\"], action: alert}\n"
 		"dns: {names: [Pool.*., \"*.x.*\"], allow: [a.example]}\n"
-		"policy: {pids: 100}\n"
+		"schedule: {monitor: 6h}\n"
 		"notify:\n  channels:\n"
 		"    - {url: \"https://user:secret@hooks.example.org/T0/abc\", secret_file: /etc/pavise/key}\n"
 		"    - {url: \"journal:\", min_severity: high, name: log}\n"
@@ -212,7 +212,7 @@ static void test_good(void **state)
 	(void) state;
 	CHECK(read_text(text, &err, &notes) == 0, "%s", pv_buf_str(&err));
 	CHECK(conf_finish(&p, &err) == 0, "%s", pv_buf_str(&err));
-	CHECK_STR(pv_buf_str(&notes), "c.yaml:12:1: note: `policy` is known, but not used by this version\n", "note");
+	CHECK_STR(pv_buf_str(&notes), "c.yaml:12:1: note: `schedule` is known, but not used by this version\n", "note");
 	assert_int_equal(p.observe, 1);
 	CHECK_STR(p.docker_socket, "", "docker off");
 	assert_int_equal(p.cpu.limit, 1250);
