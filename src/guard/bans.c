@@ -67,9 +67,10 @@ static void tell(struct guard *g, enum id id, const struct login_verdict *v, enu
 		(void) notices_raise(g, &n);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(v->who.addr.b); i++)
+	/* One container may name many: they are one notice. */
+	for (size_t i = 0; !v->container[0] && i < sizeof(v->who.addr.b); i++)
 		key = (key ^ v->who.addr.b[i]) * 0x100000001b3ULL;
-	notices_fold(g, key ^ hash_text(v->user), &n);
+	notices_fold(g, key ^ hash_text(v->container[0] ? v->container : v->user), &n);
 }
 
 /* One notice for all that one log names in vain: whoever forges names many. */
@@ -79,7 +80,7 @@ static void tell_failed(struct guard *g, const struct login_verdict *v, const ch
 
 	g->bans->failed++;
 	notice_init(&n, ID_BAN_FAILED, clock_wall_us());
-	n.action = DONE_FAILED;
+	n.action = DONE_ALERTED;
 	n.severity = critical ? SEV_CRITICAL : n.severity;
 	subject(g, &n, v);
 	tell_ban_failed(&n, v, why, next);

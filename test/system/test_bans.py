@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from pvtest import CLIENT4, CLIENT6, Dockerd, Guard, OUT4, PAVISE, Skip, helper, main, sh, wait_for, world  # noqa: E402
+from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, Skip, helper, main, sh, wait_for, world  # noqa: E402
 
 AUTH = "/run/pv/auth.log"
 seq = [1000]
@@ -208,6 +208,54 @@ def test_observe(tap):
         g.stop()
 
 
+def test_forged(tap):
+    """10,000 forged lines of a container that name this host's resolver, router and an open connection: nobody is banned, one
+    critical notice. A stranger's address costs its budget, and no more than that."""
+    w = world()
+    table_gone()
+    far = subprocess.Popen(["nsenter", "--net", "-t", str(w.stranger.pid), "busybox", "nc", "-l", "-p", "8022"], stdin=subprocess.PIPE)
+    conf = "nameserver 203.0.113.53\n"
+    with open("/run/pv/resolv.conf", "w") as f:
+        f.write(conf)
+    sh("mount", "--bind", "/run/pv/resolv.conf", os.path.realpath("/etc/resolv.conf"))
+    sh("ip", "route", "add", "198.18.0.0/15", "via", "192.0.2.2")
+    out = wait_for(lambda: connect(CLIENT4, 8022), 5)
+    with Dockerd() as d:
+        g = new_guard(d, conf={"docker": {"root": f"{d.dir}/data"}, "logs": {"containers": True}, "ban": {"budget": "3/h"}})
+        try:
+            started(g, 0)
+            d.api("POST", f"/images/{IMAGE}/tag?repo=httpd&tag=2.4")
+            lines = [f"{a} - - [{time.strftime('%d/%b/%Y:%H:%M:%S +0000', time.gmtime())}] \"POST /login HTTP/1.1\" 401 12 \"-\" \"x\""
+                     for a in (DNS4, "192.0.2.2", CLIENT4)]
+            script = "i=0; while [ $i -lt 3334 ]; do " + "; ".join(f"echo '{l}'" for l in lines) + "; i=$((i+1)); done; sleep 60"
+            web = d.run(["sh", "-c", script], name="web", image="httpd:2.4")
+            n = g.wait_notice("ban.failed", seconds=20)
+            tap.ok(n and n["severity"] == "critical" and n["subject"]["kind"] == "container", "a critical notice names the container",
+                   f"{n}\n{json.dumps(g.status().get('logs'))}\n{g.log()}")
+            wait_for(lambda: g.status()["logs"]["lines"] >= 10000, 20)
+            settled(g)
+            tap.eq(sum(x["severity"] == "critical" for x in g.notices()), 1, "one, for all of them")
+            tap.ok(not elements("ban4"), "and nobody is banned", elements("ban4"))
+            script = "; ".join(f"for i in 1 2 3 4 5; do echo '{lines[0].replace(DNS4, f'198.51.100.{k}')}'; done" for k in range(1, 21))
+            d.run(["sh", "-c", script + "; sleep 60"], name="web2", image="httpd:2.4")
+            n = g.wait_notice("ban.failed", seconds=20, where=lambda n: "budget" in n["detail"]["what"])
+            tap.ok(n, "a container has a budget", g.log())
+            settled(g)
+            tap.eq(len(elements("ban4")), 3, "and no more bans than that")
+        finally:
+            g.stop()
+            far.kill()
+            if out:
+                out.close()
+
+
+def connect(address, port):
+    try:
+        return socket.create_connection((address, port), 2)
+    except OSError:
+        return None
+
+
 def test_comes_back(tap):
     """Who comes back is banned for longer."""
     world()
@@ -222,4 +270,4 @@ def test_comes_back(tap):
         g.stop()
 
 
-main(test_limit, test_cut, test_persons, test_observe, test_comes_back)
+main(test_limit, test_cut, test_persons, test_observe, test_comes_back, test_forged)
