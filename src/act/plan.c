@@ -22,6 +22,7 @@ static enum pv_signal signal_of(enum id id)
 	case ID_DNS_MINING:
 		return SIGNAL_DNS;
 	case ID_EXEC_DROPPED:
+	case ID_EXEC_WEB_SHELL:
 		return SIGNAL_EXEC;
 	default:
 		return SIGNAL_N;

@@ -181,17 +181,19 @@ int BPF_PROG(pv_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct home new = { 0 }, *home;
 	__u32 tgid = child->tgid, from = parent->tgid;
+	bool inside;
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
-	home = any_moved() ? bpf_map_lookup_elem(&homes, &from) : NULL;
-	if (home && home->moved) {
+	new.cgroup = child->cgroups->dfl_cgrp->kn->id;
+	inside = is_container(workload_of(new.cgroup));
+	home = inside || any_moved() ? bpf_map_lookup_elem(&homes, &from) : NULL;
+	if (home && home->moved)
 		new = *home;
-	} else {
-		new.cgroup = child->cgroups->dfl_cgrp->kn->id;
-		if (!is_container(workload_of(new.cgroup)))
-			return 0;
-	}
+	else if (!inside)
+		return 0;
+	else if (home)
+		new.role = home->role;
 	bpf_map_update_elem(&homes, &tgid, &new, BPF_ANY);
 	return 0;
 }

@@ -52,6 +52,7 @@ enum event_kind { /* numbers are never reused */
 	EVENT_OOM = 6,	  /* a process of this cgroup died as the OOM killer's victim */
 	EVENT_MOVED = 7,  /* a task left a container's cgroup for one that is not below it */
 	EVENT_EXEC = 8,	  /* a program that is not as the container's image has it */
+	EVENT_SHELL = 9,  /* a server's process started a shell, a downloader, a compiler: struct event_exec */
 	EVENT_N_KINDS
 };
 
@@ -139,6 +140,9 @@ enum pv_exec_why { /* numbers are never reused */
 	PV_N_WHYS
 };
 
+/* EVENT_SHELL: event_exec.why */
+enum pv_shell_stage { PV_SHELL_STARTED = 1, PV_SHELL_DOWNLOADS = 2, PV_SHELL_COMPILES = 3 };
+
 /* event_exec.bits */
 #define PV_EXEC_WRITABLE (1u << 0) /* below a folder that everybody may write to, or deeper than was looked */
 #define PV_EXEC_DELETED	 (1u << 1) /* its file has no name any more */
@@ -219,6 +223,12 @@ struct pv_name_key {
 #define PV_NAME_MINER	  (1u << 0)
 #define PV_NAME_LOOKALIKE (1u << 1)
 #define PV_NAME_STEM	  (1u << 2) /* also with a version behind it: xmrig-6.21 */
+#define PV_NAME_SERVER	  (1u << 3) /* answers the network */
+#define PV_NAME_SHELL	  (1u << 4)
+#define PV_NAME_DOWNLOADER (1u << 5)
+#define PV_NAME_COMPILER  (1u << 6)
+#define PV_NAME_PACKAGE	  (1u << 7) /* a package manager, a supervisor: shells are its trade */
+#define PV_NAME_MULTI	  (1u << 8) /* many programs in one, by the name it is called by: busybox */
 
 /* Key of map `exec_allow` (LPM): the first octets of a path, its NUL included where the whole path is meant. */
 #define PV_ALLOW_PATH 128

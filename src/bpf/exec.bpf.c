@@ -5,6 +5,7 @@
  * The overlay keeps its own inode around the vfs inode; what follows it says whether the file has an upper (written in
  * this container) and a lower (the image's) part. Its layout changed twice (enum pv_ovl_layout, event.h). */
 #include "bpf/maps.h"
+#include "bpf/process.h"
 
 #include <bpf/bpf_tracing.h>
 
@@ -124,49 +125,30 @@ static __always_inline __u8 place_of(struct exec_look *l, const struct pv_exec *
 }
 
 /* From the mode of each folder above, up to the mount's root: no list of names knows an application's own spool. */
-static __always_inline bool below_writable(struct file *file)
+GLOBAL int pv_below_writable(__u32 slot)
 {
-	struct dentry *d = file->f_path.dentry, *top = file->f_path.mnt->mnt_root;
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+	struct dentry *d, *top;
+	struct vfsmount *mnt;
 
+	if (!s)
+		return 0;
+	d = s->dentry;
+	mnt = s->mnt;
+	top = BPF_CORE_READ(mnt, mnt_root);
 	for (int i = 0; i < DEPTH; i++) {
-		struct dentry *parent = d->d_parent;
+		struct dentry *parent = BPF_CORE_READ(d, d_parent);
 
 		if (d == top || parent == d)
-			return false;
-		if (parent->d_inode->i_mode & S_IWOTH)
-			return true;
+			return 0;
+		if (BPF_CORE_READ(parent, d_inode, i_mode) & S_IWOTH)
+			return 1;
 		d = parent;
 	}
-	return true;
+	return 1;
 }
 
 /* ---- what is known of it ---- */
-
-static __always_inline bool is_stem_end(char c)
-{
-	return c == '-' || c == '_' || c == '.' || (c >= '0' && c <= '9');
-}
-
-/* The name as it is, then without the version behind it. */
-static __always_inline bool has_known_name(struct dentry *d)
-{
-	struct pv_name_key key = { 0 };
-	__u32 *what;
-	bool end = false;
-
-	if (bpf_probe_read_kernel_str(key.name, sizeof(key.name), d->d_name.name) >= (long) sizeof(key.name))
-		return false;
-	what = bpf_map_lookup_elem(&exec_names, &key);
-	if (what)
-		return true;
-	for (int i = 1; i < PV_NAME_LEN; i++) {
-		end = end || is_stem_end(key.name[i]);
-		if (end)
-			key.name[i] = '\0';
-	}
-	what = end ? bpf_map_lookup_elem(&exec_names, &key) : NULL;
-	return what && (*what & PV_NAME_STEM);
-}
 
 static __always_inline bool is_brought(__u8 place)
 {
@@ -181,14 +163,16 @@ static __always_inline __u8 why_of(struct exec_look *l, struct file *file, __u8 
 
 	if (!file->f_inode->i_nlink)
 		l->bits |= PV_EXEC_DELETED;
-	if (below_writable(file))
+	if (pv_below_writable(0))
 		l->bits |= PV_EXEC_WRITABLE;
 	if (memory || ((l->bits & PV_EXEC_DELETED) && is_brought(l->place)))
 		return PV_WHY_MEMORY;
-	if (is_brought(l->place) && has_known_name(file->f_path.dentry))
+	if (is_brought(l->place) && (l->kind & (PV_NAME_MINER | PV_NAME_LOOKALIKE)))
 		return PV_WHY_NAME;
 	if (l->place == PV_PLACE_CHANGED && (l->bits & PV_EXEC_SIZE))
 		return PV_WHY_CHANGED;
+	if (is_brought(l->place) && (l->role & ROLE_SHELL))
+		return PV_WHY_SHELL;
 	if (action == ACTION_BLOCK && (l->place == PV_PLACE_NEW || l->place == PV_PLACE_MOUNT))
 		return PV_WHY_ACTION;
 	if (!(l->bits & PV_EXEC_WRITABLE) || (l->place != PV_PLACE_NEW && l->place != PV_PLACE_MOUNT))
@@ -260,12 +244,18 @@ static __always_inline bool over_budget(struct pv_exec *c)
 }
 
 /* Leaf first, each name before what stands there already; over a mount point into the mount that carries it. */
-static __always_inline void fill_path(struct exec_scratch *s, struct file *file, struct fs_struct *fs)
+GLOBAL int pv_exec_path(__u32 slot)
 {
-	struct dentry *d = file->f_path.dentry, *root = fs->root.dentry;
-	struct vfsmount *mnt = file->f_path.mnt, *top = fs->root.mnt;
+	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+	struct dentry *d, *root = BPF_CORE_READ(task, fs, root.dentry);
+	struct vfsmount *mnt, *top = BPF_CORE_READ(task, fs, root.mnt);
 	__u32 at;
 
+	if (!s)
+		return 0;
+	d = s->dentry;
+	mnt = s->mnt;
 	s->at = PV_EXEC_PATH - 1;
 	for (int i = 0; i < 32; i++) {
 		struct mount *m = (void *) mnt - bpf_core_field_offset(struct mount, mnt), *above;
@@ -292,6 +282,7 @@ static __always_inline void fill_path(struct exec_scratch *s, struct file *file,
 	}
 	s->path[PV_EXEC_PATH - 1] = '\0';
 	bpf_probe_read_kernel_str(s->e.path, sizeof(s->e.path), &s->path[s->at & (PV_EXEC_PATH - 1)]);
+	return 0;
 }
 
 /* Up to the border of the container: beyond it is who put us in. */
@@ -311,21 +302,6 @@ static __always_inline void fill_chain(struct event_exec *e, struct task_struct 
 	}
 }
 
-static __always_inline void fill_argv(struct event_exec *e, struct task_struct *task)
-{
-	__u64 from = task->mm->arg_start, n = task->mm->arg_end - from;
-
-	if (n > PV_EXEC_ARGV) {
-		n = PV_EXEC_ARGV;
-		e->argv_cut = 1;
-	}
-	asm volatile("" : "+r"(n)); /* clang 14 would check one register and pass another */
-	if (n == 0 || n > PV_EXEC_ARGV)
-		return;
-	if (bpf_probe_read_user(e->argv, n, (const void *) from) == 0)
-		e->argv_len = n;
-}
-
 static __always_inline void fill_event(struct event_exec *e, const struct exec_look *l, struct task_struct *task,
 				       struct linux_binprm *bprm, __u32 ns)
 {
@@ -343,12 +319,10 @@ static __always_inline void fill_event(struct event_exec *e, const struct exec_l
 	e->why = l->why;
 	e->bits = l->bits;
 	e->n_chain = 0;
-	e->argv_len = 0;
-	e->argv_cut = 0;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
 	__builtin_memset(e->chain, 0, sizeof(e->chain));
 	fill_chain(e, task, ns);
-	fill_argv(e, task);
+	fill_argv(e);
 	bpf_probe_read_kernel_str(e->filename, sizeof(e->filename), bprm->filename);
 }
 
@@ -363,7 +337,7 @@ static __always_inline void send(struct exec_scratch *s, struct pv_exec *c, __u3
 {
 	if (over_budget(c) ||
 	    bpf_ringbuf_output(&events, &s->e, sizeof(s->e), flags & EVF_REFUSED ? 0 : BPF_RB_NO_WAKEUP) < 0)
-		count(EVENT_EXEC, PV_COUNT_LOST);
+		count(s->e.head.kind == EVENT_SHELL ? EVENT_SHELL : EVENT_EXEC, PV_COUNT_LOST);
 }
 
 /* ---- the hook ---- */
@@ -399,13 +373,11 @@ static __always_inline struct pv_workload *container_of_current(__u64 *ret_cgrou
 
 /* Not of the image. Returns EVF_*, or SILENT: it has been told or is allowed. */
 static __always_inline __u32 judge_program(struct exec_scratch *s, const struct pv_bpf_conf *conf, struct pv_exec *c,
-					   struct file *file, struct fs_struct *fs, __u64 root_id, __u8 class_)
+					   const struct pv_workload *root, struct file *file, __u64 root_id,
+					   __u8 class_)
 {
-	struct pv_workload *root = workload_of(root_id);
 	long repeats = 0;
 
-	if (!root)
-		return SILENT;
 	s->look.why = why_of(&s->look, file, conf->exec_action, c, root);
 	s->look.flags = exec_verdict(&s->look, conf, c, root, class_);
 	if (!(s->look.flags & EVF_REFUSED))
@@ -415,11 +387,23 @@ static __always_inline __u32 judge_program(struct exec_scratch *s, const struct 
 		return SILENT;
 	}
 	s->e.repeats = repeats;
-	fill_path(s, file, fs);
+	pv_exec_path(0);
 	if (conf->exec_allow && is_allowed_path(s))
 		return SILENT;
 	count(EVENT_EXEC, PV_COUNT_SEEN);
 	return s->look.flags;
+}
+
+/* What is to be told of a program of the image: a shell that a server started, say. EVF_*, or SILENT. */
+static __always_inline __u32 judge_role(struct exec_scratch *s, const struct pv_workload *root, __u8 class_, __u8 stage)
+{
+	if (!stage || class_ != PV_CLASS_CONTAINER || (root->flags & PV_EXEC_BUILD))
+		return SILENT;
+	s->look.why = stage;
+	s->e.repeats = 0;
+	count(EVENT_SHELL, PV_COUNT_SEEN);
+	pv_exec_path(0);
+	return root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -428,11 +412,13 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct pv_bpf_conf *conf = settings();
 	struct exec_look l = { 0 };
 	struct exec_scratch *s;
-	struct pv_workload *w;
+	struct pv_workload *w, *root;
 	struct pv_exec *c;
+	struct home *home;
 	__u32 flags, ns, zero = 0;
 	__u64 cgroup, root_id;
-	bool moved;
+	__u8 stage;
+	bool moved, own;
 
 	w = container_of_current(&cgroup, &moved);
 	if (!w || !conf || conf->exec_action == ACTION_IGNORE || conf->ovl_layout == PV_OVL_UNKNOWN)
@@ -446,14 +432,23 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		return 0;
 	if (!c->root_dev)
 		learn_root(c, task->fs, ns);
-	l.place = place_of(&l, c, bprm->file, task->fs, ns, conf->ovl_layout);
-	if (l.place == PV_PLACE_IMAGE || l.place == PV_PLACE_MOUNT_RO || l.place == PV_PLACE_ROOTFS)
-		return 0;
 	s = bpf_map_lookup_elem(&exec_room, &zero);
-	if (!s)
+	root = workload_of(root_id);
+	if (!s || !root)
+		return 0;
+	l.place = place_of(&l, c, bprm->file, task->fs, ns, conf->ovl_layout);
+	s->dentry = bprm->file->f_path.dentry;
+	s->mnt = bprm->file->f_path.mnt;
+	l.kind = called_kind((__u32) pv_name_kind(0));
+	home = l.kind || l.place != PV_PLACE_IMAGE ? own_home(task) : NULL;
+	stage = home && (l.kind & ~(__u32) PV_NAME_STEM) ?
+			step_role(home, l.kind, l.kind & PV_NAME_SERVER ? (__u32) pv_script_kind(0, 0) : 0) : 0;
+	l.role = home ? home->role : 0;
+	own = l.place == PV_PLACE_IMAGE || l.place == PV_PLACE_MOUNT_RO || l.place == PV_PLACE_ROOTFS;
+	if (own && !stage)
 		return 0;
 	s->look = l;
-	flags = judge_program(s, conf, c, bprm->file, task->fs, root_id, w->class_);
+	flags = own ? judge_role(s, root, w->class_, stage) : judge_program(s, conf, c, root, bprm->file, root_id, w->class_);
 	if (flags & SILENT)
 		return 0;
 	if (bprm->interp != bprm->filename)
@@ -463,7 +458,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		if (bpf_send_signal(SIGKILL) < 0)
 			s->look.bits |= PV_EXEC_UNKILLED;
 	}
-	fill_head(&s->e.head, sizeof(s->e), EVENT_EXEC, flags | (moved ? EVF_MOVED : 0), cgroup, w->class_);
+	fill_head(&s->e.head, sizeof(s->e), own ? EVENT_SHELL : EVENT_EXEC, flags | (moved ? EVF_MOVED : 0), cgroup, w->class_);
 	fill_event(&s->e, &s->look, task, bprm, ns);
 	send(s, c, flags);
 	return 0;

@@ -47,9 +47,14 @@ struct asked {
 	__u64 time_ns;
 };
 
+#define ROLE_SERVER  (1u << 0) /* it, or what started it, answers the network */
+#define ROLE_PACKAGE (1u << 1) /* it, or what started it, is a package manager or supervisor */
+#define ROLE_SHELL   (1u << 2) /* a shell that a server started, and all that comes from it */
+
 struct home {
 	__u64 cgroup; /* the container's cgroup in which this process lives, or which it left */
-	__u64 moved;  /* it left */
+	__u32 moved;  /* it left */
+	__u32 role;   /* ROLE_* */
 };
 
 struct mark { /* per socket */
@@ -106,6 +111,7 @@ struct exec_look {
 	__u64 lower_size;
 	__u32 flags; /* EVF_* */
 	__u8 place, why, bits, pad;
+	__u32 kind, role; /* PV_NAME_* of its name; ROLE_* of the process */
 };
 
 /* The path is put together from its end, with room behind the end for a name's copy that is cut afterwards. */
@@ -113,7 +119,10 @@ struct exec_scratch {
 	struct event_exec e;
 	struct exec_look look;
 	struct pv_path_key key;
-	__u32 at; /* where the path begins so far */
+	__u32 at; /* where the path begins so far; in script_kind() where a name begins */
+	__u32 arg, option;
+	struct dentry *dentry; /* of the program, for pv_exec_path() */
+	struct vfsmount *mnt;
 	char path[PV_EXEC_PATH * 2];
 };
 

@@ -273,6 +273,65 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup)
 	(void) bpf_map_delete_elem(kernel_map(k->skel->maps.execs), &cgroup);
 }
 
+/* ---- roles ---- */
+
+#define ROLE_SERVER  (1u << 0) /* as in bpf/maps.h */
+#define ROLE_PACKAGE (1u << 1)
+
+static uint32_t kind_of(const struct kernel *k, const char *name, bool stem)
+{
+	static const char marks[] = "-_.0123456789"; /* where a version may begin, as in bpf/process.h */
+	size_t len = strlen(name), cuts[3] = { len, len, strcspn(name, marks) };
+	uint32_t what = 0;
+
+	while (cuts[1] > 1 && strchr(marks, name[cuts[1] - 1]))
+		cuts[1]--;
+	if (len == 0 || len >= PV_NAME_LEN)
+		return 0;
+	for (size_t i = 0; i < (stem ? N_ELEMENTS(cuts) : 1); i++) {
+		struct pv_name_key key = { .name = "" };
+
+		memcpy(key.name, name, cuts[i]);
+		if (bpf_map_lookup_elem(kernel_map(k->skel->maps.exec_names), &key, &what) == 0 && (i == 0 || what & PV_NAME_STEM))
+			return what;
+	}
+	return 0;
+}
+
+/* The first argument that is no option, without its folders. */
+static const char *script_of(char *argv, size_t len)
+{
+	for (size_t at = strlen(argv) + 1; at < len; at += strlen(argv + at) + 1) {
+		const char *slash = strrchr(argv + at, '/');
+
+		if (argv[at] != '-')
+			return slash ? slash + 1 : argv + at;
+	}
+	return "";
+}
+
+uint32_t kernel_exec_role(const struct kernel *k, const char *pid)
+{
+	char path[64], exe[4096], argv[512];
+	pv_autoclose int fd = -1;
+	const char *name;
+	ssize_t n;
+
+	(void) snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n <= 0)
+		return 0;
+	exe[n] = '\0';
+	name = strrchr(exe, '/');
+	if (!(kind_of(k, name ? name + 1 : exe, true) & PV_NAME_SERVER))
+		return 0;
+	(void) snprintf(path, sizeof(path), "/proc/%.16s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, argv, sizeof(argv) - 1);
+	argv[n > 0 ? n : 0] = '\0';
+	return n > 0 && kind_of(k, script_of(argv, (size_t) n), false) & PV_NAME_PACKAGE ? ROLE_PACKAGE : ROLE_SERVER;
+}
+
 static bool some_root_is_plain(const struct kernel *k)
 {
 	int map = kernel_map(k->skel->maps.execs);

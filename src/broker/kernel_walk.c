@@ -18,10 +18,6 @@
 #define PROCS_MAX  (1u << 20) /* bytes of a cgroup.procs that are read */
 #define KERNFS_HANDLE 0xfe    /* FILEID_KERNFS: the handle of a cgroup is its id */
 
-struct home { /* value of map `homes`, as in bpf/maps.h */
-	uint64_t cgroup, moved;
-};
-
 struct handle {
 	struct file_handle head;
 	unsigned char id[16];
@@ -107,7 +103,7 @@ static void note_homes(struct kernel *k, int dir, uint64_t id)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	struct home home = { .cgroup = id };
+	struct kernel_home home = { .cgroup = id };
 	char line[32];
 	size_t total = 0;
 
@@ -120,6 +116,7 @@ static void note_homes(struct kernel *k, int dir, uint64_t id)
 
 		total += strlen(line);
 		line[strcspn(line, "\n")] = '\0';
+		home.role = kernel_exec_role(k, line);
 		if (parse_u32(line, &tgid) == 0 && tgid != 0)
 			(void) bpf_map_update_elem(kernel_map(k->skel->maps.homes), &tgid, &home, BPF_NOEXIST);
 	}

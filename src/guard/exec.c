@@ -88,3 +88,32 @@ void exec_event(struct guard *g, const struct event_exec *e)
 	n.count += e->repeats;
 	notices_fold(g, key, &n);
 }
+
+/* What honest servers start through a shell, every time: PostgreSQL asks once for the machine's locales. */
+static bool is_habit(const struct event_exec *e)
+{
+	static const char locale[] = "sh\0-c\0locale -a";
+
+	return e->n_chain && strncmp(e->chain[0].comm, "postgres", PV_COMM_LEN) == 0 && e->argv_len == sizeof(locale) &&
+	       memcmp(e->argv, locale, sizeof(locale)) == 0;
+}
+
+/* A shell alone is what some applications do; a shell that fetches something is what none should. */
+void exec_shell(struct guard *g, const struct event_exec *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	struct notice n;
+
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e))
+		return;
+	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
+	if (e->why == PV_SHELL_STARTED)
+		n.severity = PV_MIN(n.severity, SEV_MEDIUM);
+	tell_shell(&n, e);
+	key = kernel_mix(kernel_mix(kernel_mix(ID_EXEC_WEB_SHELL, &root, 8), &e->head.flags, 2), &e->why, 1);
+	if (kernel_name_fits(g, w))
+		key = kernel_mix(key, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
+	notices_fold(g, key, &n);
+}

@@ -174,6 +174,7 @@ uint64_t kernel_mix(uint64_t h, const void *data, size_t len);
 
 /* exec.c */
 void exec_event(struct guard *g, const struct event_exec *e);
+void exec_shell(struct guard *g, const struct event_exec *e);
 void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */
 
 /* samples.c */

@@ -272,6 +272,7 @@ static bool is_whole(const struct event_head *e)
 		[EVENT_NET] = sizeof(struct event_net),		  [EVENT_DNS] = sizeof(struct event_dns),
 		[EVENT_DNS_ODD] = sizeof(struct event_dns),	  [EVENT_OOM] = sizeof(struct event_head),
 		[EVENT_MOVED] = sizeof(struct event_move),	  [EVENT_EXEC] = sizeof(struct event_exec),
+		[EVENT_SHELL] = sizeof(struct event_exec),
 	};
 
 	return e->kind < EVENT_N_KINDS && sizes[e->kind] && e->size >= sizes[e->kind];
@@ -303,6 +304,9 @@ static void on_record(const struct event_head *e, void *arg)
 		break;
 	case EVENT_MOVED:
 		on_moved(g, (const void *) e);
+		break;
+	case EVENT_SHELL:
+		exec_shell(g, (const void *) e);
 		break;
 	case EVENT_EXEC:
 		exec_event(g, (const void *) e);

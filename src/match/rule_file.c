@@ -675,15 +675,20 @@ static void make_assignment(struct load *l)
 	l->literal = l->after;
 }
 
+#define NAME_MARKS "-_.0123456789" /* where a version may begin, as in bpf/process.h */
+
 bool rule_names(const struct rule *r, const char *name)
 {
-	size_t stem = strcspn(name, "-_.0123456789");
+	size_t stem = strcspn(name, NAME_MARKS), tail = strlen(name);
+
+	while (tail > 1 && strchr(NAME_MARKS, name[tail - 1]))
+		tail--;
 
 	for (size_t i = 0; i < r->names.n; i++) {
 		const char *word = r->names.word[i];
 		size_t len = strcspn(word, "*");
 
-		if (strncmp(word, name, len) == 0 && (!name[len] || (word[len] && stem == len)))
+		if (strncmp(word, name, len) == 0 && (!name[len] || (word[len] && (stem == len || tail == len))))
 			return true;
 	}
 	return false;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
+#include "base/util.h"
 #include "match/rule_file.h"
 #include "model/conf.h"
 #include "model/conf_files.h"
@@ -108,6 +109,11 @@ static int add_name(const char *word, uint32_t what, struct pv_buf *err)
 	size_t len = strcspn(word, "*");
 	struct policy_name *n;
 
+	for (uint32_t i = 0; i < policy.exec.n_names; i++)
+		if (strlen(policy.exec.names[i].name) == len && memcmp(policy.exec.names[i].name, word, len) == 0) {
+			policy.exec.names[i].what |= what;
+			return 0;
+		}
 	if (policy.exec.n_names == POLICY_EXEC_NAMES) {
 		pv_buf_printf(err, "rules: too many names of programs; at most %d\n", POLICY_EXEC_NAMES);
 		return -E2BIG;
@@ -118,16 +124,32 @@ static int add_name(const char *word, uint32_t what, struct pv_buf *err)
 	return 0;
 }
 
-/* Only these two kinds of rules are the kernel's business. */
+/* The rules that are the kernel's business, by the beginning of their ids. */
+static uint32_t kind_of(const struct rule *rule)
+{
+	static const struct {
+		const char *id;
+		uint32_t what;
+	} kinds[] = { { "exec.miner", PV_NAME_MINER },	   { "exec.lookalike", PV_NAME_LOOKALIKE },
+		      { "exec.server", PV_NAME_SERVER },	   { "exec.shell", PV_NAME_SHELL },
+		      { "exec.downloader", PV_NAME_DOWNLOADER }, { "exec.compiler", PV_NAME_COMPILER },
+		      { "exec.package", PV_NAME_PACKAGE },	   { "exec.multi", PV_NAME_MULTI } };
+
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
+		if (strncmp(rule->id, kinds[i].id, strlen(kinds[i].id)) == 0)
+			return kinds[i].what;
+	return 0;
+}
+
 static int take_names(const struct rules *rs, struct pv_buf *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < rules_count(rs) && r == 0; i++) {
 		const struct rule *rule = rules_get(rs, i);
-		uint32_t what = strncmp(rule->id, "exec.miner", 10) == 0 ? PV_NAME_MINER : PV_NAME_LOOKALIKE;
+		uint32_t what = kind_of(rule);
 
-		if (what == PV_NAME_LOOKALIKE && strncmp(rule->id, "exec.lookalike", 14) != 0)
+		if (!what)
 			continue;
 		for (size_t k = 0; k < rule->names.n && r == 0; k++)
 			r = add_name(rule->names.word[k], what, err);
@@ -198,6 +220,9 @@ int main(int argc, char **argv)
 			bad = 1; /* go on: all errors at once */
 	if (observe)
 		policy.observe = 1;
+	for (uint32_t k = 0; k < policy.exec.n_servers; k++)
+		if (add_name(policy.exec.servers[k], PV_NAME_SERVER, &err) < 0)
+			bad = 1;
 	if (!bad && conf_finish(&policy, &err) < 0)
 		bad = 1;
 	(void) write_all(STDERR_FILENO, pv_buf_str(&err), err.len);

@@ -23,6 +23,9 @@ void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
  * happened while an image was built. */
 void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 
+/* exec.web-shell: `had node start a shell: sh -c id`. */
+void tell_shell(struct notice *n, const struct event_exec *e);
+
 /* run.cpu, run.memory, run.pids; run.respawn for one that came back and is ended again (value: how often). `planned`:
  * what the verdict leads to when it is a warning. */
 void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned);

@@ -100,3 +100,39 @@ void tell_exec(struct notice *n, const struct event_exec *e, bool build)
 		notice_add_evidence(n, "signal", "the kernel did not take it: the program may run");
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
 }
+
+/* The last one that is not a shell of the chain itself: the server. */
+static const char *server_of(const struct event_exec *e, char out[PV_COMM_LEN + 1])
+{
+	static const char *const shells[] = { "sh", "bash", "dash", "ash", "busybox" };
+
+	(void) memset(out, 0, PV_COMM_LEN + 1);
+	for (unsigned i = 0; i < PV_MIN((unsigned) e->n_chain, (unsigned) PV_EXEC_CHAIN); i++) {
+		bool shell = false;
+
+		memcpy(out, e->chain[i].comm, PV_COMM_LEN);
+		for (size_t k = 0; k < N_ELEMENTS(shells); k++)
+			shell = shell || strcmp(out, shells[k]) == 0;
+		if (!shell)
+			return out;
+	}
+	return *out ? out : "a server";
+}
+
+void tell_shell(struct notice *n, const struct event_exec *e)
+{
+	static const char *const what[] = { [PV_SHELL_STARTED] = "start a shell", [PV_SHELL_DOWNLOADS] = "fetch something by a shell's means",
+					    [PV_SHELL_COMPILES] = "start a compiler" };
+	pv_autobuf argv = PV_BUF_INIT, from = PV_BUF_INIT;
+	char server[PV_COMM_LEN + 1];
+
+	command_line(&argv, e);
+	chain(&from, e);
+	notice_set_what(n, "had %s %s: %.180s", server_of(e, server), e->why < N_ELEMENTS(what) && what[e->why] ? what[e->why] : "start something",
+			pv_buf_str(&argv));
+	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
+	notice_add_evidence(n, "path", "%.180s", e->path);
+	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
+	notice_add_evidence(n, "user", "%u", e->uid);
+	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
+}

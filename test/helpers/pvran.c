@@ -4,7 +4,9 @@
  *   pvran memory           copies itself into memory and runs that
  *   pvran deleted PATH     copies itself to PATH, deletes it, and runs what was deleted
  *   pvran spawn PATH       starts PATH by vfork; its exit status, 128 and the signal if it was killed
- *   pvran wait SECONDS     says RAN, then waits */
+ *   pvran wait SECONDS     says RAN, then waits
+ *   pvran [SCRIPT] sh CMD  as a server does that calls system(): sh -c CMD; a SCRIPT with a slash is what an interpreter has
+ *   pvran later SECONDS CMD  the same, after a while */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -62,8 +64,27 @@ static int spawn(const char *path)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static int shell(const char *line)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", line, (char *) NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 2 && strchr(argv[1], '/')) {
+		argv++;
+		argc--;
+	}
+	if (argc == 3 && strcmp(argv[1], "sh") == 0)
+		return shell(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "memory") == 0) {
 		int fd = memfd_create("kworker", 0);
 
@@ -73,6 +94,10 @@ int main(int argc, char **argv)
 		return deleted(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "spawn") == 0)
 		return spawn(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "later") == 0) {
+		sleep((unsigned) atoi(argv[2]));
+		return shell(argv[3]);
+	}
 	printf("RAN");
 	for (int i = 1; i < argc; i++)
 		printf(" %s", argv[i]);

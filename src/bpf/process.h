@@ -1,0 +1,170 @@
+/* process.h - who a process of a container is: the name of its program, its arguments, what it descends from. Included by
+ * exec.bpf.c. A role is set at exec and inherited at fork (pv_fork); nothing is learned by time. */
+#ifndef PV_BPF_PROCESS_H
+#define PV_BPF_PROCESS_H
+
+#include "bpf/maps.h"
+
+static __always_inline bool is_stem_end(char c)
+{
+	return c == '-' || c == '_' || c == '.' || (c >= '0' && c <= '9');
+}
+
+/* What is not static here is looked at once by the verifier, whatever leads to it; it takes numbers only, hence `slot`, the
+ * index into exec_room, where the rest stands. */
+#define GLOBAL __attribute__((noinline))
+
+/* php-fpm8.2: without the version at its end. */
+static __always_inline void cut_tail(struct pv_name_key *key)
+{
+	bool tail = true;
+
+	for (int i = PV_NAME_LEN - 1; i > 0; i--) {
+		tail = tail && (!key->name[i] || is_stem_end(key->name[i]));
+		if (tail)
+			key->name[i] = '\0';
+	}
+}
+
+/* xmrig-6.24.0-linux-static-x64: from the first such mark on. */
+static __always_inline void cut_head(struct pv_name_key *key)
+{
+	bool end = false;
+
+	for (int i = 1; i < PV_NAME_LEN; i++) {
+		end = end || is_stem_end(key->name[i]);
+		if (end)
+			key->name[i] = '\0';
+	}
+}
+
+/* PV_NAME_* of the program's name as it is, else without the version behind it; 0: no rule has it. */
+GLOBAL int pv_name_kind(__u32 slot)
+{
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+	struct pv_name_key key = { 0 };
+	struct dentry *d;
+	__u32 *what;
+	long len;
+
+	if (!s)
+		return 0;
+	d = s->dentry;
+	len = bpf_probe_read_kernel_str(key.name, sizeof(key.name), BPF_CORE_READ(d, d_name.name));
+	if (len < 2 || len >= (long) sizeof(key.name))
+		return 0;
+	what = bpf_map_lookup_elem(&exec_names, &key);
+	if (what)
+		return *what;
+	cut_tail(&key);
+	what = bpf_map_lookup_elem(&exec_names, &key);
+	if (what && (*what & PV_NAME_STEM))
+		return *what;
+	cut_head(&key);
+	what = bpf_map_lookup_elem(&exec_names, &key);
+	return what && (*what & PV_NAME_STEM) ? *what : 0;
+}
+
+static __always_inline void fill_argv(struct event_exec *e)
+{
+	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
+	__u64 from = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - from;
+
+	e->argv_len = 0;
+	e->argv_cut = 0;
+	if (n > PV_EXEC_ARGV) {
+		n = PV_EXEC_ARGV;
+		e->argv_cut = 1;
+	}
+	asm volatile("" : "+r"(n)); /* clang 14 would check one register and pass another */
+	if (n == 0 || n > PV_EXEC_ARGV)
+		return;
+	if (bpf_probe_read_user(e->argv, n, (const void *) from) == 0)
+		e->argv_len = n;
+}
+
+#define SCRIPT_LOOK 128 /* octets of the arguments in which the script is looked for */
+
+/* The kind of the script that an interpreter was given: the last part of its first argument that is no option; `zeroth`: of
+ * the name by which it was called. The state stands in the map, so that the verifier follows one way through the loop. */
+GLOBAL int pv_script_kind(__u32 slot, __u32 zeroth)
+{
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+	volatile struct exec_scratch *v;
+	struct pv_name_key key = { 0 };
+	__u32 *what;
+
+	if (!s)
+		return 0;
+	__builtin_memset(s->e.argv, 0, sizeof(s->e.argv));
+	fill_argv(&s->e);
+	v = s; /* read anew each time: the compiler keeps nothing in registers, where the verifier would follow it */
+	v->arg = zeroth & 1; /* which argument we are in; the one before the first is the interpreter itself */
+	v->at = 0;     /* where its last part begins */
+	v->option = !(zeroth & 1); /* it begins with a dash, or is the interpreter */
+	for (int i = 0; i < SCRIPT_LOOK; i++) {
+		char c = v->e.argv[i];
+
+		if (c == '/')
+			v->at = i + 1;
+		if (c)
+			continue;
+		if (v->arg && !v->option)
+			break;
+		v->arg++;
+		v->at = i + 1;
+		v->option = v->e.argv[i + 1] == '-';
+	}
+	bpf_probe_read_kernel_str(key.name, sizeof(key.name), &s->e.argv[v->at & (PV_EXEC_ARGV - 1)]);
+	what = v->option ? NULL : bpf_map_lookup_elem(&exec_names, &key);
+	return what ? *what : 0;
+}
+
+/* `sh` and `wget` are both busybox. */
+static __always_inline __u32 called_kind(__u32 kind)
+{
+	if (!(kind & PV_NAME_MULTI))
+		return kind;
+	kind = (__u32) pv_script_kind(0, 1);
+	return kind & PV_NAME_MULTI ? (__u32) pv_script_kind(0, 0) : kind;
+}
+
+/* What becomes of the process by this exec. Returns what is to be told: enum pv_shell_stage, 0 for nothing. A package
+ * manager that a server started is still the server's. */
+static __always_inline __u8 step_role(struct home *home, __u32 kind, __u32 script)
+{
+	__u32 role = home->role;
+
+	if ((kind | script) & PV_NAME_PACKAGE) {
+		if (!(role & (ROLE_SERVER | ROLE_SHELL)))
+			home->role = ROLE_PACKAGE;
+		return 0;
+	}
+	if (kind & PV_NAME_SERVER) {
+		home->role = (role & ROLE_SHELL) | ROLE_SERVER;
+		return 0;
+	}
+	if (!(role & (ROLE_SERVER | ROLE_SHELL)))
+		return 0;
+	if (kind & PV_NAME_DOWNLOADER) {
+		home->role = role | ROLE_SHELL;
+		return PV_SHELL_DOWNLOADS;
+	}
+	if (kind & PV_NAME_COMPILER) {
+		home->role = role | ROLE_SHELL;
+		return PV_SHELL_COMPILES;
+	}
+	if (!(kind & PV_NAME_SHELL) || (role & ROLE_SHELL))
+		return 0;
+	home->role = role | ROLE_SHELL;
+	return PV_SHELL_STARTED;
+}
+
+static __always_inline struct home *own_home(struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+
+	return bpf_map_lookup_elem(&homes, &tgid);
+}
+
+#endif
