@@ -220,7 +220,7 @@ static int zip_entry(struct state *s, const char *outer, const char *data, size_
 		too_much(s);
 		return 1;
 	}
-	return member(s, path, data + start, packed, depth);
+	return packed ? member(s, path, data + start, packed, depth) : 0;
 }
 
 static int open_zip(struct state *s, const char *outer, const char *data, size_t len, unsigned depth)
