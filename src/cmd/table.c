@@ -245,7 +245,8 @@ const struct command commands[] = {
 	  .examples = "sudo pavise accept keys\nsudo pavise accept deployments --yes\npavise accept files --dry-run", .run = cmd_accept },
 	{ .name = "scan", .args = "[DIR]", .brief = "secrets in code, in git history, in a container",
 	  .about = "Looks for credentials of known providers, private keys, connection strings and what else looks like a secret, "
-		   "and for the values of the project's own .env files, wherever they stand besides. Values are shown masked. "
+		   "and for the values of the project's own .env files, wherever they stand besides; also in what is encoded (base64, hex, "
+		   "%XX) or packed (zip, jar, tar, gzip; three deep, 64 MB). Values are shown masked. "
 		   "Exceptions: a comment `pavise:allow RULE until=DATE reason=...` on the line, or an entry in pavise.ignore "
 		   "(id, subject, reason, owner, expires), both for a year at most. What is read is read by a child without "
 		   "network or write access.",
