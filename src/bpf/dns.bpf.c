@@ -1,6 +1,5 @@
 /* dns.bpf.c - packets. Egress judges DNS questions (UDP datagram by datagram, TCP as a stream) and, for senders that no
- * connect hook saw, blocked ports; ingress remembers who asked a DNS server of ours, and which datagrams came first from
- * outside.
+ * connect hook saw, blocked ports; ingress remembers who asked a DNS server of ours.
  *
  * Egress comes after the NAT of the sender's own network namespace (the embedded resolver of Docker's networks, a host that
  * redirects port 53). What was asked for stands elsewhere: a connected socket keeps its peer's port, and of a datagram
@@ -307,7 +306,8 @@ static __always_inline bool is_users(struct __sk_buff *skb)
 
 struct sender {
 	__u64 cgroup;
-	bool moved, running; /* it had left that cgroup; it is the task that runs now */
+	__u64 task;	     /* cgroup of the task that runs now, where that is the sender; else the socket's */
+	bool moved, running; /* it had left `cgroup`; it is the task that runs now */
 };
 
 static __always_inline bool is_judged(__u64 cgroup)
@@ -324,26 +324,24 @@ static __noinline int who_sends(struct __sk_buff *skb, __u32 proto, struct sende
 	struct mark *m = mark_of(skb, 0);
 	struct task_struct *t;
 	struct home *home;
-	__u64 task;
 
 	if (!s)
 		return 0;
-	s->cgroup = bpf_skb_cgroup_id(skb);
+	s->cgroup = s->task = bpf_skb_cgroup_id(skb);
 	s->moved = m && m->origin;
 	s->running = (proto == IPPROTO_UDP || is_raw(skb)) && is_users(skb);
 	if (s->moved)
 		s->cgroup = m->origin;
 	if (!s->running)
 		return 0;
+	t = (struct task_struct *) bpf_get_current_task();
+	s->task = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
 	home = home_of_current();
 	if (home && home->moved) {
 		s->cgroup = home->cgroup;
 		s->moved = true;
-	} else if (!is_judged(s->cgroup)) {
-		t = (struct task_struct *) bpf_get_current_task();
-		task = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
-		if (is_judged(task))
-			s->cgroup = task;
+	} else if (!is_judged(s->cgroup) && is_judged(s->task)) {
+		s->cgroup = s->task;
 	}
 	return 0;
 }
@@ -494,9 +492,9 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 	e->name_len = s->state.len;
 	__builtin_memcpy(e->name, s->state.name, sizeof(e->name));
 	key.cgroup = s->cgroup;
-	key.name_hash = s->state.name_hash;
+	key.name_hash = ingress_rests() ? 0 : s->state.name_hash;
 	asker = kind == EVENT_DNS ? bpf_map_lookup_elem(&asked, &key) : NULL;
-	if (asker && bpf_ktime_get_ns() - asker->time_ns < 5000000000ull)
+	if (asker && bpf_ktime_get_ns() - asker->time_ns < ASKED_NS)
 		__builtin_memcpy(e->client, &asker->client, sizeof(e->client));
 	else
 		__builtin_memset(e->client, 0, sizeof(e->client));
@@ -782,11 +780,11 @@ static __noinline int on_blocked(struct __sk_buff *skb, const struct packet *p)
 		return PASS;
 	if (p->proto == IPPROTO_TCP && !(is_raw(skb) && is_first_syn(skb, p)))
 		return PASS;
-	peer_key(&key, bpf_skb_cgroup_id(skb), &p->daddr, p->dport);
+	who_sends(skb, p->proto, &from);
+	peer_key(&key, from.task, &p->daddr, p->dport);
 	peer = p->proto == IPPROTO_UDP ? bpf_map_lookup_elem(&peers, &key) : NULL;
 	if (peer && *peer == PEER_HEARD)
 		return PASS;
-	who_sends(skb, p->proto, &from);
 	verdict = judge(from.cgroup, PV_ALLOW_NET, false, &class_);
 	if (verdict & SILENT)
 		return PASS;
@@ -923,23 +921,17 @@ static __noinline int remember_asker(struct __sk_buff *skb, const struct packet 
 GLOBAL int pv_look_in(struct __sk_buff *skb)
 {
 	struct packet p = { 0 };
-	__u32 heard = PEER_HEARD;
-	struct peer_key key;
 
-	if (read_packet(skb, &p) < 0 || p.proto != IPPROTO_UDP)
+	if (read_packet(skb, &p) < 0 || p.proto != IPPROTO_UDP || p.dport != 53)
 		return PASS;
-	if (port_blocked(p.sport)) {
-		peer_key(&key, bpf_skb_cgroup_id(skb), &p.saddr, p.sport);
-		bpf_map_update_elem(&peers, &key, &heard, BPF_NOEXIST);
-	}
-	return p.dport == 53 ? remember_asker(skb, &p) : PASS;
+	return remember_asker(skb, &p);
 }
 
 SEC("cgroup_skb/ingress") int pv_ingress(struct __sk_buff *skb)
 {
 	struct start s;
 
-	if (!read_start(skb, &s) || (s.udp && (s.dport == 53 || port_blocked(s.sport))))
+	if (!read_start(skb, &s) || (s.udp && s.dport == 53))
 		(void) pv_look_in(skb); /* it only remembers */
 	return PASS;
 }

@@ -171,7 +171,7 @@ struct event_exec {
 _Static_assert(sizeof(struct event_exec) == 48 + 48 + 120 + 8 + 256 + 128 + 512, "BPF and user space disagree");
 
 /* Counters: one mmapable array of u64, written with atomic adds, index = kind * PV_COUNT_STEP + what. */
-enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_UNUSED, PV_COUNT_STEP };
+enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_SERVED, PV_COUNT_STEP }; /* SERVED, of EVENT_DNS: datagrams read from port 53 by our DNS servers */
 #define PV_COUNTERS (EVENT_N_KINDS * PV_COUNT_STEP)
 
 /* One value, index 0 of map `conf`. Only the broker (and root's `pavise off`) writes it. */
@@ -185,7 +185,7 @@ struct pv_bpf_conf {
 	__u8 exec_action;   /* IGNORE, ALERT, BLOCK, AUTO */
 	__u8 ovl_layout;    /* enum pv_ovl_layout */
 	__u8 exec_allow;    /* map `exec_allow` holds something */
-	__u8 pad[1];
+	__u8 ingress_rests; /* nobody asks a DNS server of ours: the ingress hook is not attached */
 	__u64 exec_grace_ns; /* after the first start of a container */
 	__u32 host_ns[2];    /* mount namespaces of the host: of init and of the broker; 0: not known */
 };

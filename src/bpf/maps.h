@@ -39,8 +39,10 @@ struct peer_key {
 
 struct asked_key {
 	__u64 cgroup;
-	__u64 name_hash;
+	__u64 name_hash; /* 0: whatever it asked for, the only client for a while */
 };
+
+#define ASKED_NS 5000000000ull /* a server asks on at once, or its client has given up */
 
 struct asked {
 	struct addr client;
@@ -306,6 +308,13 @@ static __always_inline struct pv_bpf_conf *settings(void)
 	return bpf_map_lookup_elem(&conf, &zero);
 }
 
+static __always_inline bool ingress_rests(void)
+{
+	struct pv_bpf_conf *c = settings();
+
+	return c && c->ingress_rests;
+}
+
 static __always_inline void count(__u32 kind, __u32 what)
 {
 	__u32 index = kind * PV_COUNT_STEP + what;
@@ -437,6 +446,11 @@ static __always_inline bool is_v4(const struct addr *a)
 	return !a->w[0] && !a->w[1] && a->w[2] == bpf_htonl(0xffff);
 }
 
+static __always_inline bool same_addr(const struct addr *a, const struct addr *b)
+{
+	return a->w[0] == b->w[0] && a->w[1] == b->w[1] && a->w[2] == b->w[2] && a->w[3] == b->w[3];
+}
+
 #define EMBEDDED_RESOLVER bpf_htonl(0x7f00000b) /* 127.0.0.11 */
 
 static __always_inline bool is_embedded_resolver(const struct addr *a)
@@ -488,9 +502,12 @@ static __always_inline bool is_net_allowed(const struct addr *a)
 	return bpf_map_lookup_elem(&net_allow, &key) != NULL;
 }
 
+/* By the workload that reads and sends, because a socket may belong to another one, which opened it and passed it on. */
 static __always_inline void peer_key(struct peer_key *key, __u64 cgroup, const struct addr *a, __u16 port)
 {
-	key->cgroup = cgroup;
+	struct pv_workload *w = workload_of(cgroup);
+
+	key->cgroup = w && w->root_id ? w->root_id : cgroup;
 	key->addr = *a;
 	key->port = port;
 	key->pad = 0;

@@ -126,8 +126,35 @@ HOOK6("cgroup/connect6", pv_connect6)
 HOOK4("cgroup/sendmsg4", pv_sendmsg4)
 HOOK6("cgroup/sendmsg6", pv_sendmsg6)
 
-/* A datagram from a blocked port that this cgroup reads: its answers are those of a server. By the reader's cgroup,
- * because a socket that systemd opened and passed on belongs to another one; ingress does the same by the socket's. */
+/* Somebody asks a DNS server of ours. The ingress hook sees who asks for what, but costs every packet that comes in: the
+ * broker attaches it when this count rises. Until then the client is known where it is the only one. */
+static __noinline int served(const struct addr *a)
+{
+	struct asked_key key = { .cgroup = bpf_get_current_cgroup_id() };
+	struct asked value = { 0 }, *last;
+	__u8 class_ = class_of(key.cgroup);
+
+	if (!a || class_ == PV_CLASS_PROTECTED || class_ == PV_CLASS_TOP || class_ == PV_CLASS_SESSION)
+		return 1;
+	count(EVENT_DNS, PV_COUNT_SERVED);
+	if (!ingress_rests())
+		return 1;
+	value.time_ns = bpf_ktime_get_ns();
+	last = bpf_map_lookup_elem(&asked, &key);
+	if (!last || value.time_ns - last->time_ns > ASKED_NS || same_addr(&last->client, a))
+		value.client = *a;
+	bpf_map_update_elem(&asked, &key, &value, BPF_ANY);
+	return 1;
+}
+
+static __always_inline bool is_served(const struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk && sk->src_port == 53;
+}
+
+/* A datagram from a blocked port that this workload reads: its answers are those of a server. */
 static __always_inline int heard(const struct addr *a, __u16 port)
 {
 	struct peer_key key;
@@ -143,6 +170,10 @@ SEC("cgroup/recvmsg4") int pv_recvmsg4(struct bpf_sock_addr *ctx)
 	__u16 port = bpf_ntohs(ctx->user_port);
 	struct addr a;
 
+	if (is_served(ctx)) {
+		v4_mapped(&a, ctx->user_ip4);
+		return served(&a) ? 1 : 0;
+	}
 	if (!port_blocked(port))
 		return 1;
 	v4_mapped(&a, ctx->user_ip4);
@@ -154,6 +185,10 @@ SEC("cgroup/recvmsg6") int pv_recvmsg6(struct bpf_sock_addr *ctx)
 	__u16 port = bpf_ntohs(ctx->user_port);
 	struct addr a;
 
+	if (is_served(ctx)) {
+		address_v6(ctx, &a);
+		return served(&a) ? 1 : 0;
+	}
 	if (!port_blocked(port))
 		return 1;
 	address_v6(ctx, &a);

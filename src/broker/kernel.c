@@ -73,6 +73,7 @@ static int start(struct kernel *k, const struct policy *p)
 	r = kernel_walk(k);
 	if (r < 0)
 		return r;
+	kernel_ingress_start(k);
 	kernel_attach(k, false);
 	kernel_drop_spared(k);
 	kernel_drop_other_layouts(k);

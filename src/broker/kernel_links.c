@@ -7,9 +7,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "broker/kernel_exec.h"
-#include "broker/kernel_private.h"
+#include "broker/kernel_maps.h"
 
 #define CGROUPS_BELOW 4096 /* attached one level below the root: more children than that are left out */
 
@@ -31,6 +32,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "egress", BPF_CGROUP_INET_EGRESS, BROKER_DEGRADED_EGRESS },
 };
 bool kernel_nat_is_hidden;
+uint64_t kernel_quiet_ns = 60ull * 1000000000;
 const size_t kernel_n_hooks = N_ELEMENTS(kernel_hooks);
 _Static_assert(N_ELEMENTS(kernel_hooks) <= KERNEL_N_HOOKS, "a bit for each");
 
@@ -58,6 +60,15 @@ static uint32_t hook_bits(uint32_t degraded)
 
 	for (size_t i = 0; i < kernel_n_hooks; i++)
 		bits |= kernel_hooks[i].degraded == degraded ? 1u << i : 0;
+	return bits;
+}
+
+static uint32_t hook_of_type(int type)
+{
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < kernel_n_hooks; i++)
+		bits |= kernel_hooks[i].type == type ? 1u << i : 0;
 	return bits;
 }
 
@@ -404,6 +415,73 @@ void kernel_drop_spared(const struct kernel *k)
 		(void) closedir(d);
 }
 
+/* ---- the ingress hook comes and goes ---- */
+
+/* It remembers who asked a DNS server of ours for what, and costs every packet that the machine receives: as much as connect
+ * and egress together cost a connection. So it is there while such a server is asked, which the recvmsg hooks count. */
+#define FIRST_LOOK_NS (10ull * 1000000000)
+
+static uint64_t count_served(const struct kernel *k)
+{
+	const uint32_t index = EVENT_DNS * PV_COUNT_STEP + PV_COUNT_SERVED;
+	uint64_t n = 0;
+
+	return bpf_map_lookup_elem(k->counters_fd, &index, &n) < 0 ? 0 : n;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_monotonic_us() * 1000;
+}
+
+void kernel_ingress_start(struct kernel *k)
+{
+	k->served = count_served(k);
+	k->served_ns = now_ns() + FIRST_LOOK_NS - PV_MIN(kernel_quiet_ns, now_ns()); /* whoever is asked, is within that time */
+	(void) kernel_maps_rest(k, false);
+}
+
+static bool has_recvmsg(const struct kernel *k)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < k->n_links; i++)
+		n += kernel_hooks[k->links[i].hook].type == BPF_CGROUP_UDP4_RECVMSG ||
+		     kernel_hooks[k->links[i].hook].type == BPF_CGROUP_UDP6_RECVMSG;
+	return n >= 2;
+}
+
+static void drop_links(struct kernel *k, uint32_t hooks)
+{
+	for (size_t i = k->n_links; i-- > 0;)
+		if (hooks >> k->links[i].hook & 1) {
+			(void) pv_close(k->links[i].fd);
+			k->links[i] = k->links[--k->n_links];
+		}
+	kernel_drop_spared(k);
+}
+
+static void ingress_look(struct kernel *k)
+{
+	const uint32_t ingress = hook_of_type(BPF_CGROUP_INET_INGRESS);
+	const uint64_t served = count_served(k), now = now_ns();
+	bool rests;
+
+	if (served != k->served)
+		k->served_ns = now;
+	k->served = served;
+	rests = now > k->served_ns && now - k->served_ns > kernel_quiet_ns && has_recvmsg(k);
+	if (rests == !!(k->spared & ingress))
+		return;
+	(void) kernel_maps_rest(k, rests);
+	if (rests) {
+		k->spared |= ingress;
+		drop_links(k, ingress);
+	} else {
+		k->spared &= ~ingress; /* attached with what else is missing */
+	}
+}
+
 /* ---- the self-check ---- */
 
 /* True when the link was not as we left it; it is then mended, or attach_hook() will. */
@@ -480,6 +558,7 @@ uint32_t kernel_self_check(struct kernel *k)
 			i++;
 	}
 	k->degraded = 0;
+	ingress_look(k);
 	for (size_t i = 0; i < kernel_n_hooks; i++) {
 		bool at_root = link_find(k, i, kernel_hooks[i].type < 0 ? 0 : k->root_id) != NULL;
 

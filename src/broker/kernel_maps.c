@@ -43,6 +43,17 @@ int kernel_maps_root(struct kernel *k)
 	return conf_write(k, &conf);
 }
 
+int kernel_maps_rest(const struct kernel *k, bool rests)
+{
+	struct pv_bpf_conf conf;
+	int r = conf_read(k, &conf);
+
+	if (r < 0)
+		return r;
+	conf.ingress_rests = rests;
+	return conf_write(k, &conf);
+}
+
 /* ---- ports: what comes is set before what goes is cleared ---- */
 
 static int ports_write(struct kernel *k, const uint64_t *now)

@@ -6,6 +6,7 @@
 
 int kernel_maps_root(struct kernel *k);	  /* the watched root's id into the settings */
 int kernel_maps_prune(struct kernel *k);  /* entries of a broker before us that nobody has asked for again */
+int kernel_maps_rest(const struct kernel *k, bool rests); /* the ingress hook, as the programs know it */
 void kernel_maps_done(struct kernel *k);
 
 #endif

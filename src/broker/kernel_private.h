@@ -11,6 +11,8 @@
 #define KERNEL_N_HOOKS	 16
 #define KERNEL_N_REASONS 16
 
+/* The ingress hook rests when nobody has asked a DNS server of ours for so long. */
+extern uint64_t kernel_quiet_ns;
 /* For tests: as on a machine whose BTF does not have what egress needs to look behind NAT. */
 extern bool kernel_nat_is_hidden;
 
@@ -49,7 +51,9 @@ struct kernel {
 	int counters_fd;
 	uint64_t root_id;
 	uint32_t missing;  /* bits of hooks that could not be loaded (bit: index) */
-	uint32_t spared;   /* bits of hooks that this machine does not need */
+	uint32_t spared;   /* bits of hooks that this machine does not need (now) */
+	uint64_t served;   /* PV_COUNT_SERVED when we last looked */
+	uint64_t served_ns; /* and when it rose, CLOCK_MONOTONIC */
 	uint32_t degraded; /* BROKER_DEGRADED_* */
 	char reasons[KERNEL_N_REASONS][120];
 	struct kernel_link *links;
@@ -62,6 +66,7 @@ struct kernel {
 int kernel_load(struct kernel *k);
 void kernel_attach(struct kernel *k, bool tracing); /* the tracepoints, or the cgroup hooks */
 void kernel_drop_spared(const struct kernel *k);
+void kernel_ingress_start(struct kernel *k);
 void kernel_links_done(struct kernel *k);
 void kernel_drop_other_layouts(const struct kernel *k);
 void kernel_blame(struct kernel *k, uint32_t bit, const char *what, int error);

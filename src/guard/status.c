@@ -17,7 +17,7 @@ static const struct {
 	{ BROKER_DEGRADED_SENDMSG, "net", "the sendmsg hooks are not attached: of unconnected UDP behind a NAT of its own only the packet is seen",
 	  "pavise doctor" },
 	{ BROKER_DEGRADED_EGRESS, "dns", "the egress hook is not attached: DNS questions are not seen", "pavise doctor" },
-	{ BROKER_DEGRADED_INGRESS, "net", "the ingress hooks are not attached: UDP servers' answers cannot be told apart",
+	{ BROKER_DEGRADED_INGRESS, "net", "the recvmsg or ingress hooks are not attached: UDP servers' answers or their clients cannot be told apart",
 	  "pavise doctor" },
 	{ BROKER_DEGRADED_CGROUPS, "workloads", "the cgroup tracepoints are not attached: new containers are found by walking",
 	  "pavise doctor" },

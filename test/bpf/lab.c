@@ -101,7 +101,7 @@ bool lab_add_address(const char *prefix)
 {
 	char line[128];
 
-	(void) snprintf(line, sizeof(line), "ip addr add %s dev lo", prefix);
+	(void) snprintf(line, sizeof(line), "ip addr replace %s dev lo", prefix);
 	return ip(line) == 0;
 }
 

@@ -3,8 +3,10 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "broker/kernel_private.h"
 #include "model/dns_table.h"
 #include "senders.h"
 #include "test_bpf.h"
@@ -186,8 +188,8 @@ static int forward(void *arg)
 {
 	int *ready = arg, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), up = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in me = { .sin_family = AF_INET, .sin_port = htons(53) };
-	struct sockaddr_storage to;
-	socklen_t len = lab_sockaddr(&to, OUT4, 53);
+	struct sockaddr_storage to, from;
+	socklen_t len = lab_sockaddr(&to, OUT4, 53), from_len = sizeof(from);
 	uint8_t buf[600];
 	ssize_t n;
 
@@ -195,7 +197,7 @@ static int forward(void *arg)
 	if (bind(fd, (struct sockaddr *) &me, sizeof(me)) < 0)
 		return BROKEN;
 	(void) !write(*ready, "1", 1);
-	n = recv(fd, buf, sizeof(buf), 0);
+	n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *) &from, &from_len); /* it will want to answer */
 	return n > 0 && sendto(up, buf, (size_t) n, 0, (struct sockaddr *) &to, len) < 0 && errno == EPERM ? REFUSED : WENT;
 }
 
@@ -230,6 +232,40 @@ static void servers(void)
 		  "what a DNS server asks on names the client that asked it: %s", text);
 }
 
+static bool ingress_is_pinned(void)
+{
+	char path[300];
+	struct stat st;
+
+	(void) snprintf(path, sizeof(path), "%s/v%d/link_ingress", lab_policy->bpf_dir, PV_BPF_LAYOUT);
+	return stat(path, &st) == 0;
+}
+
+/* The ingress hook is there while a DNS server of ours is asked. Without it a lone client is known all the same. */
+static void resting(void)
+{
+	uint64_t quiet = kernel_quiet_ns;
+
+	lab_check(ingress_is_pinned(), "at the start ingress is looked at");
+	kernel_quiet_ns = 0;
+	(void) kernel_self_check(lab_kernel); /* sees that one was asked */
+	(void) usleep(1000);
+	lab_check(kernel_self_check(lab_kernel) == 0 && !ingress_is_pinned(), "nobody is asked: it is no longer");
+	lab_check(kernel_self_check(lab_kernel) == 0 && !ingress_is_pinned(), "and that is no fault");
+	servers();
+	suite_servers();
+	kernel_quiet_ns = quiet;
+	lab_check(kernel_self_check(lab_kernel) == 0 && ingress_is_pinned(), "a server was asked: it is again");
+	servers();
+	kernel_quiet_ns = 0;
+	(void) kernel_self_check(lab_kernel); /* sees that one was asked */
+	(void) usleep(1000);
+	lab_check(kernel_self_check(lab_kernel) == 0 && !ingress_is_pinned(), "and no longer");
+	lab_check(lab_reopen() == 0 && ingress_is_pinned(), "a new broker looks again");
+	kernel_quiet_ns = quiet;
+	lab_check(lab_reopen() == 0, "with its own patience");
+}
+
 void suite_dns(void)
 {
 	static char evil[] = "pool.example.com", good[] = "www.example.com";
@@ -242,6 +278,7 @@ void suite_dns(void)
 		neighbours();
 	odd();
 	servers();
+	resting();
 	lab_check(lab_in(BOX, send_fragment, NULL) == REFUSED, "a fragment that ends within its question is refused");
 	lab_check(lab_in(BOX, send_extended, evil) == REFUSED, "a question behind IPv6 extension headers is refused");
 	lab_check(lab_in(BOX, send_extended, good) == WENT, "a benign one goes");
