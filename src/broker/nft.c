@@ -174,8 +174,8 @@ static void element_text(struct pv_buf *out, const struct nft *n, const struct i
 		ip_format(out, &who->addr);
 	else
 		ip_prefix_format(out, who);
-	if (seconds)
-		pv_buf_printf(out, " timeout %us", seconds);
+	if (seconds) /* a number of nft's has at most eight digits */
+		pv_buf_printf(out, " timeout %ud%us", seconds / 86400, seconds % 86400);
 }
 
 static void one_element(struct pv_buf *out, const struct nft *n, const char *verb, const struct ip_prefix *who, uint32_t seconds)
@@ -271,7 +271,7 @@ int nft_off(struct nft *n, uint32_t seconds)
 	int r;
 
 	if (seconds && seconds != UINT32_MAX)
-		pv_buf_printf(&timeout, " timeout %us", seconds);
+		pv_buf_printf(&timeout, " timeout %ud%us", seconds / 86400, seconds % 86400);
 	pv_buf_puts(&text, "flush set " TABLE " off\n");
 	if (seconds)
 		pv_buf_printf(&text, "add element " TABLE " off { ipv4%s, ipv6%s }\n", pv_buf_str(&timeout), pv_buf_str(&timeout));

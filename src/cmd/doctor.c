@@ -273,6 +273,22 @@ static void channels(struct doctor *d, const cJSON *s)
 	}
 }
 
+/* Two programs that ban are one too many: what one lets in, the other still keeps out. */
+static void bans(struct doctor *d, const cJSON *b)
+{
+	const char *other = json_text(b, "left_to");
+
+	if (!b)
+		return;
+	if (*other)
+		doctor_tell(d, DEGRADED, "bans", strcmp(other, "fail2ban") == 0 ?
+			    "sudo pavise bans import fail2ban; systemctl disable --now fail2ban" : "keep one of the two",
+			    "%s runs here, too: refused logins of sshd are left to it, so that nobody is banned twice", other);
+	else
+		doctor_tell(d, WELL, "bans", NULL, "%llu in force, %llu addresses are counted",
+			    (unsigned long long) json_u64(b, "in_force"), (unsigned long long) json_u64(b, "addresses"));
+}
+
 static void guard(struct doctor *d)
 {
 	pv_auto(ask) a = NULL;
@@ -305,8 +321,10 @@ static void guard(struct doctor *d)
 		doctor_tell(d, DEGRADED, "signal", strcmp(pv_buf_str(&next), "pavise doctor") == 0 ? NULL : pv_buf_str(&next), "%s: %s",
 		     json_text(e, "signal"), json_text(e, "why"));
 	}
-	if (!cmd_opt(d->c, "install"))
+	if (!cmd_opt(d->c, "install")) {
+		bans(d, cJSON_GetObjectItemCaseSensitive(s, "bans"));
 		channels(d, s);
+	}
 	cJSON_Delete(answer);
 }
 

@@ -79,6 +79,9 @@ static void counts(struct pv_buf *out, const cJSON *s)
 		      json_u64(n, "net_refused"), json_u64(n, "net_seen"), json_u64(n, "dns_refused"), json_u64(n, "dns_seen"));
 	if (json_u64(n, "lost"))
 		pv_buf_printf(out, "  lost       details of %" PRIu64 " events (blocks are never lost)\n", json_u64(n, "lost"));
+	if (json_u64(cJSON_GetObjectItemCaseSensitive(s, "bans"), "in_force"))
+		pv_buf_printf(out, "  locked out %" PRIu64 " addresses or networks (pavise bans)\n",
+			      json_u64(cJSON_GetObjectItemCaseSensitive(s, "bans"), "in_force"));
 	pv_buf_puts(out, "  last 24 h  ");
 	for (size_t i = 0; i < N_ELEMENTS(severities); i++)
 		if (json_u64(day, severities[i])) {

@@ -13,7 +13,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, Skip, helper, main, sh, wait_for, world  # noqa: E402
+from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, REPO, Skip, helper, main, sh, wait_for, world  # noqa: E402
 
 AUTH = "/run/pv/auth.log"
 seq = [1000]
@@ -96,6 +96,10 @@ def test_limit(tap):
         tap.ok(values.count("Failed password for root from 203.0.113.9") == 5, "with the five lines", n)
         settled(g)
         tap.ok(not banned("203.0.113.8"), "four do not")
+        os.makedirs(os.path.join(REPO, "build", "test", "evidence"), exist_ok=True)
+        with open(os.path.join(REPO, "build", "test", "evidence", "P10.4.txt"), "w") as f:
+            f.write(g.cmd("bans", "203.0.113.9"))
+        tap.ok("5 refused logins" in g.cmd("bans", "203.0.113.9"), "P10.4: an address is locked out after five refused logins")
         rows = [r for r in g.ask({"verb": "bans"}) if "address" in r]
         tap.eq([(r["address"], r["by"], r["times"], len(r["evidence"])) for r in rows], [("203.0.113.9", "pavise", 1, 5)], "the list")
         tap.ok("bans are in force: the first one dropped its test packet" in g.log(), "the first ban was tested with a packet", g.log())
@@ -256,6 +260,35 @@ def connect(address, port):
         return None
 
 
+def test_import(tap):
+    """What fail2ban has banned is taken over with the time that is left."""
+    import sqlite3
+    world()
+    table_gone()
+    g = new_guard()
+    db = sqlite3.connect("/run/pv/fail2ban.sqlite3")
+    db.execute("CREATE TABLE bips(ip TEXT NOT NULL, jail TEXT NOT NULL, timeofban INTEGER NOT NULL, bantime INTEGER NOT NULL, "
+               "bancount INTEGER NOT NULL default 1, data JSON, PRIMARY KEY(ip, jail))")
+    now = int(time.time())
+    db.executemany("INSERT INTO bips VALUES(?,?,?,?,1,'{}')", [
+        ("203.0.113.20", "sshd", now - 60, 600), ("2001:db8:5::1", "sshd", now, 3600), ("203.0.113.21", "sshd", now - 700, 600),
+        ("192.0.2.1", "sshd", now, 600), ("host.example", "sshd", now, 600), ("203.0.113.22", "recidive", now, -1)])
+    db.commit()
+    db.close()
+    try:
+        started(g)
+        said = g.cmd("bans", "import", "fail2ban", "--file", "/run/pv/fail2ban.sqlite3")
+        tap.ok("3 bans taken over, 1 were over already, 2 were not taken" in said, "three of six", said)
+        tap.eq(sorted(elements("ban4")), ["203.0.113.20", "203.0.113.22"], "those that are still to last")
+        tap.ok("fail2ban" in g.cmd("bans", "203.0.113.20"), "the list says where they come from")
+        env = {**os.environ, "SSH_CONNECTION": "203.0.113.20 4000 192.0.2.1 22"}
+        inner = ["env", "-u", "SSH_CONNECTION", PAVISE, "unban", "--config", g.config, "--me"]  # as sudo clears it
+        r = subprocess.run(["sh", "-c", '"$@"; exit $?', "sh", *inner], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        tap.ok(r.returncode == 0 and "203.0.113.20 is let in again" in r.stdout, "unban --me finds the session above sudo", r.stdout)
+    finally:
+        g.stop()
+
+
 def test_comes_back(tap):
     """Who comes back is banned for longer."""
     world()
@@ -270,4 +303,4 @@ def test_comes_back(tap):
         g.stop()
 
 
-main(test_limit, test_cut, test_persons, test_observe, test_comes_back, test_forged)
+main(test_limit, test_cut, test_persons, test_observe, test_comes_back, test_import, test_forged)

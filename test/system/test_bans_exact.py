@@ -21,7 +21,7 @@ def test_exact(tap):
     with tempfile.TemporaryDirectory() as d:
         for kind, args in (("sshd", ["-"]), ("nginx", ["nginx"]), ("docker", ["nginx", "docker"])):
             want = pvloglines.make(f"{d}/log", kind, LINES, ATTACKERS)
-            before = os.times()
+            before = os.times()  # of children that ended
             start = time.monotonic()
             with open(f"{d}/log") as f:
                 r = subprocess.run([f"{BUILD}/test/pvlogin", f"{REPO}/rules/log", f"{REPO}/rules/secret", "--", *args], stdin=f,
