@@ -259,13 +259,18 @@ static bool whole(const struct cmd *c)
 /* Without a place for it the run is as good, only not compared. */
 static void open_last(struct cmd *c, struct start *s)
 {
+	static const char *const names[] = { "audit", "accepted" };
 	pv_autobuf path = PV_BUF_INIT;
 
-	if (!cmd_opt(c, "compose") && !cmd_opt(c, "dockerfile") && !cmd_opt(c, "facts"))
-		s->state_fd = whole(c) ? state_folder(s->state_dir, "audit", &path) : state_folder_open(s->state_dir, "audit", &path);
+	if (cmd_opt(c, "compose") || cmd_opt(c, "dockerfile") || cmd_opt(c, "facts"))
+		return;
+	for (size_t i = 0; i < (whole(c) ? 1 : N_ELEMENTS(names)) && s->state_fd < 0; i++) {
+		pv_buf_clear(&path);
+		s->state_fd = whole(c) ? state_folder(s->state_dir, names[i], &path) : state_folder_open(s->state_dir, names[i], &path);
+	}
 	if (s->state_fd < 0)
 		return;
-	pv_buf_add(&s->state, pv_buf_str(&path), path.len - strlen("/audit"));
+	pv_buf_add(&s->state, pv_buf_str(&path), (size_t) (strrchr(pv_buf_str(&path), '/') - pv_buf_str(&path)));
 	if (!whole(c))
 		return;
 	s->save_fd = memfd_create("last", MFD_CLOEXEC);

@@ -22,8 +22,11 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ9rM4Y0mB2mTn0b1Q8n5b2mJ1H3x6c0q8nF0
 
 
 class Folder:
+    def __init__(self, at=None):
+        self.at = at
+
     def __enter__(self):
-        self.path = os.path.realpath(tempfile.mkdtemp(prefix="pv-fix-"))
+        self.path = os.path.realpath(tempfile.mkdtemp(prefix="pv-fix-", dir=self.at))
         os.chmod(self.path, 0o755)
         return self
 
@@ -169,9 +172,10 @@ def test_limits(tap):
 
 
 def test_accept_and_last(tap):
-    """In a mount namespace of its own: the host's keys and cron jobs are made up."""
+    """In a mount namespace of its own: the host's keys and cron jobs are made up, and nobody else works in /tmp."""
     world()
-    with Folder() as f:
+    os.makedirs("/run/pv", exist_ok=True)
+    with Folder("/run/pv") as f:
         conf = f.config()
         home = f.write("home/.ssh/authorized_keys", f"{KEY} anna@laptop\n")
         passwd = open("/etc/passwd").read()
@@ -180,6 +184,8 @@ def test_accept_and_last(tap):
         os.mkdir(cron)
         sh("mount", "--bind", fake, "/etc/passwd")
         sh("mount", "--bind", cron, "/etc/cron.d")
+        for shared in ("/tmp", "/var/tmp"):
+            sh("mount", "-t", "tmpfs", "tmpfs", shared)
         try:
             look = lambda: {x["id"]: x for x in json.loads(pavise("audit", "--config", conf, "--format", "json")[1])["findings"]}
             tap.eq(look()["host.new-keys"]["verdict"], "unknown", "with nothing to compare with it is unknown")
@@ -218,6 +224,7 @@ def test_accept_and_last(tap):
         finally:
             sh("umount", "/etc/passwd", check=False)
             sh("umount", "/etc/cron.d", check=False)
+            sh("umount", "/tmp", "/var/tmp", check=False)
 
 
 def test_guarded(tap):
