@@ -14,8 +14,8 @@ LOG = f"{DIR}/auth.log"
 
 
 def line(n, net="203.0.113"):
-    """A refused login."""
-    return f"Nov 28 15:00:{n % 60:02} host sshd[{1000 + n}]: Failed password for root from {net}.{n + 1} port {4000 + n} ssh2\n"
+    """A refused login, just now."""
+    return f"{time.strftime('%b %e %H:%M:%S')} host sshd[{1000 + n}]: Failed password for root from {net}.{n + 1} port {4000 + n} ssh2\n"
 
 
 def word(n, kind="s"):
@@ -440,7 +440,7 @@ def test_syslog_socket(tap):
     with Guard(conf={"login": {"limit": 1}, "logs": {"journal": False, "syslog": path}}) as g:
         tap.ok(wait_for(lambda: os.path.exists(path), 60), "the socket is made", g.log())
         s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        s.sendto(b"<38>Nov 28 15:00:00 sshd[7]: Failed password for root from 203.0.113.5 port 4000 ssh2\n", path)
+        s.sendto(f"<38>{time.strftime('%b %e %H:%M:%S')} sshd[7]: Failed password for root from 203.0.113.5 port 4000 ssh2\n".encode(), path)
         tap.ok(wait_for(lambda: "203.0.113.5" in banned(g), 5), "a datagram is a line", g.log())
         s.sendto(b"\0" * 60000, path)
         s.sendto(b"", path)
