@@ -163,8 +163,10 @@ static void take_present(struct guard_logs *l, struct log_src *s, int fd, uint64
 	if (r < 0)
 		return;
 	log_watch_watched(l, watch, s);
-	if (r > 0) /* where it began, before anything is read: who is killed now must not begin at another end */
+	if (r > 0) { /* where it began, before anything is read: who is killed now must not begin at another end */
 		log_src_save(l, s);
+		s->marked = false;
+	}
 	log_src_ready(l, s);
 	log_watch_beside(l, s);
 }

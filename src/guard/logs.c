@@ -164,6 +164,7 @@ void log_src_save(struct guard_logs *l, struct log_src *s)
 	int r;
 
 	s->dirty = false;
+	s->marked = true;
 	if (s->kind == SRC_JOURNAL && journal_cursor(l->journal))
 		pv_buf_puts(&text, journal_cursor(l->journal));
 	else if (s->kind == SRC_FILE || (s->kind == SRC_CONTAINER && !s->by_journal))
@@ -222,7 +223,7 @@ static void one_turn(struct guard_logs *l, struct log_src *s)
 	l->turn_counted = false;
 	r = src_turn(l, s);
 	s->dirty |= r > 0; /* a record that is too long is passed over without being given */
-	if (l->turn_counted && r >= 0)
+	if (r >= 0 && (l->turn_counted || (s->dirty && !s->marked)))
 		log_src_save(l, s);
 	if (batch)
 		(void) store_batch_end(store);

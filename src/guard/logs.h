@@ -35,6 +35,7 @@ struct log_src {
 	bool asking;	/* the broker's answer is to come: it holds a pointer to this */
 	bool moved;	/* the path may mean another file: to be asked */
 	bool refused;	/* told that it is not read */
+	bool marked;	/* the stored position has bytes before it, by which the file would be known again */
 	unsigned beside; /* the file beside it that is tried; 0: none */
 	bool copies;
 	int64_t allowance; /* bytes, until the next second */
