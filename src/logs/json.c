@@ -47,7 +47,7 @@ static bool path_is(const struct walk *w, const char *key)
 	for (size_t i = 0; i < w->depth; i++) {
 		const struct key *k = &w->path[i];
 
-		if (strncmp(key, k->s, k->len) != 0 || key[k->len] != (i + 1 < w->depth ? '.' : '\0'))
+		if (strnlen(key, k->len) < k->len || memcmp(key, k->s, k->len) != 0 || key[k->len] != (i + 1 < w->depth ? '.' : '\0'))
 			return false;
 		key += k->len + 1;
 	}

@@ -21,7 +21,7 @@ static int judge_text(struct logs_reader *r, struct line *l, logs_fn fn, void *a
 
 static bool has_escape(const char *text, size_t len)
 {
-	return memchr(text, 0x1b, len) || memmem(text, len, "#033[", 5);
+	return memmem(text, len, "\x1b[", 2) || memmem(text, len, "#033[", 5);
 }
 
 static int judge_plain(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
