@@ -314,23 +314,23 @@ int log_files_open(struct log_files *l, const struct policy *p, uint32_t place, 
 int log_files_container(struct log_files *l, const struct policy *p, const char *id, enum log_driver driver, uint32_t which,
 			struct log_file *ret)
 {
-	char path[POLICY_PATH + 256];
+	char folder[POLICY_PATH + 96], path[POLICY_PATH + 256];
 	int dir, r;
 
 	if (!text_is_hex(id, 64) || driver >= LOG_DRIVERS || which > LOG_BESIDE_MAX)
 		return -EINVAL;
 	if (!p->docker_root[0])
 		return -ENOENT;
-	(void) snprintf(path, sizeof(path), "%s/containers/%s%s", p->docker_root, id, driver == LOG_LOCAL ? "/local-logs" : "");
-	r = log_walk_folder(path, &dir);
+	(void) snprintf(folder, sizeof(folder), "%s/containers/%s%s", p->docker_root, id, driver == LOG_LOCAL ? "/local-logs" : "");
+	r = log_walk_folder(folder, &dir);
 	if (r < 0)
 		return r;
 	(void) watch(l, dir, WATCH_FOLDER);
 	(void) close(dir);
 	if (driver == LOG_LOCAL)
-		(void) strcat(path, "/container.log");
+		(void) snprintf(path, sizeof(path), "%s/container.log", folder);
 	else
-		(void) snprintf(path, sizeof(path), "%s/containers/%s/%s-json.log", p->docker_root, id, id);
+		(void) snprintf(path, sizeof(path), "%s/%s-json.log", folder, id);
 	return open_path(l, path, which, ret);
 }
 

@@ -245,8 +245,7 @@ static void on_socket(struct guard *g, const struct broker_rep *rep, int fd, voi
 	struct log_src *s;
 	int r = rep->result;
 
-	(void) arg;
-	if (r < 0 || fd < 0 || !l || l->socket) {
+	if (r < 0 || fd < 0 || !l || (uintptr_t) arg != (uintptr_t) l->generation) {
 		(void) pv_close(fd);
 		if (r < 0)
 			(void) log_warning_errno(r, "logs.syslog %s: the socket cannot be made", g->policy->logs.syslog);
@@ -289,7 +288,7 @@ int log_journal_start(struct guard_logs *l)
 	int r;
 
 	if (l->g->policy->logs.syslog[0]) {
-		r = link_call(l->g, &req, on_socket, NULL);
+		r = link_call(l->g, &req, on_socket, (void *) (uintptr_t) l->generation);
 		if (r < 0)
 			return r;
 	}

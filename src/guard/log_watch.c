@@ -435,8 +435,7 @@ static void on_watch(struct guard *g, const struct broker_rep *rep, int fd, void
 	struct guard_logs *l = g->logs;
 	int r = rep->result;
 
-	(void) arg;
-	if (!l || l->inotify_fd >= 0) {
+	if (!l || (uintptr_t) arg != (uintptr_t) l->generation) { /* the broker has another one for us by now */
 		(void) pv_close(fd);
 		return;
 	}
@@ -451,7 +450,7 @@ static void on_watch(struct guard *g, const struct broker_rep *rep, int fd, void
 int log_watch_start(struct guard_logs *l)
 {
 	struct broker_req req = { .op = BROKER_LOG_WATCH };
-	int r = link_call(l->g, &req, on_watch, NULL);
+	int r = link_call(l->g, &req, on_watch, (void *) (uintptr_t) l->generation);
 
 	if (r < 0)
 		return r;

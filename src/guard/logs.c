@@ -113,11 +113,23 @@ static void unlink_from(struct log_src **list, struct log_src *s, bool ready)
 		*list = ready ? s->next_ready : s->next;
 }
 
+/* All that lead to it, also those of files that gave way to newer ones. */
 static void forget_watches(struct guard_logs *l, const struct log_src *s)
 {
-	for (size_t i = 0; i < FOLLOW_FILES; i++)
-		if (s->follow.files[i].tail.fd >= 0 && s->follow.files[i].wd >= 0)
-			log_watch_unwatch(s->follow.files[i].wd, l);
+	const struct log_src *t;
+	uint64_t keys[32];
+	size_t n;
+
+	do { /* the table must not change while it is walked */
+		n = 0;
+		for (size_t i = 0; i < l->watches.size && n < N_ELEMENTS(keys);) {
+			t = pv_map_next(&l->watches, &i);
+			if (t == s)
+				keys[n++] = l->watches.slots[i - 1].key;
+		}
+		for (size_t k = 0; k < n; k++)
+			log_watch_unwatch((int) (keys[k] - 1), l);
+	} while (n == N_ELEMENTS(keys));
 }
 
 void log_src_drop(struct guard_logs *l, struct log_src *s)

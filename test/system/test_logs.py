@@ -517,6 +517,52 @@ def test_endless(tap):
         tap.ok(g.roles().get("pavise-engine") == pid and peak < 40000, "the same engine, and no memory for it", f"{peak} kB")
 
 
+def test_flood(tap):
+    """Refused logins of a hundred thousand addresses in one log, 5 MB a second: another log is not delayed, a ban that was there stays, memory
+    is bounded. Then more than can be read at all: passed over, counted and told."""
+    logs_world()
+    shutil.rmtree(DIR, ignore_errors=True)
+    os.makedirs(DIR)
+    a, b = Writer(f"{DIR}/a.log"), Writer(f"{DIR}/b.log")
+    files = [{"path": f"{DIR}/a.log", "service": "sshd"}, {"path": f"{DIR}/b.log", "service": "nginx"}]
+    with Guard(conf={"login": {"limit": 5}, "logs": {"files": files, "journal": False}}) as g:
+        wait_for(lambda: g.status()["logs"]["reading"] >= 2, 60)
+        pid = g.roles()["pavise-engine"]
+        for i in range(5):
+            a.text(line(99).replace("sshd[1099]", f"sshd[{i + 1}]"))
+        tap.ok(wait_for(lambda: "203.0.113.100" in banned(g), 5), "one is banned", g.log(4))
+        now, n, pieces = time.strftime("%b %e %H:%M:%S"), 0, []
+        for _ in range(20):
+            text = "".join(f"{now} host sshd[{k % 30000}]: Failed password for root from 10.{k >> 16 & 255}.{k >> 8 & 255}.{k & 255} port 4000 ssh2\n"
+                           for k in ((n + i) % 100000 for i in range(12000)))
+            n, pieces = n + 12000, pieces + [text.encode()]
+        start, slowest = time.monotonic(), 0
+        for i, piece in enumerate(pieces):
+            os.write(a.fd, piece)
+            if i % 5 == 4:
+                t = time.monotonic()
+                b.lines(i // 5, i // 5 + 1)
+                wait_for(lambda: word(i // 5) in seen(g), 5, 0.005)
+                slowest = max(slowest, time.monotonic() - t)
+            time.sleep(max(0, start + i * len(piece) / 5e6 - time.monotonic()))
+        tap.ok(slowest < 1 * SLOW, "another log is told at once meanwhile", f"{slowest:.2f} s")
+        tap.note(f"{sum(map(len, pieces)) / 1e6:.0f} MB in {time.monotonic() - start:.1f} s; the other log's lines within {slowest * 1000:.0f} ms")
+        tap.ok(wait_for(lambda: g.status()["logs"]["lines"] >= n, 15), "every line of it is read", g.status()["logs"])
+        tap.ok("203.0.113.100" in g.cmd("bans", check=False), "the ban that was there stays")
+        peak = int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
+        tap.ok(g.roles().get("pavise-engine") == pid and peak < 80000, "the same engine, memory bounded", f"{peak} kB")
+        tap.note(f"engine: at most {peak} kB")
+        plain_line = b"an ordinary line that says nothing, written again and again and again\n" * 14000
+        for _ in range(200):
+            os.write(a.fd, plain_line)
+        n = g.wait_notice("logs.shed", seconds=15)
+        tap.ok(n and "MiB were passed over" in json.dumps(n), "what was passed over is counted and told", n)
+        a.text(line(98).replace("203.0.113", "198.51.100"))
+        for i in range(5):
+            a.text(line(97).replace("sshd[1097]", f"sshd[{i + 101}]"))
+        tap.ok(wait_for(lambda: "203.0.113.98" in banned(g), 15), "and reading goes on behind it", g.status()["logs"])
+
+
 if __name__ == "__main__":
     main(test_rotation, test_rotation_killed, test_containers, test_pieces, test_found, test_journal, test_made_journal, test_journald_driver, test_syslog_socket, test_swapped,
-         test_endless)
+         test_endless, test_flood)
