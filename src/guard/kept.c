@@ -55,20 +55,40 @@ void kept_act_over(struct guard *g, const struct guard_workload *w)
 		(void) store_kv_drop(g->store, key);
 }
 
+/* One word and the space behind it. */
+static bool take_word(const char **text, char *out, size_t size)
+{
+	size_t n = strcspn(*text, " ");
+
+	if (n == 0 || n >= size || (*text)[n] != ' ')
+		return false;
+	memcpy(out, *text, n);
+	out[n] = '\0';
+	*text += n + 1;
+	return true;
+}
+
 /* "run.cpu 4 9800 8000 300000000 0 0 shop/web" */
 static bool act_parse(const char *text, struct verdict *v, const char **ret_name)
 {
-	char id[64];
-	int action, at = 0;
-	unsigned tasks;
+	uint64_t n[6];
+	char word[64];
 
 	*v = (struct verdict){ .now_us = clock_monotonic_us() };
-	if (sscanf(text, "%63s %d %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %u %n", id, &action, &v->value, &v->limit, &v->window_us,
-		   &v->pressure, &tasks, &at) != 7 || !at || action < 0 || action >= ACTION_N || id_parse(id, &v->id) < 0)
+	if (!take_word(&text, word, sizeof(word)) || id_parse(word, &v->id) < 0)
 		return false;
-	v->action = (enum pv_action) action;
-	v->tasks = tasks != 0;
-	*ret_name = text + at;
+	for (size_t i = 0; i < N_ELEMENTS(n); i++)
+		if (!take_word(&text, word, sizeof(word)) || parse_u64(word, &n[i]) < 0)
+			return false;
+	if (n[0] >= ACTION_N)
+		return false;
+	v->action = (enum pv_action) n[0];
+	v->value = n[1];
+	v->limit = n[2];
+	v->window_us = n[3];
+	v->pressure = n[4];
+	v->tasks = n[5] != 0;
+	*ret_name = text;
 	return true;
 }
 
