@@ -23,6 +23,7 @@ static enum pv_signal signal_of(enum id id)
 		return SIGNAL_DNS;
 	case ID_EXEC_DROPPED:
 	case ID_EXEC_WEB_SHELL:
+	case ID_EXEC_MINER:
 		return SIGNAL_EXEC;
 	default:
 		return SIGNAL_N;

@@ -335,8 +335,9 @@ static __always_inline bool is_allowed_path(struct exec_scratch *s)
 
 static __always_inline void send(struct exec_scratch *s, struct pv_exec *c, __u32 flags)
 {
-	if (over_budget(c) ||
-	    bpf_ringbuf_output(&events, &s->e, sizeof(s->e), flags & EVF_REFUSED ? 0 : BPF_RB_NO_WAKEUP) < 0)
+	bool now = (flags & EVF_REFUSED) || s->e.head.kind == EVENT_SHELL;
+
+	if (over_budget(c) || bpf_ringbuf_output(&events, &s->e, sizeof(s->e), now ? 0 : BPF_RB_NO_WAKEUP) < 0)
 		count(s->e.head.kind == EVENT_SHELL ? EVENT_SHELL : EVENT_EXEC, PV_COUNT_LOST);
 }
 

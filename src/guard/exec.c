@@ -1,8 +1,11 @@
 /* exec.c - programs that are not of their container's image: the kernel has decided, this tells. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "detect/miner.h"
 #include "guard/guard.h"
 #include "report/tell.h"
 
@@ -54,6 +57,53 @@ static bool is_same_build(struct guard *g)
 	return same;
 }
 
+/* Once an hour and sign for each workload (detect/burst.h); an exception or label for exec spares it. */
+static void look_for_miner(struct guard *g, struct guard_workload *w, const char *argv, size_t len, uint32_t pid)
+{
+	const char *sign = miner_sign(argv, len);
+	struct notice n;
+	char name[160];
+	int exception;
+
+	if (!sign || !w || w->w.class_ == PV_CLASS_BUILD)
+		return;
+	workload_name(name, sizeof(name), &w->w);
+	if (policy_action(g->policy, name, SIGNAL_EXEC, &exception) == ACTION_IGNORE)
+		return;
+	notice_init(&n, ID_EXEC_MINER, clock_wall_us());
+	notices_subject(&n, w);
+	if (!w->w.info)
+		w->told = true;
+	tell_miner(&n, sign, argv, len, pid);
+	notices_fold(g, kernel_mix(kernel_mix(ID_EXEC_MINER, &w->w.cgroup, 8), sign, strlen(sign)), &n);
+}
+
+#define LOOK_PIDS    64
+#define LOOK_BUSY    500 /* permyriad of a core: who mines, computes */
+#define LOOK_EACH_US (15 * USEC_PER_SEC)
+
+void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us)
+{
+	uint32_t pids[LOOK_PIDS];
+	char path[40], argv[2048];
+	int n;
+
+	if (!w->load || load_cpu_now(w->load) < LOOK_BUSY || (w->looked_us && now_us - w->looked_us < LOOK_EACH_US))
+		return;
+	w->looked_us = now_us;
+	n = cgroup_files_pids(w->files, pids, LOOK_PIDS);
+	for (int i = 0; i < n; i++) {
+		pv_autoclose int fd = -1;
+		ssize_t len;
+
+		(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", pids[i]);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		len = fd < 0 ? -1 : read(fd, argv, sizeof(argv));
+		if (len > 0)
+			look_for_miner(g, w, argv, (size_t) len, pids[i]);
+	}
+}
+
 static enum severity severity_of(const struct event_exec *e, const struct notice *n, bool build)
 {
 	if (build)
@@ -74,6 +124,7 @@ void exec_event(struct guard *g, const struct event_exec *e)
 		w->refused++;
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || (build && is_same_build(g)))
 		return;
+	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE && e->why == PV_WHY_NONE)
 		return;
 	if (e->place == PV_PLACE_COPIED)
@@ -107,6 +158,7 @@ void exec_shell(struct guard *g, const struct event_exec *e)
 
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e))
 		return;
+	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
 	kernel_notice_fill(&n, &e->head, w);
 	if (e->why == PV_SHELL_STARTED)

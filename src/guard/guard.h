@@ -55,6 +55,7 @@ struct guard_workload {
 	bool respawn_checked;
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool told;		 /* a notice bears its name as it was before the API told */
+	uint64_t looked_us;	 /* at its command lines, monotonic */
 	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
@@ -175,6 +176,7 @@ uint64_t kernel_mix(uint64_t h, const void *data, size_t len);
 /* exec.c */
 void exec_event(struct guard *g, const struct event_exec *e);
 void exec_shell(struct guard *g, const struct event_exec *e);
+void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us); /* at a busy workload's command lines */
 void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */
 
 /* samples.c */

@@ -71,6 +71,7 @@ static int sample_one(struct guard *g, struct guard_workload *w, uint64_t now)
 	if (r < 0)
 		return r;
 	w->sampled = true;
+	exec_look(g, w, now);
 	if (!w->acting && !(*w->w.id && !w->w.info && now - w->w.first_seen_us < NAME_WAIT_US))
 		judge(g, w, now);
 	return 0;

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/text.h"
+
 #define WALK_DEPTH   128
 #define NESTED_MAX   4096      /* cgroups below one workload that are looked into */
 #define PROCESS_MAX  (1u << 20)
@@ -658,6 +660,27 @@ int cgroup_files_read(struct cgroup_files *f, uint64_t count_above, struct cgrou
 	read_pids(f, buf, sizeof(buf), count_above, &u);
 	*ret = u;
 	return 0;
+}
+
+int cgroup_files_pids(struct cgroup_files *f, uint32_t *ret, size_t max)
+{
+	int fd = openat(f->dir, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[32];
+	size_t n = 0;
+
+	if (!file) {
+		int r = -errno;
+
+		(void) pv_close(fd);
+		return r;
+	}
+	while (n < max && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		n += parse_u32(line, &ret[n]) == 0 && ret[n] != 0;
+	}
+	(void) fclose(file);
+	return (int) n;
 }
 
 int cgroup_files_empty(struct cgroup_files *f)

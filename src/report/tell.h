@@ -26,6 +26,9 @@ void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 /* exec.web-shell: `had node start a shell: sh -c id`. */
 void tell_shell(struct notice *n, const struct event_exec *e);
 
+/* exec.miner: `runs with a stratum URL: x -o stratum+tcp://...`. `argv` with NULs between. */
+void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid);
+
 /* run.cpu, run.memory, run.pids; run.respawn for one that came back and is ended again (value: how often). `planned`:
  * what the verdict leads to when it is a warning. */
 void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned);

@@ -42,14 +42,17 @@ static const char *why_refused(const struct event_exec *e)
 }
 
 /* `cp -r a b`: NULs become blanks; escaping is the printer's. */
-static void command_line(struct pv_buf *out, const struct event_exec *e)
+static void words(struct pv_buf *out, const char *argv, size_t len)
 {
-	size_t len = PV_MIN((size_t) e->argv_len, sizeof(e->argv));
-
-	while (len && !e->argv[len - 1])
+	while (len && !argv[len - 1])
 		len--;
 	for (size_t i = 0; i < len; i++)
-		pv_buf_putc(out, e->argv[i] ? e->argv[i] : ' ');
+		pv_buf_putc(out, argv[i] ? argv[i] : ' ');
+}
+
+static void command_line(struct pv_buf *out, const struct event_exec *e)
+{
+	words(out, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	if (e->argv_cut)
 		pv_buf_puts(out, "…");
 }
@@ -134,5 +137,17 @@ void tell_shell(struct notice *n, const struct event_exec *e)
 	notice_add_evidence(n, "path", "%.180s", e->path);
 	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
 	notice_add_evidence(n, "user", "%u", e->uid);
+	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
+}
+
+void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid)
+{
+	pv_autobuf line = PV_BUF_INIT;
+
+	words(&line, argv, len);
+	notice_set_what(n, "runs a process with %s: %.200s", sign, pv_buf_str(&line));
+	notice_add_evidence(n, "sign", "%s", sign);
+	notice_add_evidence(n, "command", "%s", pv_buf_str(&line));
+	notice_add_evidence(n, "process", "pid %u", pid);
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
 }

