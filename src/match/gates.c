@@ -55,12 +55,15 @@ static int check_reach(const struct rule *rule, struct pv_buf *err)
 {
 	unsigned match = width(rule->match);
 
+	if (rule->context.n && match && match < UINT_MAX - RULE_CONTEXT_REACH)
+		match += RULE_CONTEXT_REACH; /* on one side; on the other it is as far from the change */
+
 	if (match > rule->reach) {
 		pv_buf_printf(err, "%s: %s: ", rule->origin, rule->id);
 		if (match == UINT_MAX)
 			pv_buf_puts(err, "a match has no longest length; bound its repeats\n");
 		else
-			pv_buf_printf(err, "a match may have %u bytes; write reach: %u or more\n", match, match);
+			pv_buf_printf(err, "a match may have %u bytes, its context included; write reach: %u or more\n", match, match);
 		return -EINVAL;
 	}
 	if (rule->reach <= RULE_REACH_NEAR || width(rule->gate) <= MATCH_FAR_WIDTH)

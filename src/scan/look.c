@@ -256,7 +256,7 @@ void look_hits_done(struct look_hits *h)
 	*h = (struct look_hits){ .n = 0 };
 }
 
-static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
+static int add(struct look_hits *h, const struct look_hit *new)
 {
 	if (h->n == h->room) {
 		size_t want = h->room ? 2 * h->room : 16;
@@ -267,7 +267,7 @@ static int add(struct look_hits *h, uint32_t secret, size_t start, size_t len)
 		h->hit = hit;
 		h->room = want;
 	}
-	h->hit[h->n++] = (struct look_hit){ .secret = secret, .start = start, .len = len };
+	h->hit[h->n++] = *new;
 	return 0;
 }
 
@@ -275,6 +275,7 @@ static int on_hit(const struct match_hit *h, void *user)
 {
 	struct worker *w = user;
 	uint32_t secret;
+	size_t more;
 	int r;
 
 	if (w->hits->n >= LOOK_HITS) {
@@ -290,7 +291,13 @@ static int on_hit(const struct match_hit *h, void *user)
 			  LOOK_SECRETS);
 		return 0;
 	}
-	return r < 0 ? r : add(w->hits, secret, h->secret.start, h->secret.len);
+	if (r < 0)
+		return r;
+	more = h->rule && h->rule->context.n ? RULE_CONTEXT_REACH : 0;
+	return add(w->hits, &(struct look_hit){
+				    .secret = secret, .start = h->secret.start, .len = h->secret.len,
+				    .before = (uint32_t) PV_MIN(h->secret.start, h->secret.start - h->whole.start + more),
+				    .after = (uint32_t) (h->whole.start + h->whole.len - h->secret.start - h->secret.len + more) });
 }
 
 static int by_place(const void *pa, const void *pb)
@@ -355,11 +362,15 @@ static int take_over(struct look_hits *hits, const struct look_hits *base, const
 {
 	for (size_t i = 0; i < base->n; i++) {
 		const struct look_hit *b = &base->hit[i];
-		size_t at = 0, start;
+		size_t from = b->start - b->before, whole = PV_MIN(b->before + b->len + b->after, base_len - from), at = 0, start;
 
-		while (delta_carried(map, &at, b->start, b->len, MARGIN, base_len, len, &start))
-			if (add(hits, b->secret, start, b->len) < 0)
+		while (delta_carried(map, &at, from, whole, MARGIN, base_len, len, &start)) {
+			struct look_hit moved = *b;
+
+			moved.start = start + b->before;
+			if (add(hits, &moved) < 0)
 				return -ENOMEM;
+		}
 	}
 	return 0;
 }
@@ -495,7 +506,7 @@ static int on_member(const struct archive_member *m, void *user)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < in->hits->n && r == 0; i++)
-		r = add(&in->found, in->hits->hit[i].secret, 0, 0);
+		r = add(&in->found, &in->hits->hit[i]);
 	if (r < 0)
 		return r;
 	look_settle(in->look, in->hits);

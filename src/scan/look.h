@@ -32,6 +32,7 @@ struct look_hit {
 	uint32_t secret;
 	uint32_t line;	   /* from 1; 0 before look_lines() */
 	size_t start, len; /* in the text */
+	uint32_t before, after; /* bytes beside it that the rule looked at, its context included */
 };
 
 struct look_hits {

@@ -721,5 +721,63 @@ def test_differential(tap):
         tap.ok(want == 60 and len(found) == want, f"{want} keys", (len(found), p.stderr))
 
 
+def examples():
+    """The texts of all rules' own examples."""
+    out, folder = [], os.path.join(REPO, "rules", "secret")
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name)) as f:
+            for quote, text in re.findall(r"(?m)^        - (['\"])(.*)\1$", f.read()):
+                text = text.replace("''", "'") if quote == "'" else json.loads(f'"{text}"') if "\\x" not in text else ""
+                text = re.sub(r"\+(\+)?", lambda m: "+" if m.group(1) else "", text)
+                out.append(text.replace("«", "").replace("»", ""))
+    return [t for t in out if t]
+
+
+def edit(rng, lines, texts):
+    """One change as people make it: an example comes, lines go, move, are joined, or a character in one changes."""
+    at, what = rng.randrange(len(lines)), rng.random()
+    if what < 0.4:
+        lines.insert(at, rng.choice(texts))
+    elif what < 0.5:
+        del lines[at:at + rng.randrange(1, 4)]
+    elif what < 0.7:
+        k = rng.randrange(len(lines[at]) + 1)
+        lines[at] = lines[at][:k] + rng.choice(["", "x", " ", "9", "\n", "-", '"']) + lines[at][k + rng.randrange(3):]
+    elif what < 0.8:
+        lines[at:at + 2] = ["".join(lines[at:at + 2])]
+    else:
+        moved = lines[at:at + 5]
+        del lines[at:at + 5]
+        to = rng.randrange(len(lines))
+        lines[to:to] = moved
+
+
+def test_windows(tap):
+    """With all our rules: looking at what changed finds all that looking at every version as a whole finds, and nothing else."""
+    program = os.path.join(REPO, "build", "meson", "test", "pvhistory")
+    if not os.path.exists(program):
+        raise Skip("the helper pvhistory is not built")
+    rng, texts = random.Random(11), examples()
+    words = "alpha beta return const if x = 42 secret data: kind: token".split()
+    files = {f"f{i}": [" ".join(rng.choices(words, k=rng.randrange(3, 14))) for _ in range(300)] for i in range(8)}
+    with Repo() as r:
+        for _ in range(70):
+            for name in rng.sample(sorted(files), 5):
+                for _ in range(rng.randrange(1, 8)):
+                    edit(rng, files[name], texts)
+            r.commit(**{name: "\n".join(lines) for name, lines in files.items()})
+        r.git("repack", "-adfq", "--depth=50", "--window=20")
+        got = {}
+        for how in ("whole", "windows"):
+            p = subprocess.run([program, os.path.join(REPO, "rules", "secret"), r.dir, how], env=ENV, capture_output=True)
+            got[how] = sorted(p.stdout.decode(errors="replace").splitlines())
+            looked = int(p.stderr.split(b" looked at")[0].split()[-1])
+            tap.note(f"{how}: {len(got[how])} places, {looked} bytes looked at")
+        tap.ok(len(got["whole"]) > 150, "enough to compare", len(got["whole"]))
+        lost, more = set(got["whole"]) - set(got["windows"]), set(got["windows"]) - set(got["whole"])
+        tap.ok(not lost and not more, "rule, path, line, first commit, versions, HEAD: the same", (sorted(lost)[:5], sorted(more)[:5]))
+
+
 main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
-     test_damage, test_foreign, test_archives, test_large, test_container, test_real_container, test_limits, test_differential)
+     test_damage, test_foreign, test_archives, test_large, test_container, test_real_container, test_limits, test_differential,
+     test_windows)

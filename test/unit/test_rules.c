@@ -44,7 +44,7 @@ static const struct {
 	{ "short literal", HEAD "  - id: t.a\n    severity: low\n    literal: [a]\n    gate: literal\n    match: 'abc'\n    remedy: r\n"
 			    "    examples: {yes: ['«abc»']}\n", "f.yaml:10:11: the literal `a` would be found everywhere" },
 	{ "longer than it says", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]{0,600}'\n    remedy: r\n"
-				  "    examples: {yes: ['«abc»']}\n", "f.yaml:10:12: t.a: a match may have 603 bytes; write reach: 603" },
+				  "    examples: {yes: ['«abc»']}\n", "f.yaml:10:12: t.a: a match may have 603 bytes, its context included; write reach: 603" },
 	{ "no longest match", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]*'\n    remedy: r\n"
 			       "    examples: {yes: ['«abc»']}\n", "t.a: a match has no longest length" },
 	{ "far, and a wide gate", HEAD "  - id: t.a\n    severity: low\n    literal: [abc]\n    match: 'abc[a-z]{0,600}'\n    reach: 700\n"
