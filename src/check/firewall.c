@@ -53,8 +53,8 @@ static void owner_text(const struct view *v, uint64_t inode, char *out, size_t s
 {
 	char line[32];
 	const char *p = pv_buf_str(&v->owners);
+	char *end;
 	long pid;
-	int n;
 
 	*out = '\0';
 	(void) snprintf(line, sizeof(line), "%" PRIu64 " ", inode);
@@ -62,9 +62,10 @@ static void owner_text(const struct view *v, uint64_t inode, char *out, size_t s
 		p = strchr(p, '\n');
 		p = p ? p + 1 : NULL;
 	}
-	if (!inode || !p || !*p || sscanf(p + strlen(line), "%ld %n", &pid, &n) != 1)
+	if (!inode || !p || !*p)
 		return;
-	p += strlen(line) + (size_t) n;
+	pid = strtol(p + strlen(line), &end, 10);
+	p = end + (*end == ' ');
 	(void) snprintf(out, size, "%.*s, process %ld", (int) PV_MIN(strcspn(p, "\n"), (size_t) 64), p, pid);
 }
 
@@ -219,6 +220,8 @@ static int docker_bypass(struct view *v)
 		finding_unknown(f, gap->gap[CTR_PORTS].reason);
 	else if (any && v->r->from == WALL_UNKNOWN)
 		finding_unknown(f, v->r->reason);
+	else if (any && v->r->cut)
+		finding_unknown(f, REASON_TOO_LARGE);
 	else if (unsure)
 		finding_unknown(f, REASON_UNSUPPORTED);
 	else if (!any)

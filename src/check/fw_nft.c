@@ -227,8 +227,11 @@ static void add_values(struct reader *r, struct fw_match *m, const cJSON *v, uns
 		list = named->elem;
 	else if (cJSON_IsString(v) && *v->valuestring == '@')
 		list = NULL, m->what = m->what == FW_SADDR ? FW_SADDR : FW_UNKNOWN;
-	if (named && !named->elem) /* empty, or not shown: nobody stands in it */
+	if (named && !named->elem) { /* empty: nobody stands in it; not shown: at least he does not */
+		if (r->fw->terse && m->what != FW_SADDR)
+			m->what = FW_UNKNOWN;
 		return;
+	}
 	if ((list && depth < 3) || cJSON_IsArray(v)) {
 		cJSON_ArrayForEach(e, json_array(list ? list : v)) add_values(r, m, e, depth + 1);
 		return;
@@ -381,7 +384,9 @@ static void add_tuples(struct reader *r, const cJSON *lefts, const cJSON *right,
 
 	list = json_array(named ? named->elem : list);
 	if (!list || !width || width > 24) {
-		(void) add_match(r, named && !list ? FW_TRUE : FW_UNKNOWN, named && !list && !negate);
+		bool empty = named && !list && !r->fw->terse;
+
+		(void) add_match(r, empty ? FW_TRUE : FW_UNKNOWN, empty && !negate);
 		return;
 	}
 	n = (size_t) cJSON_GetArraySize(list);
@@ -484,7 +489,7 @@ static void on_vmap(struct reader *r, const cJSON *map)
 	struct left l = left_of(key);
 
 	list = json_array(named ? named->elem : json_member(data, "set"));
-	if (!list && !(named && !named->elem)) {
+	if (!list && !(named && !named->elem && !r->fw->terse)) {
 		struct fw_rule any = r->rule;
 
 		any.verdict = FW_ANYTHING;

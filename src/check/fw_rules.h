@@ -81,7 +81,8 @@ struct fw_chain {
 struct fw {
 	struct arena *arena;
 	struct fw_chain *first, *last;
-	bool cut; /* more than is read: what it says is not sure */
+	bool cut;   /* more than is read: what it says is not sure */
+	bool terse; /* nft was asked without the elements of sets: of those only lists of sources can be judged */
 };
 
 struct fw_packet {

@@ -6,6 +6,8 @@
 #include "check/ask.h"
 
 #define RULES_BYTES (4u << 20)
+#define NFT_BYTES   (1u << 20) /* as JSON it takes several times as much memory */
+#define PORTS_MAX   4096	      /* followed through the rules */
 #define SAVED       "/firewall"
 
 /* --- the rules in force, or what loads them --- */
@@ -25,8 +27,8 @@ static const struct {
 static int source_text(struct audit *a, unsigned i, struct pv_buf *out)
 {
 	if (!a->saved)
-		return audit_ask(a->sock, AUDIT_FIREWALL, i, "", RULES_BYTES, out);
-	return sources[i].file ? hostfs_read(&a->fs, sources[i].file, RULES_BYTES, out) : -ENOENT;
+		return audit_ask(a->sock, AUDIT_FIREWALL, i, "", sources[i].nft ? NFT_BYTES : RULES_BYTES, out);
+	return sources[i].file ? hostfs_read(&a->fs, sources[i].file, sources[i].nft ? NFT_BYTES : RULES_BYTES, out) : -ENOENT;
 }
 
 static int read_source(struct audit *a, struct reach *r, unsigned i)
@@ -36,6 +38,7 @@ static int read_source(struct audit *a, struct reach *r, unsigned i)
 
 	if (e < 0)
 		return e;
+	r->fw.terse = i == FIREWALL_NFT_TERSE;
 	return sources[i].nft ? fw_read_nft(&r->fw, pv_buf_str(&text), text.len)
 			      : fw_read_iptables(&r->fw, pv_buf_str(&text), text.len, sources[i].v6);
 }
@@ -300,6 +303,10 @@ static void try_port(struct audit *a, struct reach *r, bool udp, unsigned port)
 	struct host_addr to[HOST_ADDRS];
 	size_t n = targets(r, to, HOST_ADDRS);
 
+	if (++r->tried > PORTS_MAX) {
+		r->cut = true;
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		try_one(a, r, &to[i], udp, port);
 }

@@ -40,8 +40,8 @@ struct reach {
 	struct host_net net;
 	struct proc_net sockets;
 	struct reach_port item[REACH_MAX];
-	size_t n;
-	bool cut;
+	size_t n, tried;
+	bool cut; /* more ports than are followed */
 };
 
 /* Reads all of it and works it out; lives in the arena. NULL: no memory. */

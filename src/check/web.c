@@ -51,20 +51,39 @@ static enum finding_reason reason_of(int r)
 	return r == -EACCES || r == -EPERM ? REASON_PERMISSION : r == -EFBIG ? REASON_TOO_LARGE : REASON_MALFORMED;
 }
 
+struct reading {
+	struct web *w;
+	void (*fn)(void *arg, const char *path, const char *text, size_t len);
+	void *arg;
+};
+
+static void one_file(void *arg, const char *path, const char *text, size_t len)
+{
+	struct reading *r = arg;
+
+	if (r->w->files >= WEB_FILES) {
+		web_gap(r->w, REASON_TOO_LARGE, "includes without end");
+		return;
+	}
+	r->w->files++;
+	r->fn(r->arg, path, text, len);
+}
+
 void web_include(struct web *w, const struct conf_source *files, const char *base, const char *pattern,
 		 void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg)
 {
 	const char *full = *pattern == '/' ? pattern : arena_printf(w->arena, "%s/%s", base, pattern);
+	struct reading reading = { w, fn, arg };
 	int r;
 
 	if (!files || !full)
 		return;
-	if (w->depth >= WEB_DEPTH || ++w->files > WEB_FILES) {
+	if (w->depth >= WEB_DEPTH || w->files >= WEB_FILES) {
 		web_gap(w, REASON_TOO_LARGE, "includes without end");
 		return;
 	}
 	w->depth++;
-	r = files->each(files->user, full, fn, arg);
+	r = files->each(files->user, full, one_file, &reading);
 	w->depth--;
 	if (r < 0 && r != -ENOENT)
 		web_gap(w, reason_of(r), arena_dup(w->arena, full));

@@ -17,6 +17,7 @@
 
 #define ANSWER_CAP     (17u << 20)
 #define FIREWALL_BYTES (4u << 20)
+#define NFT_BYTES      (1u << 20) /* more: it is asked again, without the elements of sets */
 
 static int engine_connect(const char *path)
 {
@@ -179,7 +180,7 @@ static int answer_firewall(const struct audit_ask *q, int to)
 		return -EPERM;
 	for (size_t i = 0; i < 3; i++)
 		argv[1 + i] = sources[q->number].args[i];
-	return run_into(argv, FIREWALL_BYTES, to);
+	return run_into(argv, q->number >= FIREWALL_NFT ? NFT_BYTES : FIREWALL_BYTES, to);
 }
 
 /* --- who holds a socket --- */

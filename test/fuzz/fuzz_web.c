@@ -24,7 +24,7 @@ static int each(void *user, const char *pattern, void (*fn)(void *arg, const cha
 
 static void look(const struct web *w)
 {
-	assert(w->n <= WEB_SITES && w->files <= WEB_FILES + 1 && w->depth == 0);
+	assert(w->n <= WEB_SITES && w->files <= WEB_FILES && w->depth == 0);
 	for (size_t i = 0; i < w->n; i++) {
 		assert(w->site[i].server && w->site[i].n_names <= WEB_NAMES);
 		for (size_t k = 0; k < w->site[i].n_names; k++)
