@@ -149,12 +149,12 @@ static bool is_addr(enum fw_what what)
 static int number_of(enum fw_what what, const cJSON *v, uint32_t *ret)
 {
 	static const struct {
-		enum fw_what what;
 		const char *name;
+		enum fw_what what;
 		uint32_t number;
-	} names[] = { { FW_PROTO, "tcp", 6 },	 { FW_PROTO, "udp", 17 },  { FW_PROTO, "icmp", 1 },
-		      { FW_PROTO, "ipv6-icmp", 58 }, { FW_PROTO, "icmpv6", 58 }, { FW_FAMILY, "ipv4", 4 },
-		      { FW_FAMILY, "ipv6", 6 },	 { FW_FAMILY, "ip", 4 },   { FW_FAMILY, "ip6", 6 } };
+	} names[] = { { "tcp", FW_PROTO, 6 },	       { "udp", FW_PROTO, 17 },	   { "icmp", FW_PROTO, 1 },
+		      { "ipv6-icmp", FW_PROTO, 58 }, { "icmpv6", FW_PROTO, 58 }, { "ipv4", FW_FAMILY, 4 },
+		      { "ipv6", FW_FAMILY, 6 },	       { "ip", FW_FAMILY, 4 },	   { "ip6", FW_FAMILY, 6 } };
 
 	if (cJSON_IsNumber(v) && v->valuedouble >= 0 && v->valuedouble <= UINT32_MAX) {
 		*ret = (uint32_t) v->valuedouble;
