@@ -68,6 +68,20 @@ static void workloads(struct pv_buf *out, const cJSON *s)
 	pv_buf_putc(out, '\n');
 }
 
+static void logs(struct pv_buf *out, const cJSON *l)
+{
+	uint64_t shed = json_u64(l, "shed");
+
+	if (!l)
+		return;
+	pv_buf_printf(out, "  logs       %" PRIu64 " are read", json_u64(l, "reading"));
+	if (!json_true(l, "rules"))
+		pv_buf_puts(out, " (their rules are not there yet)");
+	if (shed)
+		pv_buf_printf(out, "; %" PRIu64 " MiB were passed over", (shed + (1u << 19)) >> 20);
+	pv_buf_putc(out, '\n');
+}
+
 static void counts(struct pv_buf *out, const cJSON *s)
 {
 	const cJSON *n = cJSON_GetObjectItemCaseSensitive(s, "counts"), *d = cJSON_GetObjectItemCaseSensitive(s, "deliveries"),
@@ -79,6 +93,7 @@ static void counts(struct pv_buf *out, const cJSON *s)
 		      json_u64(n, "net_refused"), json_u64(n, "net_seen"), json_u64(n, "dns_refused"), json_u64(n, "dns_seen"));
 	if (json_u64(n, "lost"))
 		pv_buf_printf(out, "  lost       details of %" PRIu64 " events (blocks are never lost)\n", json_u64(n, "lost"));
+	logs(out, cJSON_GetObjectItemCaseSensitive(s, "logs"));
 	if (json_u64(cJSON_GetObjectItemCaseSensitive(s, "bans"), "in_force"))
 		pv_buf_printf(out, "  locked out %" PRIu64 " addresses or networks (pavise bans)\n",
 			      json_u64(cJSON_GetObjectItemCaseSensitive(s, "bans"), "in_force"));
