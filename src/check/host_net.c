@@ -72,14 +72,13 @@ static unsigned mask_len(uint32_t network_order)
 /* Iface Destination Gateway Flags RefCnt Use Metric Mask ...: words as the kernel holds them */
 void host_net_parse_route(struct arena *a, const char *text, struct host_net *to)
 {
-	char line[256], iface[32], dest[16], mask[16];
-	unsigned flags;
+	char line[256], iface[32], dest[16], flags[16], mask[16];
 
 	while (next_line(&text, line, sizeof(line))) {
 		struct ip_prefix p;
 
-		if (sscanf(line, "%31s %15s %*s %x %*s %*s %*s %15s", iface, dest, &flags, mask) != 4 ||
-		    strcmp(iface, "Iface") == 0 || flags & 0x200) /* 0x200: RTF_REJECT */
+		if (sscanf(line, "%31s %15s %*s %15s %*s %*s %*s %15s", iface, dest, flags, mask) != 4 ||
+		    strcmp(iface, "Iface") == 0 || hex_word(flags) & 0x200) /* 0x200: RTF_REJECT */
 			continue;
 		p.addr = ip_from_v4(hex_word(dest));
 		p.len = (uint8_t) (96 + mask_len(hex_word(mask)));
@@ -114,14 +113,17 @@ void host_net_parse_inet6(struct arena *a, const char *text, struct host_net *to
 /* destination length source length next-hop metric references use flags interface, all hexadecimal */
 void host_net_parse_route6(struct arena *a, const char *text, struct host_net *to)
 {
-	char line[256], dest[40], iface[32];
-	unsigned len, flags;
+	char line[256], dest[40], bits[16], flags[16], iface[32];
 
 	while (next_line(&text, line, sizeof(line))) {
 		struct ip_prefix p;
 
-		if (sscanf(line, "%39s %x %*s %*s %*s %*s %*s %*s %x %31s", dest, &len, &flags, iface) != 4 ||
-		    len > 128 || flags & 0x200 || !hex_addr(dest, &p.addr) || p.addr.b[0] == 0xff)
+		uint32_t len;
+
+		if (sscanf(line, "%39s %15s %*s %*s %*s %*s %*s %*s %15s %31s", dest, bits, flags, iface) != 4)
+			continue;
+		len = hex_word(bits);
+		if (len > 128 || hex_word(flags) & 0x200 || !hex_addr(dest, &p.addr) || p.addr.b[0] == 0xff)
 			continue;
 		p.len = (uint8_t) len;
 		if (strcmp(iface, "lo") != 0)
@@ -236,5 +238,5 @@ void host_net_read(struct arena *a, const struct hostfs *fs, struct host_net *re
 	ret->forwards6 = yes(fs, "/proc/sys/net/ipv6/conf/all/forwarding");
 	ret->ephemeral = 32768;
 	if (hostfs_read(fs, "/proc/sys/net/ipv4/ip_local_port_range", 64, &range) == 0)
-		(void) sscanf(pv_buf_str(&range), "%u", &ret->ephemeral);
+		ret->ephemeral = (unsigned) strtoul(pv_buf_str(&range), NULL, 10);
 }

@@ -1,6 +1,5 @@
 #include "check/known.h"
 
-#include <inttypes.h>
 #include <sodium/crypto_generichash.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +11,7 @@ int known_since(struct audit *a, const char *kind, const char *what, struct know
 {
 	unsigned char sum[16];
 	pv_autobuf ask = PV_BUF_INIT, text = PV_BUF_INIT;
+	char *end;
 	int r;
 
 	if (a->saved)
@@ -23,7 +23,9 @@ int known_since(struct audit *a, const char *kind, const char *what, struct know
 	r = audit_ask(a->sock, AUDIT_KNOWN, 0, pv_buf_str(&ask), 128, &text);
 	if (r < 0)
 		return r;
-	return sscanf(pv_buf_str(&text), "%" SCNu64 " %" SCNu64, &ret->first_us, &ret->since_us) == 2 ? 0 : -EBADMSG;
+	ret->first_us = strtoull(pv_buf_str(&text), &end, 10);
+	ret->since_us = strtoull(end, &end, 10);
+	return ret->first_us && ret->since_us && *end == '\n' ? 0 : -EBADMSG;
 }
 
 void known_text(char out[40], uint64_t us)

@@ -50,6 +50,11 @@ static bool is_oid(const struct der *d, const char *bytes, size_t n)
 	return (size_t) (d->end - d->at) == n && memcmp(d->at, bytes, n) == 0;
 }
 
+static int two(const char *digits)
+{
+	return (digits[0] - '0') * 10 + digits[1] - '0';
+}
+
 /* YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ (RFC 5280, 4.1.2.5) */
 static bool read_time(const struct der *d, uint8_t tag, int64_t *ret)
 {
@@ -63,8 +68,11 @@ static bool read_time(const struct der *d, uint8_t tag, int64_t *ret)
 	text[digits] = '\0';
 	if (strspn(text, "0123456789") != digits)
 		return false;
-	if (sscanf(text + digits - 10, "%2d%2d%2d%2d%2d", &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 5)
-		return false;
+	tm.tm_mon = two(text + digits - 10);
+	tm.tm_mday = two(text + digits - 8);
+	tm.tm_hour = two(text + digits - 6);
+	tm.tm_min = two(text + digits - 4);
+	tm.tm_sec = two(text + digits - 2);
 	text[digits - 10] = '\0';
 	tm.tm_year = (int) strtol(text, NULL, 10);
 	tm.tm_year += tag == GENERAL_TIME ? -1900 : tm.tm_year < 50 ? 100 : 0;

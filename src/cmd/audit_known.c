@@ -63,14 +63,15 @@ static struct entry *add(struct known *s)
 
 static void load_lines(struct known *s, const char *text)
 {
+	char first[24], last[24];
 	struct entry e;
 
 	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
 		struct entry *to;
 
 		e = (struct entry){ .first = 0 };
-		if (sscanf(text, "%15s %32s %" SCNu64 " %" SCNu64, e.kind, e.digest, &e.first, &e.last) != 4 ||
-		    !text_is_hex(e.digest, 32) || (e.last < s->now_us && s->now_us - e.last > FORGET_US))
+		if (sscanf(text, "%15s %32s %23s %23s", e.kind, e.digest, first, last) != 4 ||
+		    parse_u64(first, &e.first) < 0 || parse_u64(last, &e.last) < 0 || !text_is_hex(e.digest, 32) || (e.last < s->now_us && s->now_us - e.last > FORGET_US))
 			continue;
 		to = add(s);
 		if (to)
