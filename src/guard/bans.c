@@ -419,13 +419,16 @@ static void sweep(struct guard *g)
 	struct ban *over[256];
 	uint64_t now = clock_wall_us();
 	struct ban *ban;
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; n < N_ELEMENTS(over) && (ban = pv_map_next(&g->bans->all, &i));)
-		if (ban->until_us <= now)
-			over[n++] = ban;
-	while (n)
-		bans_remove(g, over[--n]);
+	do {
+		n = 0;
+		for (size_t i = 0; n < N_ELEMENTS(over) && (ban = pv_map_next(&g->bans->all, &i));)
+			if (ban->until_us <= now)
+				over[n++] = ban;
+		for (size_t i = 0; i < n; i++)
+			bans_remove(g, over[i]);
+	} while (n == N_ELEMENTS(over));
 }
 
 void bans_second(struct guard *g)

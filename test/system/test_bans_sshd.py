@@ -101,10 +101,13 @@ def test_sshd(tap):
         wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60)
         jobs = []
         for i, (_, user, prompts) in enumerate(KINDS):
-            jobs += [attempt(sources[2 * i], user, prompts) for _ in range(4 // prompts)]  # four refused logins
-            jobs += [attempt(sources[2 * i + 1], user, prompts) for _ in range(-(-5 // prompts))]  # five or six
-        for j in jobs:
-            j.wait(60)
+            for source, n in ((sources[2 * i], 4 // prompts), (sources[2 * i + 1], -(-5 // prompts))):  # four; five or six
+                jobs += [(source, attempt(source, user, prompts)) for _ in range(n)]
+        # The ban cuts its own last connection: that client waits in vain.
+        wait_for(lambda: all(j.poll() is not None or banned(s) for s, j in jobs), 30)
+        for _, j in jobs:
+            j.kill()
+            j.wait()
         time.sleep(1)
         log = open(AUTH).read()
         for i, (kind, _, _) in enumerate(KINDS):
