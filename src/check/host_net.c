@@ -152,7 +152,7 @@ static bool leads_out(const struct host_net *n, const char *iface, bool any_defa
 	if (!any_default)
 		return !of_engine(iface);
 	for (size_t i = 0; i < n->n_routes; i++)
-		if (is_default(&n->route[i]) && strcmp(n->route[i].iface, iface) == 0)
+		if (is_default(&n->route[i]) && n->route[i].iface && strcmp(n->route[i].iface, iface) == 0)
 			return true;
 	return false;
 }
