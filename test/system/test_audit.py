@@ -100,7 +100,7 @@ class Folder:
         return path
 
     def config(self):
-        return self.write("pavise.yaml", f"docker: {{socket: {self.path}/docker.sock}}\npodman: {{socket: no}}\n", 0o600)
+        return self.write("pavise.yaml", f"state_dir: {self.path}/state\ndocker: {{socket: {self.path}/docker.sock}}\npodman: {{socket: no}}\n", 0o600)
 
 
 def audit(*args, **kw):
@@ -642,7 +642,7 @@ def test_real_engine(tap):
         for i in range(13):
             d.run("sleep 1000", name=f"more{i}", start=False)
         f.write(".env", "A=1\n")
-        conf = f.write("pavise.yaml", f"docker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n", 0o600)
+        conf = f.write("pavise.yaml", f"state_dir: {f.path}/state\ndocker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n", 0o600)
         look = lambda *a: json.loads(audit("--config", conf, "--format", "json", *a)[1])["findings"]
         found = look("--only", "ctr,file.env-mode,host.swarm-ports")
         tap.eq(failing(found, "ctr.privileged"), ["never-started"], "created and privileged")

@@ -183,7 +183,7 @@ def worlds(tap, proxy):
         own = subprocess.Popen([helper("pvnet"), "serve", str(OWN)], stdout=subprocess.DEVNULL)
         conf = "/run/pv/audit.yaml"
         with open(os.open(conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-            f.write(f"docker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n")
+            f.write(f"state_dir: /run/pv/state\ndocker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n")
         try:
             wait_for(lambda: f"{OWN}/tcp IPv4" in measured() and f"{HOST}/tcp IPv4" in measured(), 10)
             for name in FIREWALLS:
@@ -206,7 +206,7 @@ def test_vxlan(tap):
     world()
     conf = "/run/pv/audit.yaml"
     with open(os.open(conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
-        f.write("docker: {socket: no}\npodman: {socket: no}\n")
+        f.write("state_dir: /run/pv/state\ndocker: {socket: no}\npodman: {socket: no}\n")
     tap.ok(not any(x.startswith("4789/") for x in said(conf)[0]), "no VXLAN: no port")
     r = subprocess.run("ip link add vx0 type vxlan id 7 dev out0 dstport 4789 && ip link set vx0 up", shell=True)
     if r.returncode:

@@ -166,7 +166,7 @@ def test_real_servers(tap):
          "wrong": ca.make("/run/pv/tls/wrong.pem", ["other.example.org"], 80)}
     sh("chmod", "-R", "a+rX", "/run/pv/tls")
     with open(os.open("/run/pv/audit.yaml", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
-        f.write("docker: {socket: no}\npodman: {socket: no}\n")
+        f.write("state_dir: /run/pv/state\ndocker: {socket: no}\npodman: {socket: no}\n")
     for which in SERVERS:
         one_server(tap, which, c, "/run/pv/ca.pem")
 
