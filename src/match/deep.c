@@ -146,8 +146,9 @@ static int decode_level(const struct level *l, const struct decode_known *known)
 	if (l->depth || !how->changed)
 		return decode_part(l, known, 0, l->len);
 	for (size_t i = 0; i < how->n_changed; i++) {
-		size_t from = PV_MAX(done, decode_start(l->text, how->changed[i].start));
-		size_t to = PV_MIN(l->len, how->changed[i].start + how->changed[i].len + 1);
+		size_t start = how->changed[i].start, end = start + how->changed[i].len;
+		size_t from = PV_MAX(done, decode_start(l->text, start > MATCH_MARGIN ? start - MATCH_MARGIN : 0));
+		size_t to = PV_MIN(l->len, end + MATCH_MARGIN + 1);
 		int r = from < to ? decode_part(l, NULL, from, to) : 0;
 
 		if (r)
@@ -166,9 +167,12 @@ static int scan_values(struct level *l)
 		return 0;
 	if (l->depth || !l->how->changed)
 		return match_values_scan(v, l->text, l->len, on_value, l);
-	for (size_t i = 0; r == 0 && i < l->how->n_changed; i++)
-		r = match_values_scan_changed(v, l->text, l->len, l->how->changed[i].start,
-					      l->how->changed[i].start + l->how->changed[i].len, on_value, l);
+	for (size_t i = 0; r == 0 && i < l->how->n_changed; i++) {
+		const struct rule_span *c = &l->how->changed[i];
+
+		r = match_values_scan_changed(v, l->text, l->len, c->start > MATCH_MARGIN ? c->start - MATCH_MARGIN : 0,
+					      PV_MIN(l->len, c->start + c->len + MATCH_MARGIN), on_value, l);
+	}
 	return r;
 }
 

@@ -95,6 +95,10 @@ struct match_far {
 int match_scan_changed(const struct match_set *set, struct match_scratch *s, const char *text, size_t len,
 		       const struct rule_span *changed, size_t n, match_fn fn, void *user, size_t *ret_scanned);
 
+/* Finds so close to a change are looked for again by match_scan_deep(): a character more may make them another thing. Those that
+ * are further away can be taken over from the version before. */
+#define MATCH_MARGIN 16
+
 struct match_values;
 
 /* What a scan for secrets wants: rules, own values (NULL: none), and what is encoded as base64, hex or with %XX, to

@@ -8,8 +8,7 @@
 #include "base/text.h"
 #include "scan/allow.h"
 
-/* A hit this close to a change is looked for again instead of taken over: a character more may make it another thing. */
-#define MARGIN	  16
+#define MARGIN	  MATCH_MARGIN
 #define CARRY_MAX 4000000 /* hits times copies; above, the text is looked at as a whole */
 
 struct worker {
