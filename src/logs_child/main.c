@@ -204,7 +204,8 @@ static int look_at(struct run *run, int fd, const struct log_source *source, boo
 		run->last_line = 0;
 		e = read_lines(run, r, in, &silent);
 	}
-	(void) gzclose(in);
+	if (gzclose(in) != Z_OK && e == 0) /* ended too early */
+		e = -EIO;
 	if (e == -EIO) {
 		pv_autobuf what = PV_BUF_INIT;
 
