@@ -104,7 +104,7 @@ def test_sshd(tap):
             for source, n in ((sources[2 * i], 4 // prompts), (sources[2 * i + 1], -(-5 // prompts))):  # four; five or six
                 jobs += [(source, attempt(source, user, prompts)) for _ in range(n)]
         # The ban cuts its own last connection: that client waits in vain.
-        wait_for(lambda: all(j.poll() is not None or banned(s) for s, j in jobs), 30)
+        wait_for(lambda: all(j.poll() is not None or banned(s) for s, j in jobs), 12)
         for _, j in jobs:
             j.kill()
             j.wait()
