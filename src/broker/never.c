@@ -134,10 +134,17 @@ static void routes4(struct never_list *l, const char *text)
 	}
 }
 
+const char *never_next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
 /* /proc/net/ipv6_route: destination, its length, source, its length, next hop ... */
 static void routes6(struct never_list *l, const char *text)
 {
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text; line && *line; line = never_next_line(line)) {
 		char dst[33], src[33], hop[33];
 		unsigned dst_len, src_len, byte;
 		struct ip_addr a;
@@ -164,7 +171,7 @@ void never_routes(struct never_list *l, const char *proc_net_route, const char *
 
 void never_resolvers(struct never_list *l, const char *text)
 {
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text; line && *line; line = never_next_line(line)) {
 		struct ip_addr a;
 		char word[64];
 

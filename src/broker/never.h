@@ -28,6 +28,7 @@ struct never_list {
 void never_add(struct never_list *l, const struct ip_addr *a, uint8_t len, enum ban_never why);
 void never_routes(struct never_list *l, const char *proc_net_route, const char *proc_net_ipv6_route); /* their texts */
 void never_resolvers(struct never_list *l, const char *resolv_conf);				      /* its text */
+const char *never_next_line(const char *line); /* NULL: that was the last */
 /* never_sessions.c */
 #define NEVER_INODES 4096
 /* Sockets (inode numbers) of SSH sessions of root and of members of the groups, below `proc` with `etc_group` as text. */

@@ -26,7 +26,7 @@ static size_t admin_groups(const char *etc_group, uint32_t gids[GROUPS])
 	static const char *const names[] = { "sudo", "wheel", ROLE_GROUP_ADMIN };
 	size_t n = 0;
 
-	for (const char *line = etc_group; line && *line && n < GROUPS; line = strchr(line, '\n'), line += line != NULL)
+	for (const char *line = etc_group; line && *line && n < GROUPS; line = never_next_line(line))
 		for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 			size_t len = strlen(names[i]);
 			unsigned gid;
