@@ -1,5 +1,5 @@
 /* Our reading of sshd_config against sshd's own (`sshd -T -C`): 200 generated configurations, each asked for a stranger, for
- * somebody of every Match block, and for two at random. */
+ * somebody of every Match block, and for one at random. */
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -136,7 +136,6 @@ static void one(unsigned n, unsigned *asked)
 			CHECK(sshd_applies(c->match[i].criteria, &who), "configuration %u: %s", n, c->match[i].criteria);
 			agree(&a, c, path, &who, n, asked);
 		}
-	agree(&a, c, path, &PICK(some), n, asked);
 	agree(&a, c, path, &PICK(some), n, asked);
 }
 
