@@ -380,7 +380,7 @@ static int do_write(void *arg, void *ret)
 {
 	const struct file_work *w = arg;
 	pv_autoclose int fd = make_file(w->dir, w->name, w->mode);
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	int r;
 
 	(void) ret;
@@ -406,7 +406,7 @@ int mend_write(const char *dir, const char *name, const char *mark, const char *
 static int do_unwrite(void *arg, void *ret)
 {
 	const struct file_work *w = arg;
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	pv_autoclose int fd = open_ours(w, &st), dir = open_dir(w->dir);
 
 	(void) ret;
