@@ -66,9 +66,10 @@ static uint8_t layout_by_btf(void)
 
 static uint8_t layout_by_release(const char *release)
 {
-	unsigned major, minor;
+	char *end;
+	unsigned long major = strtoul(release, &end, 10), minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 
-	if (sscanf(release, "%u.%u", &major, &minor) != 2 || major < 5 || (major == 5 && minor < 15))
+	if (*end != '.' || major < 5 || (major == 5 && minor < 15))
 		return PV_OVL_UNKNOWN;
 	if (major == 5 && minor < 19)
 		return PV_OVL_LOWER;

@@ -18,6 +18,7 @@
 #include <bpf/bpf.h>
 
 #include "base/text.h"
+#include "broker/kernel_exec.h"
 #include "model/broker_proto.h"
 #include "test_bpf.h"
 #include "lab.h"
@@ -347,6 +348,20 @@ static void places(void)
 	}
 }
 
+/* By the release alone; where the kernel says it itself, it must say the same. */
+static void layouts(void)
+{
+	static const struct {
+		const char *release;
+		uint8_t layout;
+	} cases[] = { { "5.10.0-28-amd64", PV_OVL_UNKNOWN }, { "5.15.0-91-generic", PV_OVL_LOWER }, { "5.19.0", PV_OVL_PATH },
+		      { "6.1.0-56-amd64", PV_OVL_PATH },     { "6.4.16", PV_OVL_PATH },	       { "6.5.0-14-generic", PV_OVL_ENTRY },
+		      { "6.18.44-x", PV_OVL_ENTRY },	     { "7.0", PV_OVL_ENTRY },		       { "linux", PV_OVL_UNKNOWN } };
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		lab_check(kernel_ovl_layout(cases[i].release) == cases[i].layout, "the overlay's layout of %s", cases[i].release);
+}
+
 /* ---- modes ---- */
 
 static const struct program in_tmp = { "", "/bin/one", "/tmp/mode", AS_IS, plainly, KILLED, PV_PLACE_NEW, 0 };
@@ -646,6 +661,7 @@ void suite_exec(void)
 		(void) parse_u32(n, &total);
 	if (!begin())
 		return;
+	layouts();
 	places();
 	modes();
 	tries((int) total);
