@@ -365,7 +365,7 @@ static int send_as(const struct ip_addr *from)
 
 int nft_test(struct nft *n, const struct ip_prefix *who)
 {
-	uint64_t before, after;
+	uint64_t before = 0, after = 0;
 	int r = n->form.raw ? -EOPNOTSUPP : nft_dropped(n, &before); /* raw: loopback is let through */
 
 	if (r == 0)
