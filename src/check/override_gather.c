@@ -46,7 +46,7 @@ static bool low_port(const cJSON *ports)
 {
 	const cJSON *v;
 
-	cJSON_ArrayForEach(v, json_object(ports)) if (v->string && atoi(v->string) > 0 && atoi(v->string) < 1024) return true;
+	cJSON_ArrayForEach(v, json_object(ports)) if (v->string && strtol(v->string, NULL, 10) > 0 && strtol(v->string, NULL, 10) < 1024) return true;
 	return false;
 }
 
@@ -54,7 +54,7 @@ static bool low_port(const cJSON *ports)
 static int owner_of(void *user, const char *path, unsigned *ret_uid, unsigned *ret_gid, unsigned *ret_mode)
 {
 	struct hostfs root;
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	int r = hostfs_open(&root, user);
 
 	if (r == 0) {

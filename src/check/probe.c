@@ -42,9 +42,14 @@ static struct finding *about(const struct answers *p, enum id id)
 	return gather_finding(id, FINDING_PASS, SUBJECT_NETWORK, p->host, NULL);
 }
 
+static int number(const char *s)
+{
+	return (int) strtol(s, NULL, 10);
+}
+
 static bool came(const struct answer_line *l)
 {
-	return l->column[0] && atoi(l->column[1]) > 0;
+	return l->column[0] && number(l->column[1]) > 0;
 }
 
 /* status, error, Location */
@@ -52,7 +57,7 @@ static int redirect(struct audit *a, const struct answers *p)
 {
 	struct finding *f = about(p, ID_TLS_REDIRECT);
 	const struct answer_line *l = &p->http;
-	int status = l->column[0] ? atoi(l->column[1]) : 0;
+	int status = l->column[0] ? number(l->column[1]) : 0;
 
 	if (!f)
 		return -ENOMEM;
@@ -119,7 +124,7 @@ static int rate_limit(struct audit *a, const struct answers *p)
 {
 	struct finding *f = about(p, ID_APP_RATE_LIMIT);
 	const struct answer_line *l = &p->login;
-	int sent = l->column[0] ? atoi(l->column[1]) : 0;
+	int sent = l->column[0] ? number(l->column[1]) : 0;
 
 	if (!f)
 		return -ENOMEM;

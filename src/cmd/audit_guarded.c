@@ -247,6 +247,17 @@ int guarded_confirm(struct start *s)
 	return CMD_OK;
 }
 
+static bool read_pending(const char *s, uint64_t *ret_until, uint32_t *ret_root_login)
+{
+	char *rest;
+
+	*ret_until = strtoull(s, &rest, 10);
+	if (rest == s || *rest != ' ')
+		return false;
+	*ret_root_login = (uint32_t) strtoul(rest + 1, NULL, 10);
+	return true;
+}
+
 void guarded_late(struct start *s)
 {
 	pv_autoclose int folder = geteuid() == 0 ? state_folder_open(s->state_dir, "undo", NULL) : -1;
@@ -255,7 +266,7 @@ void guarded_late(struct start *s)
 	uint64_t until = 0;
 
 	if (folder < 0 || state_read(folder, PENDING, 256, &text) < 0 ||
-	    sscanf(pv_buf_str(&text), "%" SCNu64 " %u", &until, &step.root_login) != 2 ||
+	    !read_pending(pv_buf_str(&text), &until, &step.root_login) ||
 	    clock_wall_us() < until + 10 * USEC_PER_SEC) /* the process that waits comes first */
 		return;
 	if (unlinkat(folder, PENDING, 0) == 0 && take_away(&step) == 0)

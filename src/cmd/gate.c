@@ -14,11 +14,9 @@
 
 static bool in_gate(const char *id)
 {
-	unsigned group = 0;
-	char letter;
+	unsigned long group = *id ? strtoul(id + 1, NULL, 10) : 0;
+	char letter = *id;
 
-	if (sscanf(id, "%c%u.", &letter, &group) != 2)
-		return false;
 	return (letter == 'P' && group >= 1 && group <= 10) || (letter == 'G' && group >= 2 && group <= 6);
 }
 
