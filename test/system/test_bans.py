@@ -65,7 +65,11 @@ def started(g, sources=1):
     g.start()
     if not wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"] >= sources, 60):
         raise RuntimeError(f"logs are not read: {g.status()['logs']}\n{g.log()}")
-    return g
+    for _ in range(100):  # a line that is counted: from here on none is missed
+        write(f"{stamp()} web CRON[1]: nothing\n")
+        if wait_for(lambda: g.status()["logs"]["lines"] > 0, 0.3):
+            return g
+    raise RuntimeError(f"no line is read: {g.status()['logs']}")
 
 
 def code(g, *args):
