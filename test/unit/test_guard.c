@@ -347,6 +347,13 @@ static void test_waiting(void **state)
 	assert_int_equal(acts_kept(), 1); /* its policy is `no` now: undo gives it back */
 }
 
+/* What a dead engine held is freed here by an answer that it did not live to see. */
+static void died(struct guard_workload *w, size_t asked_last)
+{
+	w->w.gone = true;
+	answer(asked_last, 404);
+}
+
 /* The engine dies in the midst of an act: the next one goes on with it once it knows the container. */
 static void test_resumed(void **state)
 {
@@ -370,6 +377,7 @@ static void test_resumed(void **state)
 	there = NULL;
 	kept_leftovers(&g);
 	assert_int_equal(n_told, 1); /* it is over */
+	died(&w, 1);
 }
 
 /* ... or tells what became of it, once. */
@@ -385,6 +393,7 @@ static void test_left_over(void **state)
 	CHECK(told[0].id == ID_RUN_CPU && told[0].severity == SEV_HIGH, "%s", told[0].what);
 	kept_leftovers(&g);
 	assert_int_equal(n_told, 1);
+	died(&w, 0);
 }
 
 /* Who was killed is known to the next engine. */
