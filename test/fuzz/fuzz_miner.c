@@ -6,6 +6,8 @@
 
 #include "detect/miner.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *argv = malloc(size + 3);
