@@ -259,6 +259,15 @@ static void label_exceptions(const struct labels *l, struct container_info *c)
 	}
 }
 
+/* Whose rules take its log. The image's own label does not count: it would choose what the log may have banned. */
+static void label_log(const struct labels *l, struct container_info *c)
+{
+	const char *v = get_text(l->own, "pavise.logs");
+
+	if (v && l->image_known && !from_image(l, "pavise.logs") && strspn(v, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(v))
+		(void) copy(c->log_service, sizeof(c->log_service), v);
+}
+
 static void read_image_id(struct container_info *c, const char *id)
 {
 	if (!id)
@@ -306,6 +315,7 @@ static int read_container(struct container_info *c, const cJSON *object, const c
 	if (!swarm_identity(l, name ? name : "", c))
 		(void) compose_identity(l, c);
 	label_exceptions(l, c);
+	label_log(l, c);
 	read_networks(c, get(get(object, "NetworkSettings"), "Networks"));
 	id = get_text(get(object, "HostConfig"), "NetworkMode");
 	c->host_network = id && strcmp(id, "host") == 0;

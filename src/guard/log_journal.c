@@ -160,7 +160,7 @@ static struct log_src *journal_container(struct guard_logs *l, const char *id)
 		return NULL;
 	workload_name(name + strlen(name), sizeof(name) - strlen(name), &w->w);
 	(void) snprintf(key, sizeof(key), LOG_KEY "container:%.64s", id);
-	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, NULL, w->info.image, false);
+	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, log_src_service(l, &w->info), w->info.image, false);
 	if (!s)
 		return NULL;
 	(void) text_copy(s->id, sizeof(s->id), id);

@@ -416,7 +416,7 @@ struct log_src *log_watch_container(struct guard_logs *l, const struct container
 	(void) text_copy(w.id, sizeof(w.id), info->id);
 	workload_name(name + strlen(name), sizeof(name) - strlen(name), &w);
 	(void) snprintf(key, sizeof(key), LOG_KEY "container:%.64s", info->id);
-	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, NULL, info->image, json);
+	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, log_src_service(l, info), info->image, json);
 	if (!s)
 		return NULL;
 	(void) text_copy(s->id, sizeof(s->id), info->id);

@@ -93,7 +93,8 @@ struct log_src *log_src_new(struct guard_logs *l, enum log_src_kind kind, enum l
 	s->name = strdup(name);
 	s->key = strdup(key);
 	(void) text_copy(s->image, sizeof(s->image), image ? image : "");
-	source = (struct log_source){ .kind = as, .name = s->name, .service = service, .image = image ? s->image : NULL,
+	(void) text_copy(s->service, sizeof(s->service), service ? service : "");
+	source = (struct log_source){ .kind = as, .name = s->name, .service = service ? s->service : NULL, .image = image ? s->image : NULL,
 				      .docker_json = docker_json, .proxies = p->proxies, .n_proxies = p->n_proxies, .ban = l->ban,
 				      .n_ban = p->logs.n_ban, .login_paths = l->login_paths, .n_login_paths = p->login.n_paths };
 	if (!s->name || !s->key || logs_reader_new(l->rules, &source, &s->reader) < 0) {
@@ -103,6 +104,13 @@ struct log_src *log_src_new(struct guard_logs *l, enum log_src_kind kind, enum l
 	s->next = l->all;
 	l->all = s;
 	return s;
+}
+
+const char *log_src_service(const struct guard_logs *l, const struct container_info *info)
+{
+	if (info->log_service[0] && logs_has_service(l->rules, info->log_service))
+		return info->log_service;
+	return logs_service_of_image(l->rules, info->image);
 }
 
 static void unlink_from(struct log_src **list, struct log_src *s, bool ready)

@@ -46,7 +46,7 @@ struct log_src {
 	uint32_t place_i, position, list;
 	bool listed;
 	/* containers */
-	char id[65], image[192];
+	char id[65], image[192], service[24]; /* service: whose rules were chosen, else empty */
 	enum log_driver driver;
 	bool by_journal;
 	uint64_t ended_us; /* 0: it runs */
@@ -90,6 +90,8 @@ struct guard_logs {
 /* Takes nothing over; NULL without memory. `service` NULL: by shape. */
 struct log_src *log_src_new(struct guard_logs *l, enum log_src_kind kind, enum log_kind as, const char *name, const char *key,
 			    const char *service, const char *image, bool docker_json);
+/* Whose rules take a container's log: its label's, else those that know its image; NULL: by the shape of its lines. */
+const char *log_src_service(const struct guard_logs *l, const struct container_info *info);
 void log_src_drop(struct guard_logs *l, struct log_src *s);
 void log_src_ready(struct guard_logs *l, struct log_src *s);
 int log_src_event(const struct log_event *e, void *arg); /* logs_fn; arg: struct log_src */

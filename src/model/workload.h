@@ -28,6 +28,7 @@ struct container_info {
 	char restart_policy[24]; /* always, unless-stopped, on-failure, no, or empty */
 	uint32_t restart_max;	 /* of on-failure */
 	char log_driver[24];	 /* json-file, local, journald ...; empty: not told */
+	char log_service[24];	 /* label pavise.logs, where the image does not carry it: whose rules its log is read by; else empty */
 	uint32_t pid;		 /* of its init; 0 when it does not run */
 	bool running, host_network, inspected;
 	bool ran_before; /* this is not its first start */

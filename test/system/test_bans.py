@@ -232,11 +232,11 @@ def test_forged(tap):
         g = new_guard(d, conf={"docker": {"root": f"{d.dir}/data"}, "logs": {"containers": True}, "ban": {"budget": "3/h"}})
         try:
             started(g, 0)
-            d.api("POST", f"/images/{IMAGE}/tag?repo=httpd&tag=2.4")
+            d.api("POST", f"/images/{IMAGE}/tag?repo=nginx&tag=1.27")
             lines = [f"{a} - - [{time.strftime('%d/%b/%Y:%H:%M:%S +0000', time.gmtime())}] \"POST /login HTTP/1.1\" 401 12 \"-\" \"x\""
                      for a in (DNS4, "192.0.2.2", CLIENT4)]
             script = "i=0; while [ $i -lt 3334 ]; do " + "; ".join(f"echo '{l}'" for l in lines) + "; i=$((i+1)); done; sleep 60"
-            web = d.run(["sh", "-c", script], name="web", image="httpd:2.4")
+            web = d.run(["sh", "-c", script], name="web", image="nginx:1.27")
             n = g.wait_notice("ban.failed", seconds=20)
             tap.ok(n and n["severity"] == "critical" and n["subject"]["kind"] == "container", "a critical notice names the container",
                    f"{n}\n{json.dumps(g.status().get('logs'))}\n{g.log()}")
@@ -245,11 +245,18 @@ def test_forged(tap):
             tap.eq(sum(x["severity"] == "critical" for x in g.notices()), 1, "one, for all of them")
             tap.ok(not elements("ban4"), "and nobody is banned", elements("ban4"))
             script = "; ".join(f"for i in 1 2 3 4 5; do echo '{lines[0].replace(DNS4, f'198.51.100.{k}')}'; done" for k in range(1, 21))
-            d.run(["sh", "-c", script + "; sleep 60"], name="web2", image="httpd:2.4")
+            d.run(["sh", "-c", script + "; sleep 60"], name="web2", image="nginx:1.27")
             n = g.wait_notice("ban.failed", seconds=20, where=lambda n: "budget" in n["detail"]["what"])
             tap.ok(n, "a container has a budget", g.log())
             settled(g)
             tap.eq(len(elements("ban4")), 3, "and no more bans than that")
+            guess = "for i in 1 2 3 4 5; do echo '{}'; done; sleep 60"
+            d.run(["sh", "-c", guess.format(lines[0].replace(DNS4, "198.51.100.60"))], name="shape")
+            d.run(["sh", "-c", guess.format(lines[0].replace(DNS4, "198.51.100.61"))], name="label", labels={"pavise.logs": "nginx"})
+            n = g.wait_notice("login.bruteforce", seconds=20, where=lambda n: "198.51.100.60" in n["detail"]["what"])
+            tap.ok(n and n["action"] == "alerted", "what is judged by its shape alone bans nobody", f"{n}\n{g.log()}")
+            wait_for(lambda: "198.51.100.61" in elements("ban4"), 20)
+            tap.ok("198.51.100.61" in elements("ban4") and "198.51.100.60" not in elements("ban4"), "a label says whose log it is", elements("ban4"))
         finally:
             g.stop()
             far.kill()

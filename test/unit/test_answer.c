@@ -339,6 +339,26 @@ static void test_exceptions(void **state)
 	}
 }
 
+static void test_log_label(void **state)
+{
+	static const struct {
+		const char *labels, *image, *service;
+	} cases[] = {
+		{ "{\"pavise.logs\":\"nginx\"}", "{}", "nginx" },
+		{ "{\"pavise.logs\":\"nginx\"}", "{\"pavise.logs\":\"nginx\"}", "" },
+		{ "{\"pavise.logs\":\"nginx\"}", NULL, "" },
+		{ "{\"pavise.logs\":\"Nginx: x\"}", "{}", "" },
+		{ "{\"pavise.logs\":7}", "{}", "" },
+	};
+	struct container_info c;
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		CHECK(inspect(cases[i].labels, cases[i].image, &c) == 0, "case %zu", i);
+		CHECK_STR(c.log_service, cases[i].service, "case %zu", i);
+	}
+}
+
 static void test_started(void **state)
 {
 	static const struct {
@@ -472,7 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_docker_list), cmocka_unit_test(test_docker_inspect), cmocka_unit_test(test_swarm),
 		cmocka_unit_test(test_podman),	    cmocka_unit_test(test_networks),	   cmocka_unit_test(test_events),
-		cmocka_unit_test(test_identity),    cmocka_unit_test(test_exceptions),	   cmocka_unit_test(test_started),
+		cmocka_unit_test(test_identity),    cmocka_unit_test(test_exceptions), cmocka_unit_test(test_log_label),	   cmocka_unit_test(test_started),
 		cmocka_unit_test(test_many_networks), cmocka_unit_test(test_long_names),   cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_wrong_types),
 	};
