@@ -20,15 +20,30 @@ void last_diff_done(struct last_diff *d)
 	pv_buf_done(&d->mended_names);
 }
 
+/* One word of these characters and the blank behind it, and where the next begins; NULL: it is none, or too long. */
+static const char *take_word(const char *s, const char *set, char *ret, size_t size)
+{
+	size_t n = s ? strspn(s, set) : 0;
+
+	if (!n || n >= size || s[n] != ' ')
+		return NULL;
+	memcpy(ret, s, n);
+	ret[n] = '\0';
+	return s + n + 1;
+}
+
 static bool read_line(const char *s, size_t len, struct line *l)
 {
-	int used = 0;
+	char first[24];
+	const char *at = take_word(s, "0123456789abcdef", l->fingerprint, sizeof(l->fingerprint));
 
-	if (sscanf(s, "%32[0-9a-f] %" SCNu64 " %63[a-z0-9.-] %n", l->fingerprint, &l->first, l->id, &used) != 3 ||
-	    (size_t) used >= len)
+	at = take_word(at, "0123456789", first, sizeof(first));
+	at = take_word(at, "abcdefghijklmnopqrstuvwxyz0123456789.-", l->id, sizeof(l->id));
+	if (!at || (size_t) (at - s) >= len)
 		return false;
-	l->name = s + used;
-	l->name_len = len - (size_t) used;
+	l->first = strtoull(first, NULL, 10);
+	l->name = at;
+	l->name_len = len - (size_t) (at - s);
 	return true;
 }
 
@@ -75,7 +90,7 @@ void last_compare(struct finding_list *l, const struct check_select *s, const ch
 	*ret = (struct last_diff){ .when_us = 0 };
 	if (p && strncmp(p, HEAD, sizeof(HEAD) - 1) == 0)
 		ret->when_us = strtoull(p + sizeof(HEAD) - 1, NULL, 10);
-	while (ret->when_us && (p = strchr(p, '\n')) && *++p) {
+	while (p && ret->when_us && (p = strchr(p, '\n')) && *++p) {
 		size_t len = strcspn(p, "\n");
 		struct line old;
 

@@ -30,7 +30,7 @@ void logs_template(const char *text, size_t len, struct pv_buf *out)
 	size_t from = out->len;
 
 	while (p < end && out->len - from < TEMPLATE_MAX) {
-		const char *q = p;
+		const char *q;
 
 		if ((*p == '"' || *p == '\'') && (q = memchr(p + 1, *p, (size_t) (end - p) - 1))) {
 			pv_buf_putc(out, *p);

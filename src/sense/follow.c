@@ -217,22 +217,34 @@ void follow_save(const struct follow *f, struct pv_buf *out)
 	}
 }
 
+/* DEV:INO:OFFSET:HASH:BLOCK in hexadecimal, :0 or :1, then a blank or the end. */
+static bool read_position(const char **text, struct tail_pos *ret)
+{
+	unsigned long long v[6];
+	char *end;
+
+	for (size_t i = 0; i < N_ELEMENTS(v); i++) {
+		errno = 0;
+		v[i] = strtoull(*text, &end, 16);
+		if (end == *text || errno || (i < N_ELEMENTS(v) - 1 ? *end != ':' : *end && *end != ' '))
+			return false;
+		*text = end + (*end != '\0');
+	}
+	if (v[4] > TAIL_BLOCK)
+		return false;
+	*ret = (struct tail_pos){ .dev = v[0], .ino = v[1], .offset = v[2], .hash = v[3], .block = (uint32_t) v[4], .skipping = v[5] != 0 };
+	return true;
+}
+
 int follow_restore(struct follow *f, const char *text)
 {
 	struct tail_pos lost[FOLLOW_LOST + FOLLOW_FILES];
 	size_t n = 0;
 
 	while (*text) {
-		struct tail_pos p = { 0 };
-		int skipping, len = 0;
-
-		if (n == N_ELEMENTS(lost) ||
-		    sscanf(text, "%" SCNx64 ":%" SCNx64 ":%" SCNx64 ":%" SCNx64 ":%x:%d%n", &p.dev, &p.ino, &p.offset, &p.hash,
-			   &p.block, &skipping, &len) != 6 || (text[len] && text[len] != ' ') || p.block > TAIL_BLOCK)
+		if (n == N_ELEMENTS(lost) || !read_position(&text, &lost[n]))
 			return -EBADMSG;
-		p.skipping = skipping != 0;
-		lost[n++] = p;
-		text += len + (text[len] == ' ');
+		n++;
 	}
 	f->restored = true;
 	for (size_t i = 0; i < n; i++)
