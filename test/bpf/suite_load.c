@@ -197,7 +197,7 @@ static uint64_t exec_ns(int (*run)(int n), int n)
 {
 	uint64_t best = UINT64_MAX, ns0, runs0, ns, runs;
 
-	for (int round = 0; round < 5; round++) {
+	for (int round = 0; round < 15; round++) {
 		if (!program_cost("exec", &ns0, &runs0) || run(n) != 0 || !program_cost("exec", &ns, &runs))
 			return UINT64_MAX;
 		if (runs > runs0)
