@@ -111,7 +111,7 @@ static bool ends(const char *s, const char *with)
 	return n >= m && strcmp(s + n - m, with) == 0;
 }
 
-/* deb.debian.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages, ..._noble-security_... */
+/* mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages, ..._noble-security_... */
 static int one_list(const char *name, unsigned char type, void *user)
 {
 	struct waiting *w = user;

@@ -434,7 +434,7 @@ def plant_web(f, name, good):
     plain = "server { listen 80; server_name %s; return 301 https://$host$request_uri; }\n" if good else "server { listen 80; server_name %s; }\n"
     w("etc/nginx/nginx.conf", "http {\n" + tls + plain % "shop.example.com" + ("" if good else plain % "api.example.com") + "}\n")
     w("var/lib/dpkg/status", "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: 3.0.11-1\n")
-    lists = w("var/lib/apt/lists/deb.debian.org_dists_bookworm-security_main_binary-amd64_Packages",
+    lists = w("var/lib/apt/lists/mirror.example.org_dists_bookworm-security_main_binary-amd64_Packages",
               f"Package: openssl\nArchitecture: amd64\nVersion: {'3.0.11-1' if good else '3.0.15-1'}\n")
     w("etc/apt/apt.conf.d/20auto-upgrades", f'APT::Periodic::Unattended-Upgrade "{int(good)}";\n')
     w("usr/bin/unattended-upgrade", "")

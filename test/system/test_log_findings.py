@@ -519,7 +519,7 @@ def ordinary(n):
                 f'Layer sha256:{h} cleaned up"', f'stopping healthcheck" container={h}'])
         elif kind < 13:
             yield r.choice([f"Setting up libgpg-error0:amd64 (1.46-{r.randrange(9)}) ...", f"Unpacking libssl3:amd64 (3.0.{r.randrange(20)}-1~deb12u1) over (3.0.9-1) ...",
-                            "Get:1 http://deb.debian.org/debian bookworm/main amd64 Packages [8786 kB]", "Reading package lists...", "Building dependency tree...",
+                            "Get:1 http://mirror.example.org/debian bookworm/main amd64 Packages [8786 kB]", "Reading package lists...", "Building dependency tree...",
                             f"0 upgraded, 0 newly installed, 0 to remove and {r.randrange(30)} not upgraded.", "Processing triggers for man-db (2.11.2-2) ...",
                             f"2026-11-21 {t} status installed liberror-perl:all 0.17029-2", "Fetched 12.3 MB in 1s (9,876 kB/s)"])
         else:

@@ -464,7 +464,7 @@ static const struct {
 	{ ID_TLS_ACME_PERM, { { "/etc/nginx/nginx.conf", "http { server { listen 443 ssl; server_name a.example.com; ssl_certificate_key /k.pem; } }", 0 }, { "/k.pem", "x", 0644 } }, NULL, F },
 	/* updates */
 #define STATUS(version) { "/var/lib/dpkg/status", "Package: openssl\nStatus: install ok installed\nArchitecture: amd64\nVersion: " version "\n", 0 }
-#define OFFER(version, days) { "/var/lib/apt/lists/deb.debian.org_dists_bookworm-security_main_binary-amd64_Packages", "Package: openssl\nArchitecture: amd64\nVersion: " version "\n", 0, days }
+#define OFFER(version, days) { "/var/lib/apt/lists/mirror.example.org_dists_bookworm-security_main_binary-amd64_Packages", "Package: openssl\nArchitecture: amd64\nVersion: " version "\n", 0, days }
 	{ ID_UPD_PENDING, { STATUS("3.0.11-1~deb12u2"), OFFER("3.0.15-1~deb12u1", 8) }, NULL, F },
 	{ ID_UPD_PENDING, { STATUS("3.0.15-1"), OFFER("3.0.15-1", 8), { "/run/reboot-required", "", 0, 9 } }, NULL, F },
 	{ ID_UPD_PENDING, { STATUS("3.0.11-1~deb12u2"), OFFER("3.0.15-1~deb12u1", 2) }, NULL, P },
