@@ -31,7 +31,7 @@ static size_t admin_groups(const char *etc_group, uint32_t gids[GROUPS])
 			size_t len = strlen(names[i]);
 			unsigned gid;
 
-			/* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no address of ours */
+			/* NOLINTNEXTLINE(cert-err34-c): root's own file */
 			if (strncmp(line, names[i], len) == 0 && line[len] == ':' && sscanf(line + len, ":%*[^:]:%u", &gid) == 1 && n < GROUPS)
 				gids[n++] = gid;
 		}
@@ -103,15 +103,15 @@ static bool is_admin(const char *status, const uint32_t *gids, size_t n_gids)
 	unsigned id;
 	int used;
 
-	/* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no address of ours */
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
 	if (uid && sscanf(uid, "\nUid: %*u %u", &id) == 1 && id == 0)
 		return true;
-	/* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no address of ours */
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
 	if (gid && sscanf(gid, "\nGid: %*u %u", &id) == 1)
 		for (size_t i = 0; i < n_gids; i++)
 			if (gids[i] == id)
 				return true;
-	/* NOLINTNEXTLINE(cert-err34-c): a number that does not fit is no address of ours */
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
 	for (groups = groups ? groups + 8 : ""; sscanf(groups, "%u%n", &id, &used) == 1 && *groups != '\n'; groups += used)
 		for (size_t i = 0; i < n_gids; i++)
 			if (gids[i] == id)
