@@ -44,7 +44,7 @@ int gitdir_read_fd(int fd, size_t max, bool text, char **ret, size_t *ret_len)
 		return -EBADMSG;
 	if ((uint64_t) st.st_size > max)
 		return -EFBIG;
-	data = malloc((size_t) st.st_size + 1);
+	data = calloc(1, (size_t) st.st_size + 1);
 	if (!data)
 		return -ENOMEM;
 	while (len < (size_t) st.st_size) {
