@@ -23,6 +23,9 @@ import time
 import traceback
 import urllib.parse
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import pvunit  # noqa: E402
+
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PAVISE = os.environ.get("PAVISE", os.path.join(REPO, "build", "pavise"))
 HELPERS = os.environ.get("PAVISE_TEST_HELPERS", os.path.join(REPO, "build", "helpers"))
@@ -207,7 +210,7 @@ class World:
         self.root = os.path.join(self.v2, self.name, "ctr")   # what the guard watches
         self.host = os.path.join(self.v2, self.name, "host")  # test, dockerd, guard
         self.containers = f"/{self.name}/ctr"                 # dockerd's --cgroup-parent
-        self.outside = self.stranger = None
+        self.outside = self.stranger = self.manager = None
         self._namespaces()
         os.makedirs(self.root)
         os.makedirs(self.host)
@@ -225,6 +228,8 @@ class World:
         if libc.unshare(CLONE_NEWNS | CLONE_NEWNET) != 0:
             raise Skip(f"no namespaces: {os.strerror(ctypes.get_errno())}")
         sh("mount", "--make-rprivate", "/")
+        if pvunit.wanted():  # as on a machine with systemd: what is mounted later is seen by the units
+            sh("mount", "--make-rshared", "/")
         sh("mount", "-t", "tmpfs", "-o", "mode=755", "pvtest", "/run")
         os.makedirs("/run/lock", exist_ok=True)
         os.makedirs("/run/pv")
@@ -241,6 +246,18 @@ class World:
                 f.write(text)
             sh("mount", "--bind", own, path)
         sh("ip", "link", "set", "lo", "up")
+
+    def unit(self, argv, log):
+        """Starts a command inside the shipped unit's sandbox; all that it may write is below /run/pv."""
+        if pvunit.missing():
+            raise Skip(pvunit.missing())
+        if self.manager is None:
+            self.manager = pvunit.Manager("/run/pv/unit", os.path.join(self.v2, self.name, "unit"))
+        return self.manager.start(argv, log, "/run/pv")
+
+    def own_procs(self):
+        """Everything of this test but the containers."""
+        return _procs(self.host) + (cgroup_procs(self.manager.cgroup) if self.manager else [])
 
     def _netns(self):
         """A process that holds a network namespace."""
@@ -750,12 +767,21 @@ class Guard:
             os.chmod(tmp, 0o600)
             os.rename(tmp, f"{to}/{name}")
 
+    def _folders(self):
+        """What tmpfiles.d makes for the installed one: the unit has no CAP_CHOWN."""
+        os.makedirs(f"{self.state_dir}/engine", 0o700, exist_ok=True)
+        shutil.chown(f"{self.state_dir}/engine", "pavise", "pavise")
+
     def start(self, seconds=20):
         seconds *= SLOW
         self._rules()
-        with open(self.logfile, "a") as log:
-            self.proc = subprocess.Popen([PAVISE, "guard", "--config", self.config, *self.args], stdout=log, stderr=log,
-                                         stdin=subprocess.DEVNULL, start_new_session=True)
+        argv = [PAVISE, "guard", "--config", self.config, *self.args]
+        if pvunit.wanted():
+            self._folders()
+            self.proc = self.world.unit(argv, self.logfile)
+        else:
+            with open(self.logfile, "a") as log:
+                self.proc = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         end = time.monotonic() + seconds
         while time.monotonic() < end and self.proc.poll() is None:
             if self.answers():
@@ -817,7 +843,7 @@ class Guard:
     def roles(self):
         """name -> pid of the programs of this guard, found by their names in the test's own cgroup."""
         out = {}
-        for pid in _procs(self.world.host):
+        for pid in self.world.own_procs():
             try:
                 exe = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
             except OSError:
