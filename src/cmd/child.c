@@ -38,7 +38,7 @@ static void in_child(const char *const argv[], const struct child_io *io, int ou
 			_exit(127);
 	if (io->fd3 == 3 ? fcntl(3, F_SETFD, 0) < 0 : io->fd3 >= 0 && dup2(io->fd3, 3) < 0)
 		_exit(127);
-	execve(argv[0], (char *const *) (uintptr_t) argv, (char *const[]){ NULL });
+	execve(argv[0], (char *const *) (uintptr_t) argv, io->env ? (char *const *) (uintptr_t) io->env : (char *const[]){ NULL });
 	_exit(127);
 }
 

@@ -82,6 +82,7 @@ struct child_io {
 	const int *keep;
 	size_t n_keep;
 	struct pv_buf *out, *err;
+	const char *const *env; /* NULL: none */
 };
 int child_run(const char *const argv[], const struct child_io *io);
 

@@ -348,6 +348,7 @@ int cmd_doctor(struct cmd *c)
 		engines(&d);
 		time_sync(&d);
 		doctor_logs(&d);
+		doctor_libraries(&d, false);
 	}
 	users(&d);
 	hooks(&d);

@@ -23,6 +23,10 @@ void doctor_tell(struct doctor *d, enum doctor_answer a, const char *what, const
 /* What lies on disk: programs, configuration, folders, unit, package. Changes nothing. */
 void doctor_install(struct doctor *d);
 
+/* Programs that would not start for want of a library: the dynamic linker is asked, nothing of them runs. Told where one is missing, and
+ * with `well` also where none is. */
+void doctor_libraries(struct doctor *d, bool well);
+
 /* Where logins are told, and who can forge it. */
 void doctor_logs(struct doctor *d);
 

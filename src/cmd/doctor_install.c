@@ -17,35 +17,96 @@ static bool only_roots(const struct stat *st)
 	return st->st_uid == 0 && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static void programs(struct doctor *d)
+/* The roles, and the children of the commands. */
+static const char *const names[] = { "pavise-launcher", "pavise-policy", "pavise-broker",
+				    "pavise-engine",   "pavise-sender", "pavise-swarm",
+				    "pavise-rules",    "pavise-logs",   "pavise-audit",
+				    "pavise-fetch",    "pavise-scan" };
+
+static bool program(struct doctor *d, const char *name, char *folder, size_t size)
 {
-	static const char *const names[] = { "pavise-launcher", "pavise-policy", "pavise-broker",
-					     "pavise-engine",	"pavise-sender", "pavise-swarm" };
-	char path[4096], folder[4096] = "";
+	char path[4096];
 	struct stat st;
 
-	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		if (child_path(d->c, names[i], path, sizeof(path)) < 0) {
-			doctor_tell(d, DEGRADED, "programs", "install pavise again", "%s is missing", names[i]);
-			return;
-		}
-		*strrchr(path, '/') = '\0';
-		if (*folder && strcmp(folder, path) != 0) {
-			doctor_tell(d, DEGRADED, "programs", "install pavise again", "they lie in two folders, %s and %s", folder, path);
-			return;
-		}
-		(void) snprintf(folder, sizeof(folder), "%s", path);
-		if (stat(path, &st) < 0 || !only_roots(&st)) {
-			doctor_tell(d, DEGRADED, "programs", "chown root: the folder, and chmod go-w", "somebody else than root may write into %s", path);
-			return;
-		}
-		path[strlen(path)] = '/';
-		if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || !only_roots(&st)) {
-			doctor_tell(d, DEGRADED, "programs", "install pavise again", "somebody else than root may change %s", path);
-			return;
-		}
+	if (child_path(d->c, name, path, sizeof(path)) < 0) {
+		doctor_tell(d, DEGRADED, "programs", "install pavise again", "%s is missing", name);
+		return false;
 	}
+	*strrchr(path, '/') = '\0';
+	if (*folder && strcmp(folder, path) != 0) {
+		doctor_tell(d, DEGRADED, "programs", "install pavise again",
+			    "they lie in two folders, %s and %s", folder, path);
+		return false;
+	}
+	(void) snprintf(folder, size, "%s", path);
+	if (stat(path, &st) < 0 || !only_roots(&st)) {
+		doctor_tell(d, DEGRADED, "programs", "chown root: the folder, and chmod go-w",
+			    "somebody else than root may write into %s", path);
+		return false;
+	}
+	path[strlen(path)] = '/';
+	if (lstat(path, &st) < 0 || !S_ISREG(st.st_mode) || !only_roots(&st)) {
+		doctor_tell(d, DEGRADED, "programs", "install pavise again",
+			    "somebody else than root may change %s", path);
+		return false;
+	}
+	return true;
+}
+
+static void programs(struct doctor *d)
+{
+	char folder[4096] = "";
+
+	for (size_t i = 0; i < N_ELEMENTS(names); i++)
+		if (!program(d, names[i], folder, sizeof(folder)))
+			return;
 	doctor_tell(d, WELL, "programs", NULL, "%zu, in %s", N_ELEMENTS(names), folder);
+}
+
+/* The lines of ld.so(8) that end with `not found`: "libhs.so.5 => not found", "...: version
+ * `GLIBC_2.36' not found (required by ...)". */
+static size_t lacking(const char *said, struct pv_buf *ret)
+{
+	size_t n = 0;
+
+	for (const char *line = said, *end; *line; line = *end ? end + 1 : end) {
+		const char *at;
+
+		end = strchrnul(line, '\n');
+		at = memmem(line, (size_t) (end - line), "not found", strlen("not found"));
+		if (!at)
+			continue;
+		line += strspn(line, "\t ");
+		pv_buf_printf(ret, "%s", n++ ? "; " : "");
+		pv_buf_safe(ret, line, PV_MIN((size_t) (end - line), (size_t) 200));
+	}
+	return n;
+}
+
+void doctor_libraries(struct doctor *d, bool well)
+{
+	static const char *const env[] = {"LD_TRACE_LOADED_OBJECTS=1", NULL};
+	size_t bad = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		char path[4096];
+		const char *argv[] = {path, NULL};
+		pv_autobuf out = PV_BUF_INIT, err = PV_BUF_INIT, what = PV_BUF_INIT;
+
+		if (child_path(d->c, names[i], path, sizeof(path)) < 0)
+			continue; /* said elsewhere */
+		if (child_run(argv, &(struct child_io){
+					.fd3 = -1, .out = &out, .err = &err, .env = env}) < 0)
+			continue;
+		if (lacking(pv_buf_str(&out), &what) + lacking(pv_buf_str(&err), &what) == 0)
+			continue;
+		doctor_tell(d, DEGRADED, "libraries",
+			    "doc/install.md, \"The tarball\", names the packages",
+			    "%s cannot start: %s", names[i], pv_buf_str(&what));
+		bad++;
+	}
+	if (!bad && well)
+		doctor_tell(d, WELL, "libraries", NULL, "each program finds its own");
 }
 
 /* Where the files come from, and a second copy that a shell might find first. */
@@ -196,6 +257,7 @@ void doctor_install(struct doctor *d)
 {
 	origin(d);
 	programs(d);
+	doctor_libraries(d, true);
 	places(d);
 	control(d);
 	unit(d);
