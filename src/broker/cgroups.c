@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "base/pidfd.h"
 #include "base/text.h"
 
 #define FILEID_KERNFS 0xfe /* linux/exportfs.h: the handle is the 64-bit id */
@@ -194,7 +194,7 @@ struct proc_walk {
 static int open_proc(struct proc_walk *w, pid_t pid)
 {
 	char path[4096];
-	int fd = pidfd_open(pid, 0);
+	int fd = pv_pidfd_open(pid);
 
 	if (fd < 0)
 		return -ESRCH;
@@ -210,7 +210,7 @@ static int kill_proc(pid_t pid, void *arg)
 
 	if (fd >= 0) {
 		w->seen++;
-		(void) pidfd_send_signal(fd, SIGKILL, NULL, 0);
+		(void) pv_pidfd_signal(fd, SIGKILL);
 	}
 	return 0;
 }

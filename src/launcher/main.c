@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fdpass.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "base/sandbox.h"
 #include "launcher/launcher.h"
 
@@ -183,7 +183,7 @@ static void role_forget(struct role *role)
 static void role_stop(struct role *role)
 {
 	if (role->pidfd >= 0) {
-		(void) pidfd_send_signal(role->pidfd, SIGTERM, NULL, 0);
+		(void) pv_pidfd_signal(role->pidfd, SIGTERM);
 		if (spawn_wait(role->pidfd, STOP_MS) == -ETIMEDOUT)
 			log_warning("%s did not end within 5 s and was killed", role->program);
 	}
@@ -336,7 +336,7 @@ static void on_sock(struct launcher *l, struct role *role)
 	if (n != 1) { /* it hung up, or does not keep to the protocol: its death is seen by pidfd */
 		role->sock = pv_close(role->sock);
 		if (role->pidfd >= 0 && n != 0)
-			(void) pidfd_send_signal(role->pidfd, SIGKILL, NULL, 0);
+			(void) pv_pidfd_signal(role->pidfd, SIGKILL);
 		return;
 	}
 	on_byte(l, role, byte, fds, n_fds);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "base/sandbox.h"
 #include "launcher/launcher.h"
 
@@ -140,7 +140,7 @@ int spawn(const struct places *p, const struct spawn *s, pid_t *ret_pid, int *re
 		return -errno;
 	if (pid == 0)
 		become(p, s);
-	fd = pidfd_open(pid, 0);
+	fd = pv_pidfd_open(pid);
 	if (fd < 0) {
 		int r = -errno;
 
@@ -167,7 +167,7 @@ int spawn_wait(int pidfd, int ms)
 	while (r < 0 && errno == EINTR);
 	if (r == 0) {
 		killed = true;
-		(void) pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		(void) pv_pidfd_signal(pidfd, SIGKILL);
 	}
 	do
 		r = waitid(P_PIDFD, (id_t) pidfd, &info, WEXITED) < 0 ? -errno : 0;
