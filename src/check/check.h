@@ -58,6 +58,13 @@ struct ctr_check {
 };
 extern const struct ctr_check ctr_checks[]; /* ends with a NULL probe */
 
+/* What the probes go by, for whoever mends. */
+bool ctr_cap_harmless(const char *name); /* what an ordinary server's start needs */
+bool ctr_mount_gives_socket(const struct ctr_mount *m);
+bool ctr_mount_is_hosts(const struct ctr_mount *m);
+bool ctr_device_is_hosts(const char *path);
+bool ctr_loopback(const char *address);
+
 /* Which ids were asked for: --only and --skip, ids, aliases or prefixes, commas between. */
 struct check_select {
 	bool on[ID_N];

@@ -246,6 +246,11 @@ static bool in_list(const char *const *list, size_t n, const char *s)
 	return false;
 }
 
+bool ctr_cap_harmless(const char *name)
+{
+	return in_list(harmless_caps, N_ELEMENTS(harmless_caps), name);
+}
+
 static enum answer cap_drop_all(const struct ctr *c, const struct check_policy *p, struct finding *f)
 {
 	(void) p;
@@ -266,7 +271,7 @@ static enum answer cap_add(const struct ctr *c, const struct check_policy *p, st
 	for (size_t i = 0; i < c->cap_add.n; i++) {
 		const struct ctr_word *w = &c->cap_add.item[i];
 
-		if (in_list(harmless_caps, N_ELEMENTS(harmless_caps), w->text))
+		if (ctr_cap_harmless(w->text))
 			continue;
 		saw(c, f, w, w->text ? w->text : "");
 		if (in_list(host_caps, N_ELEMENTS(host_caps), w->text))
@@ -336,6 +341,11 @@ static bool is_bind(const struct ctr_mount *m)
 	return strcmp(m->type, "bind") == 0 && m->source && *m->source == '/';
 }
 
+bool ctr_mount_gives_socket(const struct ctr_mount *m)
+{
+	return is_bind(m) && exposes_socket(m->source);
+}
+
 static void saw_mount(const struct ctr *c, struct finding *f, const struct ctr_mount *m)
 {
 	finding_evidence(f, m->at.what, path_of(c, &m->at), m->at.line, "%s%s", m->source, m->ro ? " (read-only)" : "");
@@ -347,7 +357,7 @@ static enum answer docker_socket(const struct ctr *c, const struct check_policy 
 
 	(void) p;
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_bind(&c->mount[i]) && exposes_socket(c->mount[i].source)) {
+		if (ctr_mount_gives_socket(&c->mount[i])) {
 			saw_mount(c, f, &c->mount[i]);
 			answer = ANSWER_SEEN;
 		}
@@ -406,11 +416,14 @@ static const char *const read_only_fine[] = {
 /* Folders that programs of their own keep in the host's places. */
 static const char *const own_folders[] = { "/etc/dokploy" };
 
-static bool host_path(const struct ctr_mount *m)
+bool ctr_mount_is_hosts(const struct ctr_mount *m)
 {
 	char room[4096];
-	const char *path = plain_run(m->source, room, sizeof(room));
+	const char *path;
 
+	if (!is_bind(m))
+		return false;
+	path = plain_run(m->source, room, sizeof(room));
 	if (m->ro)
 		for (size_t i = 0; i < N_ELEMENTS(read_only_fine); i++)
 			if (below(path, read_only_fine[i]))
@@ -434,7 +447,7 @@ static enum answer host_path_mounted(const struct ctr *c, const struct check_pol
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const struct ctr_mount *m = &c->mount[i];
 
-		if (!is_bind(m) || !host_path(m))
+		if (!ctr_mount_is_hosts(m))
 			continue;
 		saw_mount(c, f, m);
 		answer = ANSWER_SEEN;
@@ -470,21 +483,27 @@ static enum answer volume_shared(const struct ctr *c, const struct check_policy 
 }
 
 /* The disks and the memory of the machine. A GPU, a serial port, /dev/fuse and the like are what --device is for. */
-static enum answer devices(const struct ctr *c, const struct check_policy *p, struct finding *f)
+bool ctr_device_is_hosts(const char *path)
 {
 	static const char *const bad[] = { "/dev/mem",  "/dev/kmem", "/dev/port", "/dev/sd",     "/dev/vd",
 					   "/dev/xvd",  "/dev/nvme", "/dev/dm-",  "/dev/mapper", "/dev/md",
 					   "/dev/disk", "/dev/loop", "/dev/hd" };
+	bool hit = strcmp(path, "/dev") == 0 || strcmp(path, "/") == 0;
+
+	for (size_t k = 0; k < N_ELEMENTS(bad) && !hit; k++)
+		hit = strncmp(path, bad[k], strlen(bad[k])) == 0;
+	return hit;
+}
+
+static enum answer devices(const struct ctr *c, const struct check_policy *p, struct finding *f)
+{
 	enum answer answer = ANSWER_PASS;
 
 	(void) p;
 	for (size_t i = 0; i < c->devices.n; i++) {
 		const char *path = c->devices.item[i].text;
-		bool hit = path && (strcmp(path, "/dev") == 0 || strcmp(path, "/") == 0);
 
-		for (size_t k = 0; path && k < N_ELEMENTS(bad) && !hit; k++)
-			hit = strncmp(path, bad[k], strlen(bad[k])) == 0;
-		if (!hit)
+		if (!path || !ctr_device_is_hosts(path))
 			continue;
 		saw(c, f, &c->devices.item[i], path);
 		answer = ANSWER_SEEN;
@@ -557,7 +576,7 @@ static const char *inner_port(unsigned port)
 	return NULL;
 }
 
-static bool loopback(const char *address)
+bool ctr_loopback(const char *address)
 {
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 || strcmp(address, "localhost") == 0;
 }
@@ -571,7 +590,7 @@ static enum answer published_port(const struct ctr *c, const struct check_policy
 		const struct ctr_port *port = &c->port[i];
 		const char *inner = inner_port(port->container);
 
-		if (loopback(port->address) ||
+		if (ctr_loopback(port->address) ||
 		    (port->first && port->first == port->last && check_port_allowed(p, port->first)))
 			continue;
 		if (inner)
@@ -783,6 +802,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = host_network,
+	  .compose = "network_mode: !reset null",
 	  .run = "-p PORT:PORT instead of --network host",
 	  .text = "use a network of its own and publish the port" },
 	{ .id = ID_CTR_HOST_PID,
@@ -790,6 +810,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = host_pid,
+	  .compose = "pid: !reset null",
 	  .run = "without --pid host",
 	  .text = "give it process numbers of its own (remove pid: host)" },
 	{ .id = ID_CTR_SECCOMP,
@@ -804,6 +825,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = devices,
+	  .compose = "devices: !reset []",
 	  .run = "without that --device",
 	  .text = "take the disk or memory device away" },
 	{ .id = ID_CTR_PUBLISHED_PORT,
@@ -861,6 +883,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = host_ipc,
+	  .compose = "ipc: !reset null",
 	  .run = "without --ipc host",
 	  .text = "give it shared memory of its own (remove ipc: host)" },
 	{ .id = ID_CTR_USERNS,
@@ -868,6 +891,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = userns,
+	  .compose = "userns_mode: !reset null",
 	  .run = "without --userns host",
 	  .text = "keep the daemon's mapping of users (remove userns_mode: host)" },
 	{ .id = ID_CTR_APPARMOR,
@@ -919,6 +943,7 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = host_uts,
+	  .compose = "uts: !reset null",
 	  .run = "without --uts host",
 	  .text = "give it a host name of its own (remove uts: host)" },
 	{ .probe = NULL },

@@ -243,31 +243,43 @@ static uint64_t rounded(uint64_t bytes)
 	return (mib + step - 1) / step * step;
 }
 
+void override_limits(const struct override_seen *seen, const struct check_policy *p, struct override_limits *ret)
+{
+	const struct ctr_usage *u = &seen->use;
+
+	*ret = (struct override_limits){ .pids = p->pids, .mib = p->memory >> 20, .milli = p->nano_cpus / 1000000 };
+	if (!seen->use_known)
+		return;
+	ret->pids = PV_MAX(PV_MAX(u->pids, u->pids_peak) * 3 / 2, ret->pids);
+	ret->mib = PV_MAX(rounded(u->memory * 3 / 2), ret->mib);
+	ret->milli = PV_MAX(u->milli_cpus * 3 / 2, ret->milli);
+}
+
 static void limit_lines(struct lines *l)
 {
 	const struct ctr_usage *u = &l->seen->use;
 	const bool known = l->seen->use_known;
-	uint64_t pids = PV_MAX(PV_MAX(u->pids, u->pids_peak) * 3 / 2, known ? l->p->pids : 0);
-	uint64_t mib = PV_MAX(rounded(u->memory * 3 / 2), l->p->memory >> 20);
-	uint64_t milli = PV_MAX(u->milli_cpus * 3 / 2, l->p->nano_cpus / 1000000);
+	struct override_limits w;
+
+	override_limits(l->seen, l->p, &w);
 
 	if (l->fails[ID_CTR_PIDS_LIMIT] && l->c->pids <= 0) {
 		line(l, "pids_limit");
-		pv_buf_printf(l->out, "%" PRIu64, known ? pids : l->p->pids);
+		pv_buf_printf(l->out, "%" PRIu64, w.pids);
 		if (known)
-			pv_buf_printf(l->out, "  # has %" PRIu64 "%s", u->pids, pids > l->p->pids ? ": more than the policy's" : "");
+			pv_buf_printf(l->out, "  # has %" PRIu64 "%s", u->pids, w.pids > l->p->pids ? ": more than the policy's" : "");
 		pv_buf_putc(l->out, '\n');
 	}
 	if (l->fails[ID_CTR_MEMORY_LIMIT] && !l->c->memory) {
 		line(l, "mem_limit");
-		pv_buf_printf(l->out, "%" PRIu64 "m", known ? mib : l->p->memory >> 20);
+		pv_buf_printf(l->out, "%" PRIu64 "m", w.mib);
 		if (known)
 			pv_buf_printf(l->out, "  # uses %" PRIu64 " MiB", u->memory >> 20);
-		pv_buf_printf(l->out, "\n    memswap_limit: %" PRIu64 "m\n", known ? mib : l->p->memory >> 20);
+		pv_buf_printf(l->out, "\n    memswap_limit: %" PRIu64 "m\n", w.mib);
 	}
 	if (l->fails[ID_CTR_CPU_LIMIT] && !l->c->nano_cpus) {
 		line(l, "cpus");
-		pv_buf_printf(l->out, "%" PRIu64 ".%02" PRIu64, milli / 1000, milli / 10 % 100);
+		pv_buf_printf(l->out, "%" PRIu64 ".%02" PRIu64, w.milli / 1000, w.milli / 10 % 100);
 		if (known)
 			pv_buf_printf(l->out, "  # used %" PRIu64 ".%03" PRIu64 " on average", u->milli_cpus / 1000,
 				      u->milli_cpus % 1000);
@@ -292,18 +304,16 @@ static void caps_lines(struct lines *l)
 		pv_buf_printf(l->out, "    cap_add: [%s]  # by the way it starts\n", caps);
 }
 
-/* `shop_web_var_lib_x`: one volume for one place of one service. */
-static void volume_name(struct pv_buf *out, const struct ctr *c, const char *path)
+void override_volume_name(struct pv_buf *out, const char *service, const char *path)
 {
 	pv_autobuf name = PV_BUF_INIT;
 
-	pv_buf_printf(&name, "pavise_%s%s", c->service, path);
+	pv_buf_printf(&name, "pavise_%s%s", service, path);
 	for (const char *s = pv_buf_str(&name); *s; s++)
 		pv_buf_putc(out, (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-' ? *s : '_');
 }
 
-/* An empty one belongs to root: who may write into the image's folder must be able to write into it, too. */
-static void tmpfs_owner(const struct override_seen *seen, const char *path, struct pv_buf *out)
+void override_tmpfs_owner(const struct override_seen *seen, const char *path, struct pv_buf *out)
 {
 	unsigned uid, gid, mode;
 
@@ -334,7 +344,7 @@ static void tmpfs_lines(struct lines *l, const struct override_place *places, si
 		pv_buf_puts(l->out, any ? "" : "    tmpfs:\n");
 		any = true;
 		pv_buf_printf(&text, "%s:%s", places[i].path, places[i].options);
-		tmpfs_owner(l->seen, places[i].path, &text);
+		override_tmpfs_owner(l->seen, places[i].path, &text);
 		pv_buf_puts(l->out, "      - ");
 		pv_buf_json_str(l->out, pv_buf_str(&text));
 		pv_buf_putc(l->out, '\n');
@@ -354,7 +364,7 @@ static void volume_lines(struct lines *l, const struct override_place *places, s
 			pv_buf_puts(l->out, "    # Written there so far: lost when the container is recreated, already today. These volumes keep\n"
 					    "    # it from now on; they begin with what the image has there.\n    volumes:\n");
 		any = true;
-		volume_name(&name, l->c, places[i].path);
+		override_volume_name(&name, l->c->service, places[i].path);
 		pv_buf_printf(&text, "%s:%s", pv_buf_str(&name), places[i].path);
 		pv_buf_puts(l->out, "      - ");
 		pv_buf_json_str(l->out, pv_buf_str(&text));

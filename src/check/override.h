@@ -49,6 +49,18 @@ struct override_place {
 };
 size_t override_places(struct arena *a, const struct override_seen *seen, struct override_place *out, size_t max);
 
+/* Limits that fit what it used, or the policy's where that is not known. */
+struct override_limits {
+	uint64_t pids, mib, milli; /* tasks, MiB, thousandths of a core */
+};
+void override_limits(const struct override_seen *seen, const struct check_policy *p, struct override_limits *ret);
+
+/* `pavise_web_var_lib_x`: one volume for one place of one service or container. */
+void override_volume_name(struct pv_buf *out, const char *service, const char *path);
+/* Appends ",uid=33,gid=33,mode=755": an empty tmpfs belongs to root, and who may write into the image's folder must be able
+ * to write into it, too. */
+void override_tmpfs_owner(const struct override_seen *seen, const char *path, struct pv_buf *out);
+
 /* The lines of one service, two levels in; `l` holds the findings about it. Nothing is written when nothing is to be mended
  * (returns 0), else returns 1. Names of volumes are appended to `volumes`, a line each. */
 int override_service(struct arena *a, const struct ctr *c, const struct override_seen *seen, const struct check_policy *p,

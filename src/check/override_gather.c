@@ -135,14 +135,14 @@ static void read_changes(struct audit *a, const struct ctr *c, struct override_s
 	seen->written_known = !a->arena.poor; /* no changes at all is known, too: then the answer was null or [] */
 }
 
-static void look(struct audit *a, const struct ctr *c, struct override_seen *seen)
+void override_look(struct audit *a, const struct ctr *c, struct override_seen *seen)
 {
 	const char **volumes = NULL;
 
-	*seen = (struct override_seen){ .runs = c != NULL, .user = "" };
+	*seen = (struct override_seen){ .runs = c && c->running, .user = "" };
 	if (!c)
 		return;
-	seen->use_known = usage_read(&a->fs, c->pid, &seen->use) == 0;
+	seen->use_known = c->running && usage_read(&a->fs, c->pid, &seen->use) == 0;
 	read_config(a, c, seen);
 	read_changes(a, c, seen);
 	for (size_t i = 0; i < c->n_mounts; i++) {
@@ -258,7 +258,7 @@ int override_compose(struct audit *a, const char *const *paths, size_t n_paths, 
 
 		if (!c->service)
 			continue;
-		look(a, running(&host, c), &seen);
+		override_look(a, running(&host, c), &seen);
 		any += override_service(&a->arena, c, &seen, &a->policy, &a->out, &body, &volumes);
 	}
 	if (r < 0 || a->arena.poor || !any)

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "check/recreate.h"
+
+#define PIPED " | sh" /* the lines of recreate.h */
 
 void remedy_word(struct pv_buf *out, const char *word)
 {
@@ -47,16 +50,92 @@ static void ports_patch(struct pv_buf *out, const struct ctr *c)
 	pv_buf_putc(out, ']');
 }
 
-static void compose_patch(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
+/* `volumes: !override ["data:/data"]`: those that stay. */
+static void volumes_patch(struct pv_buf *out, const struct ctr *c, enum id id)
 {
+	bool any = false;
+
+	pv_buf_puts(out, "volumes: !override [");
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct ctr_mount *m = &c->mount[i];
+		const char *named = c->source == CTR_INSPECT && strcmp(m->type, "volume") == 0 ? NULL : m->source;
+		pv_autobuf text = PV_BUF_INIT;
+
+		if (strcmp(m->type, "tmpfs") == 0 || (id == ID_CTR_DOCKER_SOCKET ? ctr_mount_gives_socket(m) : ctr_mount_is_hosts(m)))
+			continue;
+		pv_buf_printf(&text, "%s%s%s%s", named ? named : "", named ? ":" : "", m->target, m->ro ? ":ro" : "");
+		pv_buf_puts(out, any ? ", " : "");
+		pv_buf_json_str(out, pv_buf_str(&text));
+		any = true;
+	}
+	pv_buf_putc(out, ']');
+}
+
+static void words_patch(struct pv_buf *out, const char *key, const struct ctr_words *l, bool (*stays)(const char *))
+{
+	bool any = false;
+
+	pv_buf_printf(out, "%s: !override [", key);
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->item[i].text || !stays(l->item[i].text))
+			continue;
+		pv_buf_puts(out, any ? ", " : "");
+		pv_buf_json_str(out, l->item[i].text);
+		any = true;
+	}
+	pv_buf_putc(out, ']');
+}
+
+static bool no_unconfined(const char *s)
+{
+	return !strstr(s, "unconfined");
+}
+
+/* A volume's own name is not in what the engine tells about a mount's path. */
+static bool can_list_volumes(const struct ctr *c)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->source == CTR_INSPECT && strcmp(c->mount[i].type, "volume") == 0)
+			return false;
+	return true;
+}
+
+/* Tags of Compose 2.24: lists of two files add up otherwise. false: there is no patch. */
+static bool tagged_patch(struct pv_buf *out, const struct ctr *c, enum id id)
+{
+	switch (id) {
+	case ID_CTR_PUBLISHED_PORT:
+		ports_patch(out, c);
+		return true;
+	case ID_CTR_DOCKER_SOCKET:
+	case ID_CTR_HOST_PATH:
+		if (!can_list_volumes(c))
+			return false;
+		volumes_patch(out, c, id);
+		return true;
+	case ID_CTR_CAP_ADD:
+		words_patch(out, "cap_add", &c->cap_add, ctr_cap_harmless);
+		return true;
+	case ID_CTR_SECCOMP:
+	case ID_CTR_APPARMOR:
+		words_patch(out, "security_opt", &c->security, no_unconfined);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* false: it has none */
+static bool compose_patch(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
+{
+	pv_autobuf own = PV_BUF_INIT;
+
+	if (!c->service || (!tagged_patch(&own, c, check->id) && !check->compose))
+		return false;
 	pv_buf_puts(out, "services: {");
 	yaml_word(out, c->service);
-	pv_buf_puts(out, ": {");
-	if (check->id == ID_CTR_PUBLISHED_PORT)
-		ports_patch(out, c);
-	else
-		pv_buf_puts(out, check->compose);
-	pv_buf_puts(out, "}}");
+	pv_buf_printf(out, ": {%s}}", own.len ? pv_buf_str(&own) : check->compose);
+	return true;
 }
 
 static void service_ports(struct pv_buf *out, const struct ctr *c)
@@ -68,35 +147,39 @@ static void service_ports(struct pv_buf *out, const struct ctr *c)
 	remedy_word(out, c->engine_name);
 }
 
-static bool has_patch(const struct ctr *c, const struct ctr_check *check)
+static const char *program(const struct ctr *c)
 {
-	return c->service && (check->compose || check->id == ID_CTR_PUBLISHED_PORT);
+	return c->engine ? "podman" : "docker";
 }
 
 static void command(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
 {
+	const bool box = c->source == CTR_INSPECT && c->kind == SUBJECT_CONTAINER && c->engine_name;
+
 	if (c->kind == SUBJECT_SERVICE && c->engine_name && check->id == ID_CTR_PUBLISHED_PORT) {
 		service_ports(out, c);
 	} else if (c->kind == SUBJECT_SERVICE && c->engine_name && check->service) {
 		pv_buf_printf(out, "docker service update %s ", check->service);
 		remedy_word(out, c->engine_name);
-	} else if (c->source == CTR_INSPECT && c->kind == SUBJECT_CONTAINER && check->update && c->engine_name) {
-		pv_buf_printf(out, "docker update %s ", check->update);
+	} else if (box && check->update) {
+		pv_buf_printf(out, "%s update %s ", program(c), check->update);
 		remedy_word(out, c->engine_name);
-	} else if (has_patch(c, check)) {
-		compose_patch(out, c, check);
+	} else if (!compose_patch(out, c, check) && box && !c->service && recreate_mends(check->id)) {
+		pv_buf_printf(out, "pavise audit --only %s --recreate ", id_info(check->id)->name);
+		remedy_word(out, c->engine_name);
+		pv_buf_puts(out, PIPED);
 	}
 }
 
 void remedy_container(const struct ctr *c, const struct ctr_check *check, struct finding *f)
 {
-	pv_autobuf text = PV_BUF_INIT, cmd = PV_BUF_INIT;
+	pv_autobuf text = PV_BUF_INIT, cmd = PV_BUF_INIT, patch = PV_BUF_INIT;
 
 	pv_buf_puts(&text, check->text);
 	command(&cmd, c, check);
-	if (c->source == CTR_INSPECT && has_patch(c, check)) {
+	if (c->source == CTR_INSPECT && compose_patch(&patch, c, check)) {
 		pv_buf_puts(&text, check->update ? "; to keep it, in the Compose file: " : "; in the Compose file: ");
-		compose_patch(&text, c, check);
+		pv_buf_puts(&text, pv_buf_str(&patch));
 		pv_buf_puts(&text, ", then: docker compose -p ");
 		remedy_word(&text, c->project);
 		pv_buf_puts(&text, " up -d ");
@@ -106,26 +189,42 @@ void remedy_container(const struct ctr *c, const struct ctr_check *check, struct
 		remedy_word(&text, c->engine_name ? c->engine_name : "");
 		pv_buf_printf(&text, " again with: %s", check->run);
 	}
-	finding_remedy(f, pv_buf_str(&text), cmd.len ? pv_buf_str(&cmd) : NULL);
+	/* A command that was cut would do something else. */
+	finding_remedy(f, pv_buf_str(&text), cmd.len && cmd.len <= FINDING_TEXT ? pv_buf_str(&cmd) : NULL);
 }
 
-/* How much two commands have in common up to their last word. */
+/* How much two commands have in common up to the name in them, and what ends them. */
 static size_t head_len(const char *command)
 {
-	const char *blank = command ? strrchr(command, ' ') : NULL;
+	const size_t tail = sizeof(PIPED) - 1, len = command ? strlen(command) : 0;
+	size_t end = len > tail && strcmp(command + len - tail, PIPED) == 0 ? len - tail : len;
 
-	return blank ? (size_t) (blank - command) : 0;
+	while (end && command[end - 1] != ' ')
+		end--;
+	return end;
 }
 
-void remedy_joined(struct pv_buf *out, const struct finding *const *f, size_t n)
+bool remedy_joined(struct pv_buf *out, const struct finding *const *f, size_t n)
 {
 	const char *first = n ? f[0]->command : NULL;
-	size_t head = first && strncmp(first, "docker update ", 14) == 0 ? head_len(first) : 0;
+	const bool piped = first && strncmp(first, "pavise audit --only ", 20) == 0;
+	size_t head = piped || (first && (strncmp(first, "docker update ", 14) == 0 || strncmp(first, "podman update ", 14) == 0)) ? head_len(first) : 0;
+	const size_t tail = piped ? sizeof(PIPED) - 1 : 0;
+	bool all = head > 0;
 
 	if (!first)
-		return;
-	pv_buf_puts(out, first);
-	for (size_t i = 1; i < n && head; i++)
-		if (f[i]->command && head_len(f[i]->command) == head && strncmp(f[i]->command, first, head) == 0)
-			pv_buf_puts(out, f[i]->command + head);
+		return false;
+	pv_buf_add(out, first, strlen(first) - tail);
+	for (size_t i = 1; i < n && head; i++) {
+		const char *c = f[i]->command;
+		bool like = c && head_len(c) == head && strncmp(c, first, head) == 0;
+
+		all = all && like;
+		if (like) {
+			pv_buf_putc(out, piped ? ',' : ' ');
+			pv_buf_add(out, c + head, strlen(c) - head - tail);
+		}
+	}
+	pv_buf_puts(out, piped ? PIPED : "");
+	return all;
 }

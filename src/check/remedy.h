@@ -9,8 +9,8 @@ void remedy_container(const struct ctr *c, const struct ctr_check *check, struct
 /* One word of a shell command, in single quotes when it needs them. */
 void remedy_word(struct pv_buf *out, const char *word);
 
-/* Commands of findings with one cause, joined where the program takes several names: `docker update --cpus 1.5 a b`.
- * The finding's own command where they cannot be joined. `f` are n findings of one id. */
-void remedy_joined(struct pv_buf *out, const struct finding *const *f, size_t n);
+/* Commands of findings with one cause, joined where the program takes several names: `docker update --cpus 1.5 a b`. Those
+ * that cannot be joined with the first are left out. `f` are n findings of one id. Returns whether all are in it. */
+bool remedy_joined(struct pv_buf *out, const struct finding *const *f, size_t n);
 
 #endif

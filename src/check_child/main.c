@@ -19,6 +19,7 @@
 #include "check/override_gather.h"
 #include "check/probe.h"
 #include "check/read_compose.h"
+#include "check/recreate.h"
 #include "check/seen.h"
 #include "check_child/screen.h"
 #include "model/ignore.h"
@@ -37,7 +38,7 @@ struct args {
 	const char *policy, *project[PATHS_MAX], *backup[PATHS_MAX];
 	size_t n_projects, n_backups;
 	enum severity fail_on;
-	const char *state, *list;
+	const char *state, *list, *recreate;
 	int sock, baseline, override, save, seen, probe;
 	bool all, quiet, plan;
 	struct words_style style;
@@ -92,6 +93,8 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return a->baseline = number(value);
 	else if (strcmp(name, "--state") == 0)
 		a->state = value;
+	else if (strcmp(name, "--recreate") == 0)
+		a->recreate = value;
 	else if (strcmp(name, "--list") == 0)
 		a->list = value;
 	else if (strcmp(name, "--save-fd") == 0)
@@ -470,6 +473,24 @@ static int plan(struct audit *a, const struct args *args)
 	return write(args->override, pv_buf_str(&text), text.len) == (ssize_t) text.len ? 0 : -EIO;
 }
 
+/* --recreate: lines of a shell. */
+static int recreate(struct audit *a, const struct args *args)
+{
+	pv_autobuf text = PV_BUF_INIT, err = PV_BUF_INIT, safe = PV_BUF_INIT;
+	int r = recreate_script(a, args->recreate, &text, &err);
+
+	if (r < 0)
+		return log_error_errno(r, "the commands could not be written: %s", strerror(-r)), STATUS_INCOMPLETE;
+	for (char *save, *line = err.len ? strtok_r(err.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
+		pv_buf_clear(&safe);
+		pv_buf_safe(&safe, line, 0);
+		log_warning("left as it is: %s", pv_buf_str(&safe));
+	}
+	if (fwrite(pv_buf_str(&text), 1, text.len, stdout) != text.len || fflush(stdout) != 0)
+		return STATUS_INCOMPLETE;
+	return r ? STATUS_INCOMPLETE : 0;
+}
+
 static int run(struct audit *a, const struct args *args)
 {
 	struct last_diff diff = { .when_us = 0 };
@@ -497,6 +518,8 @@ static int run(struct audit *a, const struct args *args)
 		r = plan(a, args);
 		return r < 0 ? log_error_errno(r, "what can be mended could not be worked out: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
 	}
+	if (args->recreate)
+		return recreate(a, args);
 	r = compare(a, args, &diff);
 	if (r == 0)
 		r = report(a, args, accepted, &diff);
@@ -535,7 +558,7 @@ int main(int argc, char **argv)
 		return STATUS_USAGE;
 	}
 	a.policy.now_us = clock_wall_us();
-	if (check_select(&a.select, args.only, args.skip, word, sizeof(word)) < 0) {
+	if (check_select(&a.select, args.only || !args.recreate ? args.only : "ctr", args.skip, word, sizeof(word)) < 0) {
 		pv_autobuf what = PV_BUF_INIT;
 
 		pv_buf_safe(&what, word, 0);

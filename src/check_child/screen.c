@@ -71,13 +71,14 @@ static void group_mend(struct pv_buf *out, const struct group *g)
 {
 	pv_autobuf command = PV_BUF_INIT;
 
-	remedy_joined(&command, g->item, g->n);
+	bool all = remedy_joined(&command, g->item, g->n);
+
 	pv_buf_puts(out, "          mend: ");
 	if (command.len)
 		pv_buf_safe(out, command.data, 0);
 	else
 		pv_buf_safe(out, g->item[0]->remedy ? g->item[0]->remedy : "", 0);
-	if (g->n > 1 && (!command.len || strncmp(command.data, "docker update ", 14) != 0))
+	if (g->n > 1 && !all)
 		pv_buf_puts(out, "   (and the like for the others)");
 	pv_buf_putc(out, '\n');
 }

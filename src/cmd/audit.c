@@ -116,8 +116,8 @@ static int add_baseline(struct cmd *c, struct start *s)
 
 static int add_report(struct cmd *c, struct start *s)
 {
-	static const char *const names[] = { "format", "fail-on", "only", "skip" };
-	static const char *const options[] = { "--format", "--fail-on", "--only", "--skip" };
+	static const char *const names[] = { "format", "fail-on", "only", "skip", "recreate" };
+	static const char *const options[] = { "--format", "--fail-on", "--only", "--skip", "--recreate" };
 	const char *output = cmd_opt(c, "fix") ? NULL : cmd_opt(c, "output");
 	struct words_style style;
 
@@ -248,7 +248,7 @@ int audit_run(struct start *s)
 
 static bool whole(const struct cmd *c)
 {
-	static const char *const parts[] = { "compose", "dockerfile", "facts", "only", "skip", "fix", "probe" };
+	static const char *const parts[] = { "compose", "dockerfile", "facts", "only", "skip", "fix", "probe", "recreate" };
 
 	for (size_t i = 0; i < N_ELEMENTS(parts); i++)
 		if (cmd_opt(c, parts[i]))

@@ -4,7 +4,9 @@
 #include "check/fix.h"
 #include "check/last.h"
 #include "check/override.h"
+#include "check/json.h"
 #include "check/probe.h"
+#include "check/recreate.h"
 
 static void test_limits(void **state)
 {
@@ -210,11 +212,70 @@ static void test_probe(void **state)
 		CHECK(verdict(cases[i].text, cases[i].id) == cases[i].want, "case %zu: %d", i, verdict(cases[i].text, cases[i].id));
 }
 
+/* --- a container made anew --- */
+
+#define BOX(host, config) \
+	"{\"Id\":\"abcdef0123456789\",\"Name\":\"/web\",\"HostConfig\":{" host "},\"Config\":{\"Image\":\"a:1\"" config "},\"Mounts\":[]}"
+
+static void test_recreate(void **state)
+{
+	static const struct {
+		const char *json;
+		enum id id;
+		int want;
+		const char *has, *has_not;
+	} cases[] = {
+		{ BOX("\"Privileged\":true", ""), ID_CTR_PRIVILEGED, 1, " a:1 &&", "--privileged" },
+		{ BOX("\"Privileged\":true", ""), ID_CTR_HOST_PID, 1, " --privileged ", NULL },
+		{ BOX("\"PidMode\":\"host\"", ""), ID_CTR_HOST_PID, 1, NULL, "--pid" },
+		{ BOX("\"PidMode\":\"container:x\"", ""), ID_CTR_HOST_IPC, 1, " --pid container:x ", NULL },
+		{ BOX("\"CapAdd\":[\"SYS_ADMIN\",\"CHOWN\"]", ""), ID_CTR_CAP_ADD, 1, " --cap-add CHOWN ", "SYS_ADMIN" },
+		{ BOX("", ""), ID_CTR_CAP_DROP_ALL, 1, "not applied", "docker" },
+		{ BOX("", ",\"Entrypoint\":[\"/e\",\"x y\"],\"Cmd\":[\"$(id)\",\"it's\"]"), ID_CTR_NO_NEW_PRIVILEGES, 1,
+		  " --security-opt no-new-privileges:true --entrypoint /e a:1 'x y' '$(id)' 'it'\\''s' &&", NULL },
+		{ BOX("", ",\"Env\":[\"SECRET=hunter2\"]"), ID_CTR_NO_NEW_PRIVILEGES, 1, "--env-file /dev/stdin", "hunter2" },
+		{ BOX("", ",\"Env\":[\"A=1\\n2\"]"), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "several lines", NULL },
+		{ BOX("\"AutoRemove\":true", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "--rm", NULL },
+		{ BOX("\"Links\":[\"/a:/b\"]", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "Links", NULL },
+		{ BOX("\"SomethingNew\":{\"a\":1}", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "SomethingNew", NULL },
+		{ BOX("\"SecurityOpt\":[\"seccomp={}\"]", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "seccomp", NULL },
+		{ BOX("", ",\"Cmd\":[\"\\u001b[2J\"]"), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "control", NULL },
+		{ BOX("", ""), ID_CTR_HEALTHCHECK, 0, NULL, NULL },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		auto_arena arena = { .cap = 0 };
+		auto_json *root = NULL;
+		struct finding_list list = { .n = 0 };
+		const struct override_seen seen = { .user = "", .written_known = true };
+		struct finding *f = finding_new(cases[i].id, FINDING_FAIL);
+		pv_autobuf out = PV_BUF_INIT, why = PV_BUF_INIT;
+		struct check_policy p;
+		struct ctr *c;
+		const char *said;
+		int r;
+
+		check_policy_defaults(&p);
+		assert_int_equal(json_parse(cases[i].json, strlen(cases[i].json), &root), 0);
+		assert_int_equal(ctr_from_inspect(&arena, cases[i].json, strlen(cases[i].json), &c), 0);
+		finding_subject(f, SUBJECT_CONTAINER, c->name, NULL, 0);
+		assert_int_equal(finding_list_add(&list, f), 0);
+		r = recreate_lines(&arena, root, c, &seen, &p, &list, &out, &why);
+		said = r < 0 ? pv_buf_str(&why) : pv_buf_str(&out);
+		CHECK(r == cases[i].want, "case %zu: %d %s", i, r, said);
+		CHECK(!cases[i].has || strstr(said, cases[i].has), "case %zu: no %s in %s", i, cases[i].has, said);
+		CHECK(!cases[i].has_not || !strstr(said, cases[i].has_not), "case %zu: %s in %s", i, cases[i].has_not, said);
+		finding_list_done(&list);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_throwaway), cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_places), cmocka_unit_test(test_last),	 cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_recreate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
