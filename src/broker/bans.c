@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "broker/broker.h"
 
+#define NEVER_EVERY_US (60 * USEC_PER_SEC)
+#define NEVER_AGAIN_US (10 * USEC_PER_SEC) /* while it cannot be read */
+
 static struct nft_form form_of(const struct policy *p)
 {
 	return (struct nft_form){ .raw = p->ban.raw != 0, .prefix6 = (uint8_t) p->ban.prefix6 };
@@ -57,11 +60,21 @@ static void test_first(struct broker *b, const struct ip_prefix *who)
 		log_info("bans are in force: the first one dropped its test packet");
 }
 
+/* Who is never banned is read at each ban; in between from time to time, so that it is told before somebody should be. */
+static void look_never(struct broker *b, uint64_t now_us)
+{
+	bool was = b->never_unknown;
+
+	b->never_unknown = *never_refresh(b->never, was ? NEVER_AGAIN_US : NEVER_EVERY_US, now_us);
+}
+
 int bans_look_never(void *ctx, const struct ip_prefix *who, uint64_t *ret_why)
 {
 	struct broker *b = ctx;
 
 	*ret_why = never_check(b->never, b->policy, who, clock_monotonic_us());
+	if (*ret_why == NEVER_UNKNOWN)
+		b->check_us = 0; /* it is news */
 	return *ret_why == NEVER_NO ? 0 : -EPERM;
 }
 
@@ -130,22 +143,28 @@ static int read_bans(int fd, struct broker_ban *bans, size_t n)
 	return 0;
 }
 
-static size_t drop_never(struct broker *b, struct broker_ban *bans, size_t n, uint64_t *ret_never)
+static int drop_never(struct broker *b, struct broker_ban *bans, size_t n, size_t *ret_kept, uint64_t *ret_never)
 {
 	uint64_t now = clock_monotonic_us();
+	enum ban_never why;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct ip_prefix who = { .len = bans[i].prefix };
 
 		memcpy(who.addr.b, bans[i].addr, sizeof(who.addr.b));
-		if (requests_check_ban(&who, bans[i].seconds, true) != NEVER_NO ||
-		    never_check(b->never, b->policy, &who, now) != NEVER_NO)
+		why = requests_check_ban(&who, bans[i].seconds, true);
+		if (why == NEVER_NO)
+			why = never_check(b->never, b->policy, &who, now);
+		if (why == NEVER_UNKNOWN)
+			return -EAGAIN;
+		if (why != NEVER_NO)
 			++*ret_never;
 		else
 			bans[kept++] = bans[i];
 	}
-	return kept;
+	*ret_kept = kept;
+	return 0;
 }
 
 int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never)
@@ -153,7 +172,7 @@ int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never
 	struct broker *b = ctx;
 	pv_autofree struct broker_ban *bans = NULL;
 	struct nft_form form = form_of(b->policy);
-	size_t kept;
+	size_t kept = 0;
 	int r;
 
 	*ret_in_force = *ret_never = 0;
@@ -162,9 +181,10 @@ int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never
 	bans = calloc(PV_MAX(n, 1u), sizeof(*bans));
 	r = bans ? read_bans(b->bans_fd, bans, n) : -ENOMEM;
 	b->bans_fd = pv_close(b->bans_fd);
+	if (r == 0)
+		r = drop_never(b, bans, n, &kept, ret_never);
 	if (r < 0)
 		return r;
-	kept = drop_never(b, bans, n, ret_never);
 	/* Nothing to restore: a host that never banned anybody has no table. */
 	if (!kept && !b->nft)
 		r = nft_new(&b->nft);
@@ -202,6 +222,7 @@ void bans_start(struct broker *b)
 
 bool bans_look(struct broker *b, uint64_t now_us)
 {
+	look_never(b, now_us);
 	if (!b->nft || nft_check(b->nft, now_us) != 1)
 		return false;
 	log_warning("bans are missing in the kernel: somebody changed the table inet pavise or flushed the ruleset; restoring them");

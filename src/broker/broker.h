@@ -32,7 +32,7 @@ struct broker {
 	struct nft *nft;     /* NULL before the first ban */
 	struct never *never;
 	int bans_fd;	     /* memfd that the engine fills; -1 */
-	bool bans_tested, bans_missing, bans_failed;
+	bool bans_tested, bans_missing, bans_failed, never_unknown;
 	struct log_files logs;
 	uint64_t check_us, addresses_us; /* when due */
 	uint64_t degraded;		 /* as last told, or as found at start */

@@ -1,9 +1,5 @@
 #include "broker/never.h"
 
-#include <fcntl.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,21 +9,30 @@
 
 #define FRESH_US     USEC_PER_SEC
 #define NETWORKS_MAX 1024
-#define LIST_MAX     65536 /* a host with more open connections than this: the rest is not looked at, which is said */
-#define FILE_CAP     (256u << 10)
+#define LIST_MAX     65536
+#define SAME_LATELY  16
 
 struct never {
+	const struct never_readers *readers;
 	struct never_list list;
-	uint64_t read_us; /* 0: not yet */
+	uint64_t read_us;  /* 0: not yet */
+	char unknown[128]; /* what could not be read the last time */
 	struct ip_prefix networks[NETWORKS_MAX];
-	size_t n_networks;
-	bool said_full;
+	size_t n_networks, n_more; /* those that found no room */
 };
 
 int never_new(struct never **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
+	if (*ret)
+		(*ret)->readers = &never_this_host;
 	return *ret ? 0 : -ENOMEM;
+}
+
+void never_read_by(struct never *n, const struct never_readers *r)
+{
+	n->readers = r;
+	n->read_us = 0;
 }
 
 struct never *never_free(struct never *n)
@@ -51,6 +56,10 @@ void never_network(struct never *n, const struct ip_prefix *net, bool add)
 	}
 	if (add && n->n_networks < NETWORKS_MAX)
 		n->networks[n->n_networks++] = *net;
+	else if (add)
+		n->n_more++;
+	else if (n->n_more)
+		n->n_more--;
 }
 
 static bool grow(struct never_list *l)
@@ -74,129 +83,52 @@ void never_add(struct never_list *l, const struct ip_addr *a, uint8_t len, enum 
 {
 	struct ip_prefix p = { .addr = *a, .len = len };
 
-	if (l->n == LIST_MAX || (l->n == l->room && !grow(l)))
-		return;
 	for (unsigned bit = len; bit < 128; bit++)
 		p.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	/* One next hop of a thousand routes, one far end of a thousand connections: they come one after the other. */
+	for (size_t i = l->n; i > 0 && i + SAME_LATELY > l->n; i--)
+		if (l->why[i - 1] == why && memcmp(&l->prefix[i - 1], &p, sizeof(p)) == 0)
+			return;
+	if (l->n == LIST_MAX || (l->n == l->room && !grow(l))) {
+		l->full = true;
+		return;
+	}
 	l->prefix[l->n] = p;
 	l->why[l->n++] = (uint8_t) why;
 }
 
-/* Own addresses; of a bridge its whole network, where containers and virtual machines sit. */
-static void own(struct never_list *l)
+/* --- reading --- */
+
+static void cannot(struct never *n, const char *what, int error)
 {
-	struct ifaddrs *all = NULL;
-
-	if (getifaddrs(&all) < 0)
-		return;
-	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
-		char bridge[64];
-		struct ip_addr a;
-		const uint8_t *mask;
-		unsigned len, ones = 0;
-
-		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET) {
-			a = ip_from_v4(((const struct sockaddr_in *) (const void *) i->ifa_addr)->sin_addr.s_addr);
-			mask = i->ifa_netmask ? (const uint8_t *) &((const struct sockaddr_in *) (const void *) i->ifa_netmask)->sin_addr : NULL;
-			len = 4;
-		} else {
-			memcpy(a.b, &((const struct sockaddr_in6 *) (const void *) i->ifa_addr)->sin6_addr, 16);
-			mask = i->ifa_netmask ? (const uint8_t *) &((const struct sockaddr_in6 *) (const void *) i->ifa_netmask)->sin6_addr : NULL;
-			len = 16;
-		}
-		never_add(l, &a, 128, NEVER_OWN);
-		(void) snprintf(bridge, sizeof(bridge), "/sys/class/net/%.20s/bridge", i->ifa_name);
-		if (!mask || access(bridge, F_OK) < 0)
-			continue;
-		for (unsigned k = 0; k < len; k++)
-			ones += (unsigned) __builtin_popcount(mask[k]);
-		if (ones >= 8)
-			never_add(l, &a, (uint8_t) (len == 4 ? 96 + ones : ones), NEVER_CONTAINERS);
-	}
-	freeifaddrs(all);
+	if (!n->unknown[0])
+		(void) snprintf(n->unknown, sizeof(n->unknown), "%.60s: %.50s", what, strerror(-error));
 }
 
-/* Columns of /proc/net/route: Iface Destination Gateway ...; numbers are in host order of a network-order word. */
-static void routes4(struct never_list *l, const char *text)
+/* The text of a file; "" where it is not there. */
+static const char *text_of(struct never *n, const char *path, struct pv_buf *text)
 {
-	for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
-		char name[32];
-		unsigned long dst, gateway;
-		struct ip_addr a;
+	int r;
 
-		line++;
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line, "%31s %lx %lx", name, &dst, &gateway) != 3 || !gateway)
-			continue;
-		a = ip_from_v4((uint32_t) gateway);
-		never_add(l, &a, 128, NEVER_GATEWAY);
-	}
+	pv_buf_clear(text);
+	r = n->readers->file(path, text);
+	if (r == 0 || r == -ENOENT)
+		return pv_buf_str(text);
+	cannot(n, path, r);
+	return "";
 }
 
-const char *never_next_line(const char *line)
+static void read_connections(struct never *n, const char *etc_group)
 {
-	const char *end = strchr(line, '\n');
+	pv_autofree uint64_t *inodes = malloc(NEVER_INODES * sizeof(*inodes));
+	size_t n_inodes = 0;
+	int r = inodes ? n->readers->sessions(etc_group, inodes, &n_inodes) : -ENOMEM;
 
-	return end ? end + 1 : NULL;
-}
-
-/* /proc/net/ipv6_route: destination, its length, source, its length, next hop ... */
-static void routes6(struct never_list *l, const char *text)
-{
-	for (const char *line = text; line && *line; line = never_next_line(line)) {
-		char dst[33], src[33], hop[33];
-		unsigned dst_len, src_len, byte;
-		struct ip_addr a;
-		bool any = false;
-
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line, "%32[0-9a-f] %x %32[0-9a-f] %x %32[0-9a-f]", dst, &dst_len, src, &src_len, hop) != 5 ||
-		    strlen(hop) != 32)
-			continue;
-		for (unsigned i = 0; i < 16; i++) {
-			/* NOLINTNEXTLINE(cert-err34-c): two of the 32 hex digits that were matched above: it cannot fail */
-			(void) sscanf(hop + 2 * i, "%2x", &byte);
-			a.b[i] = (uint8_t) byte;
-			any = any || byte;
-		}
-		if (any)
-			never_add(l, &a, 128, NEVER_GATEWAY);
-	}
-}
-
-void never_routes(struct never_list *l, const char *proc_net_route, const char *proc_net_ipv6_route)
-{
-	routes4(l, proc_net_route);
-	routes6(l, proc_net_ipv6_route);
-}
-
-void never_resolvers(struct never_list *l, const char *text)
-{
-	for (const char *line = text; line && *line; line = never_next_line(line)) {
-		struct ip_addr a;
-		char word[64];
-
-		if (sscanf(line, " nameserver %63s", word) != 1)
-			continue;
-		word[strcspn(word, "%")] = '\0';
-		if (ip_parse(word, &a) == 0)
-			never_add(l, &a, 128, NEVER_RESOLVER);
-	}
-}
-
-/* "" where it is not there. */
-static void read_file(const char *path, struct pv_buf *ret)
-{
-	pv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char chunk[8192];
-	ssize_t n;
-
-	pv_buf_clear(ret);
-	ret->cap = FILE_CAP;
-	while (fd >= 0 && !ret->cut && (n = read(fd, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(ret, chunk, (size_t) n);
+	if (r < 0)
+		cannot(n, "open SSH sessions", r);
+	r = n->readers->connections(&n->list, inodes, n_inodes);
+	if (r < 0)
+		cannot(n, "open connections", r);
 }
 
 static void read_again(struct never *n)
@@ -204,30 +136,40 @@ static void read_again(struct never *n)
 	static const char *const resolvers[] = { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf",
 						 "/run/NetworkManager/no-stub-resolv.conf" };
 	pv_autobuf text = PV_BUF_INIT, more = PV_BUF_INIT;
-	pv_autoclose int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	uint64_t *inodes = malloc(NEVER_INODES * sizeof(*inodes));
-	size_t n_inodes = 0;
+	int r;
 
 	n->list.n = 0;
-	own(&n->list);
-	read_file("/proc/net/route", &text);
-	read_file("/proc/net/ipv6_route", &more);
-	never_routes(&n->list, pv_buf_str(&text), pv_buf_str(&more));
-	for (size_t i = 0; i < N_ELEMENTS(resolvers); i++) {
-		read_file(resolvers[i], &text);
-		never_resolvers(&n->list, pv_buf_str(&text));
-	}
-	read_file("/etc/group", &text);
-	if (proc >= 0 && inodes)
-		n_inodes = never_sessions(proc, pv_buf_str(&text), inodes);
-	if (never_connections(&n->list, inodes, n_inodes) < 0)
-		log_warning("open connections cannot be listed: their far ends are not spared");
-	if (n->list.n == LIST_MAX && !n->said_full) {
-		log_warning("more than %d addresses are in use here; the rest is not spared from bans", LIST_MAX);
-		n->said_full = true;
-	}
-	free(inodes);
+	n->list.full = false;
+	n->unknown[0] = '\0';
+	r = n->readers->own(&n->list);
+	if (r < 0)
+		cannot(n, "own addresses", r);
+	never_routes(&n->list, text_of(n, "/proc/net/route", &text), text_of(n, "/proc/net/ipv6_route", &more));
+	if (!text.len)
+		cannot(n, "/proc/net/route", -ENODATA); /* the kernel's own has at least its heading */
+	for (size_t i = 0; i < N_ELEMENTS(resolvers); i++)
+		never_resolvers(&n->list, text_of(n, resolvers[i], &text));
+	read_connections(n, text_of(n, "/etc/group", &text));
+	if (n->list.full || n->n_more)
+		cannot(n, n->n_more ? "networks of containers" : "addresses in use", -E2BIG);
 }
+
+const char *never_refresh(struct never *n, uint64_t age_us, uint64_t now_us)
+{
+	if (!n->read_us || now_us - n->read_us >= age_us) {
+		bool was = n->unknown[0];
+
+		read_again(n);
+		n->read_us = now_us;
+		if (n->unknown[0] && !was)
+			log_error("who is never banned cannot be read whole (%s): nobody is banned meanwhile", n->unknown);
+		else if (was && !n->unknown[0])
+			log_info("who is never banned can be read again");
+	}
+	return n->unknown;
+}
+
+/* --- asking --- */
 
 static bool touch(const struct ip_prefix *a, const struct ip_prefix *b)
 {
@@ -266,12 +208,9 @@ enum ban_never never_check(struct never *n, const struct policy *p, const struct
 		return NEVER_PROXY;
 	if (in_list(who, n->networks, n->n_networks))
 		return NEVER_CONTAINERS;
-	if (!n->read_us || now_us - n->read_us >= FRESH_US) {
-		read_again(n);
-		n->read_us = now_us;
-	}
+	(void) never_refresh(n, FRESH_US, now_us);
 	for (size_t i = 0; i < n->list.n; i++)
 		if (touch(who, &n->list.prefix[i]))
 			return (enum ban_never) n->list.why[i];
-	return NEVER_NO;
+	return n->unknown[0] ? NEVER_UNKNOWN : NEVER_NO;
 }

@@ -276,7 +276,7 @@ static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 uint64_t broker_degraded(const struct broker *b)
 {
 	return kernel_degraded(b->kernel) | b->engines_down | (b->bans_missing ? BROKER_DEGRADED_BANS : 0) |
-	       (b->bans_failed ? BROKER_DEGRADED_UNBANNED : 0);
+	       (b->bans_failed ? BROKER_DEGRADED_UNBANNED : 0) | (b->never_unknown ? BROKER_DEGRADED_NEVER : 0);
 }
 
 const struct broker_ops broker_operations = {

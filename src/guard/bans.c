@@ -91,6 +91,10 @@ static void tell_protected(struct guard *g, const struct login_verdict *v, uint6
 {
 	char next[128];
 
+	if (why == NEVER_UNKNOWN) {
+		tell_failed(g, v, tell_never(why), "pavise doctor", false);
+		return;
+	}
 	if (v->container[0]) {
 		(void) snprintf(next, sizeof(next), "docker logs %.90s", strchr(v->container, ':') + 1);
 		tell_failed(g, v, tell_never(why), next, true);
@@ -130,7 +134,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	if (ban)
 		bans_remove(g, ban);
 	/* Somebody who is never banned shares the IPv6 network: the address alone. */
-	if (rep->result == -EPERM && rep->value != NEVER_WIDE && a->v.who.len < 128) {
+	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN && a->v.who.len < 128) {
 		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
 		ask_broker(g, a);
 		return;

@@ -114,7 +114,7 @@ static void on_ban(struct guard *g, const struct broker_rep *rep, int fd, void *
 			bans_remove(g, ban);
 		pv_buf_printf(&text, " is not locked out: %s", rep->result == -EPERM ? tell_never(rep->value) :
 			      rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute" : "the kernel refused it");
-		a->fn(g, false, pv_buf_str(&text), rep->result == -EPERM ? "pavise explain ban.failed" : "pavise doctor", a->arg);
+		a->fn(g, false, pv_buf_str(&text), rep->result == -EPERM && rep->value != NEVER_UNKNOWN ? "pavise explain ban.failed" : "pavise doctor", a->arg);
 	}
 	free(a);
 }

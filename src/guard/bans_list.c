@@ -99,8 +99,8 @@ static void on_loaded(struct guard *g, const struct broker_rep *rep, int fd, voi
 {
 	(void) arg;
 	(void) pv_close(fd);
-	if (rep->result == -EDQUOT) {
-		g->bans->restore = true; /* within the minute */
+	if (rep->result == -EDQUOT || rep->result == -EAGAIN) {
+		g->bans->restore = true; /* again, within the minute */
 		return;
 	}
 	if (rep->result < 0) {

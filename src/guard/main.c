@@ -173,6 +173,7 @@ static const struct {
 	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
 	{ BROKER_DEGRADED_BANS, "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are put back" },
 	{ BROKER_DEGRADED_UNBANNED, "bans have no effect here: the first one dropped no packet in its test" },
+	{ BROKER_DEGRADED_NEVER, "nobody is banned for now: who never may be (routers, name servers, open connections) cannot be read; the guard's log says what" },
 	{ BROKER_DEGRADED_REPLACED, "a hook of the guard was missing or replaced by somebody; it was attached again" },
 };
 

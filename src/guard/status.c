@@ -31,6 +31,8 @@ static const struct {
 	  "pavise events --id guard." },
 	{ BROKER_DEGRADED_BANS, "login", "bans are gone from the kernel and are being put back", "pavise bans" },
 	{ BROKER_DEGRADED_UNBANNED, "login", "bans have no effect: the first one dropped no packet in its test", "pavise doctor" },
+	{ BROKER_DEGRADED_NEVER, "login", "bans are held back: who is never banned (routers, name servers, open connections) cannot be read",
+	  "journalctl -u pavise | grep 'never banned'" },
 	{ BROKER_DEGRADED_DOCKER, "workloads", "Docker's socket does not answer; names and kills through it are not possible",
 	  "systemctl status docker" },
 	{ BROKER_DEGRADED_PODMAN, "workloads", "Podman's socket does not answer", "systemctl status podman.socket" },

@@ -71,7 +71,8 @@ enum broker_op { /* numbers are never reused */
 	/* -> one descriptor: an empty memfd of the broker's, to be filled with struct broker_ban for the next request. */
 	BROKER_BANS_FILE = 22,
 	/* arg: how many stand in that memfd. They replace whatever is locked out, in one transaction; each is checked as for
-	 * BROKER_BAN with arg2 1. -> value: how many are in force, value2: how many are never banned. Ten times a minute. */
+	 * BROKER_BAN with arg2 1. -> value: how many are in force, value2: how many are never banned. -EAGAIN: who is
+	 * never banned cannot be read now; what was locked out still is. Ten times a minute. */
 	BROKER_BANS_LOAD = 23,
 	/* -> value: packets dropped since the table was made; -ENOENT: there is no table yet */
 	BROKER_BANS_STATE = 24,
@@ -120,6 +121,7 @@ enum ban_never {
 	NEVER_ADMIN,	  /* an SSH session of root or of a member of sudo, wheel or pavise-admin is open from there */
 	NEVER_OUTGOING,	  /* this host opened a connection to it that is still open */
 	NEVER_WIDE,	  /* so wide a network needs a person */
+	NEVER_UNKNOWN,	  /* who is never banned could not be read: nobody is, until it can be */
 	NEVER_N
 };
 
@@ -138,5 +140,6 @@ enum ban_never {
 #define BROKER_DEGRADED_STORAGE	 (1u << 11) /* some container's root is no overlay: its programs are not judged */
 #define BROKER_DEGRADED_BANS	 (1u << 16) /* bans are gone from the kernel (somebody flushed the ruleset): load them again */
 #define BROKER_DEGRADED_UNBANNED (1u << 17) /* the first ban dropped no packet in its own test */
+#define BROKER_DEGRADED_NEVER	 (1u << 18) /* who is never banned cannot be read whole: bans are held back */
 
 #endif

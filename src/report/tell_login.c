@@ -90,6 +90,7 @@ const char *tell_never(uint64_t why)
 		[NEVER_ADMIN] = "an administrator's SSH session is open from there",
 		[NEVER_OUTGOING] = "this host has a connection open to it",
 		[NEVER_WIDE] = "so wide a network needs a person",
+		[NEVER_UNKNOWN] = "who is never banned (routers, name servers, open connections) cannot be read now, and nobody is banned blindly",
 	};
 
 	return why < NEVER_N ? texts[why] : texts[NEVER_NO];

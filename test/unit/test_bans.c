@@ -1,6 +1,7 @@
 /* Bans: how long, how many; who is never banned, out of files made up here. */
 #include "check.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -116,7 +117,7 @@ static void test_sessions(void **state)
 	static uint64_t inodes[NEVER_INODES];
 	char path[256];
 	int fd;
-	size_t n;
+	size_t n, none;
 
 	(void) state;
 	assert_non_null(mkdtemp(root));
@@ -130,9 +131,20 @@ static void test_sessions(void **state)
 	process(108, "sshd\n", "sshd: dora@pts/3", "/usr/sbin/sshd (deleted)", 1003, "10", 1008); /* of wheel, after an upgrade */
 	process(109, "bash\n", "sshd: root@pts/4", "/bin/bash", 0, "0", 1009);
 	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	n = never_sessions(fd, group, inodes);
-	(void) close(fd);
+	assert_int_equal(never_sessions(fd, group, inodes, &n), 0);
 	assert_int_equal(n, 3);
+	/* one that ended meanwhile is none; one that cannot be looked at might be an administrator's */
+	(void) snprintf(path, sizeof(path), "%s/103/status", root);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(never_sessions(fd, group, inodes, &none), 0);
+	assert_int_equal(none, 2);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(never_sessions(fd, group, inodes, &none), -EISDIR);
+	assert_int_equal(never_sessions(-1, group, inodes, &none), -EBADF);
+	(void) close(fd);
+	inodes[0] = 1001; /* as the first time: the order of a folder is anybody's */
+	inodes[1] = 1003;
+	inodes[2] = 1008;
 	for (size_t i = 0; i < n; i++)
 		CHECK(inodes[i] == 1001 || inodes[i] == 1003 || inodes[i] == 1008, "inode %d", (int) inodes[i]);
 	(void) snprintf(path, sizeof(path), "rm -r %s", root);
@@ -170,10 +182,154 @@ static void test_check(void **state)
 	assert_int_equal(never_check(n, &p, &net, 2), NEVER_NO);
 }
 
+/* --- what cannot be read --- */
+
+static struct {
+	const char *path;
+	const char *text; /* NULL: `error` */
+	int error;
+} files_say[6];
+static int own_says, sessions_say, connections_say;
+static size_t many;
+
+static int say_file(const char *path, struct pv_buf *ret)
+{
+	for (size_t i = 0; i < N_ELEMENTS(files_say); i++) {
+		if (!files_say[i].path || strcmp(files_say[i].path, path) != 0)
+			continue;
+		if (files_say[i].text)
+			pv_buf_puts(ret, files_say[i].text);
+		return files_say[i].error;
+	}
+	return -ENOENT;
+}
+
+static int say_own(struct never_list *l)
+{
+	for (size_t i = 0; i < many; i++) {
+		struct ip_addr a = ip_from_v4(htonl(0xC6120000u + (uint32_t) i));
+
+		never_add(l, &a, 128, NEVER_OWN);
+	}
+	return own_says;
+}
+
+static int say_sessions(const char *etc_group, uint64_t *ret, size_t *ret_n)
+{
+	(void) etc_group;
+	(void) ret;
+	*ret_n = 0;
+	return sessions_say;
+}
+
+static int say_connections(struct never_list *l, const uint64_t *inodes, size_t n_inodes)
+{
+	(void) l;
+	(void) inodes;
+	(void) n_inodes;
+	return connections_say;
+}
+
+static void all_well(void)
+{
+	memset(files_say, 0, sizeof(files_say));
+	files_say[0].path = "/proc/net/route";
+	files_say[0].text = "Iface\tDestination\tGateway\n";
+	own_says = sessions_say = connections_say = 0;
+	many = 1;
+}
+
+/* Whatever fails, nobody is banned, and what failed is named; what is known to be never banned is still named as that. */
+static void test_unknown(void **state)
+{
+	static const char *const paths[] = { "/proc/net/route", "/proc/net/ipv6_route", "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf",
+					     "/run/NetworkManager/no-stub-resolv.conf", "/etc/group" };
+	static const struct never_readers readers = { .file = say_file, .own = say_own, .sessions = say_sessions, .connections = say_connections };
+	static struct policy p;
+	pv_auto(never) n = NULL;
+	struct ip_prefix who, own, net;
+	uint64_t now = 1;
+
+	(void) state;
+	assert_int_equal(never_new(&n), 0);
+	never_read_by(n, &readers);
+	assert_int_equal(ip_prefix_parse("203.0.113.9", &who), 0);
+	assert_int_equal(ip_prefix_parse("198.18.0.0", &own), 0);
+	all_well();
+	assert_int_equal(never_check(n, &p, &who, now), NEVER_NO);
+	for (size_t i = 0; i < N_ELEMENTS(paths) + 5; i++) {
+		const char *named;
+
+		all_well();
+		if (i < N_ELEMENTS(paths)) {
+			files_say[i ? 1 : 0].path = paths[i];
+			files_say[i ? 1 : 0].text = i == 1 ? "" : "half of it";
+			files_say[i ? 1 : 0].error = i % 2 ? -EACCES : -EFBIG;
+		} else if (i == N_ELEMENTS(paths)) {
+			own_says = -ENOBUFS;
+		} else if (i == N_ELEMENTS(paths) + 1) {
+			sessions_say = -EMFILE;
+		} else if (i == N_ELEMENTS(paths) + 2) {
+			connections_say = -EPERM;
+		} else if (i == N_ELEMENTS(paths) + 3) {
+			many = 65537;
+		} else {
+			files_say[0].text = ""; /* not even its heading */
+		}
+		now += USEC_PER_SEC;
+		CHECK(never_check(n, &p, &who, now) == NEVER_UNKNOWN, "case %zu: somebody is banned", i);
+		named = never_refresh(n, USEC_PER_SEC, now);
+		CHECK(*named && (i >= N_ELEMENTS(paths) || strstr(named, paths[i])), "case %zu: %s", i, named);
+		CHECK(never_check(n, &p, &own, now) == NEVER_OWN, "case %zu: own", i);
+	}
+	all_well();
+	now += USEC_PER_SEC;
+	assert_int_equal(never_check(n, &p, &who, now), NEVER_NO); /* it mends by itself */
+	/* networks of containers that find no room, and are gone again */
+	assert_int_equal(ip_prefix_parse("10.0.0.0/24", &net), 0);
+	for (unsigned i = 0; i < 1025; i++) {
+		net.addr.b[13] = (uint8_t) (i >> 8);
+		net.addr.b[14] = (uint8_t) i;
+		never_network(n, &net, true);
+	}
+	assert_int_equal(never_check(n, &p, &who, now + USEC_PER_SEC), NEVER_UNKNOWN);
+	never_network(n, &net, false);
+	assert_int_equal(never_check(n, &p, &who, now + 2 * USEC_PER_SEC), NEVER_NO);
+}
+
+/* Connections out of /proc/net: 192.0.2.9:22 listens; a session of inode 77 from 203.0.113.5, a visitor, and one that went out. */
+static void test_sockets(void **state)
+{
+	static const char v4[] =
+		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+		"   0: 090200C0:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 11 1 0 100 0 0 10 0\n"
+		"   1: 090200C0:0016 057100CB:C350 01 00000000:00000000 00:00000000 00000000     0        0 77 1 0 20 4 30 10 -1\n"
+		"   2: 090200C0:0016 067100CB:C350 01 00000000:00000000 00:00000000 00000000     0        0 78 1 0 20 4 30 10 -1\n"
+		"   3: 090200C0:D431 077100CB:01BB 02 00000000:00000000 00:00000000 00000000  1000        0 79 1 0 20 4 30 10 -1\n"
+		"   4: 090200C0:D432 087100CB:01BB 06 00000000:00000000 00:00000000 00000000     0        0 0 3 0\nnonsense\n";
+	static const char v6[] =
+		"   0: B80D01200000000000000000090000000:D431 B80D0120000000000000000001000000:01BB 01 00000000:00000000 00:00000000 00000000 0 0 80 1\n"
+		"   1: B80D0120000000000000000009000000:D431 B80D0120000000000000000001000000:01BB 01 00000000:00000000 00:00000000 00000000 0 0 80 1\n";
+	static const uint64_t inodes[] = { 77 };
+	struct never_list l = { .n = 0 };
+
+	(void) state;
+	never_sockets(&l, inodes, 1, false, v4, v6);
+	assert_int_equal(l.n, 3);
+	assert_true(listed(&l, "203.0.113.5", NEVER_ADMIN));
+	assert_true(listed(&l, "203.0.113.7", NEVER_OUTGOING));
+	assert_true(listed(&l, "2001:db8::1", NEVER_OUTGOING));
+	never_sockets(&l, inodes, 1, true, "", "");
+	assert_int_equal(l.n, 3);
+	free(l.prefix);
+	free(l.why);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_time),     cmocka_unit_test(test_budget), cmocka_unit_test(test_files),
-					    cmocka_unit_test(test_sessions), cmocka_unit_test(test_check) };
+					    cmocka_unit_test(test_sessions), cmocka_unit_test(test_check),
+					    cmocka_unit_test(test_unknown),  cmocka_unit_test(test_sockets) };
 
 	return cmocka_run_group_tests_name("bans", tests, NULL, NULL);
 }
