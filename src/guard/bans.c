@@ -1,7 +1,5 @@
 #include "guard/bans.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +13,8 @@
 
 #define OTHERS_SECONDS 300 /* how often other ban programs are looked for */
 #define SWEEP_SECONDS  30
-#define THROUGH_US     (15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
+#define THROUGH_US                                                                                 \
+	(15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
 
 /* Asked of the broker and not answered. */
 struct asked {
@@ -27,81 +26,11 @@ struct asked {
 
 static struct login_policy login_policy(const struct policy *p, const uint64_t seed[2])
 {
-	return (struct login_policy){ .limit = p->login.limit, .weak_limit = p->login.weak_limit, .within_us = p->login.within_us,
-				      .prefix6 = (uint8_t) p->ban.prefix6, .seed = { seed[0], seed[1] } };
-}
-
-static uint64_t hash_text(const char *s)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *s; s++)
-		h = (h ^ (uint8_t) *s) * 0x100000001b3ULL;
-	return h;
-}
-
-/* --- notices --- */
-
-static void subject(struct guard *g, struct notice *n, const struct login_verdict *v)
-{
-	const char *name = strchr(v->container, ':');
-
-	(void) g;
-	if (!name)
-		return; /* the host, as notice_init() has it */
-	n->kind = SUBJECT_CONTAINER;
-	(void) text_copy(n->subject, sizeof(n->subject), name + 1);
-}
-
-static void tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer, enum notice_action action,
-		 uint64_t ban_us, const char *how)
-{
-	struct notice n;
-	uint64_t key = id;
-
-	notice_init(&n, id, clock_wall_us());
-	n.action = action;
-	subject(g, &n, v);
-	tell_login(&n, v, answer, ban_us, how);
-	if (action == DONE_BANNED) {
-		(void) notices_raise(g, &n);
-		return;
-	}
-	/* One container may name many: they are one notice. */
-	for (size_t i = 0; !v->container[0] && i < sizeof(v->who.addr.b); i++)
-		key = (key ^ v->who.addr.b[i]) * 0x100000001b3ULL;
-	notices_fold(g, key ^ hash_text(v->container[0] ? v->container : v->user), &n);
-}
-
-/* One notice for all that one log names in vain: whoever forges names many. */
-static void tell_failed(struct guard *g, const struct login_verdict *v, const char *why, const char *next, bool critical)
-{
-	struct notice n;
-
-	g->bans->failed++;
-	notice_init(&n, ID_BAN_FAILED, clock_wall_us());
-	n.action = DONE_ALERTED;
-	n.severity = critical ? SEV_CRITICAL : n.severity;
-	subject(g, &n, v);
-	tell_ban_failed(&n, v, why, next);
-	notices_fold(g, hash_text(v->container) ^ (critical ? ID_BAN_FAILED : hash_text(why)), &n);
-}
-
-static void tell_protected(struct guard *g, const struct login_verdict *v, uint64_t why)
-{
-	char next[128];
-
-	if (why == NEVER_UNKNOWN) {
-		tell_failed(g, v, tell_never(why), "pavise doctor", false);
-		return;
-	}
-	if (v->container[0]) {
-		(void) snprintf(next, sizeof(next), "docker logs %.90s", strchr(v->container, ':') + 1);
-		tell_failed(g, v, tell_never(why), next, true);
-		return;
-	}
-	/* The host's own services do not forge: it is an owner who mistypes, or a proxy in front. */
-	tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, tell_never(why));
+	return (struct login_policy){.limit = p->login.limit,
+				     .weak_limit = p->login.weak_limit,
+				     .within_us = p->login.within_us,
+				     .prefix6 = (uint8_t) p->ban.prefix6,
+				     .seed = {seed[0], seed[1]}};
 }
 
 /* --- a ban --- */
@@ -116,9 +45,10 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	(void) pv_close(fd);
 	if (a->look) {
 		if (rep->result == -EPERM)
-			tell_protected(g, &a->v, rep->value);
+			bans_tell_protected(g, &a->v, rep->value);
 		else
-			tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_TELL_BRUTEFORCE, DONE_ALERTED, 0, "what its line is was judged by its shape alone");
+			bans_tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_TELL_BRUTEFORCE,
+				  DONE_ALERTED, "what its line is was judged by its shape alone");
 		free(a);
 		return;
 	}
@@ -126,7 +56,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 		if (ban)
 			ban->asked = false;
 		g->bans->bans++;
-		tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_BAN, DONE_BANNED, a->us, NULL);
+		bans_tell_banned(g, &a->v, a->us);
 		free(a);
 		return;
 	}
@@ -134,22 +64,30 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	if (ban)
 		bans_remove(g, ban);
 	/* Somebody who is never banned shares the IPv6 network: the address alone. */
-	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN && a->v.who.len < 128) {
-		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
+	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN &&
+	    a->v.who.len < 128) {
+		a->v.who = (struct ip_prefix){.addr = a->address, .len = 128};
 		ask_broker(g, a);
 		return;
 	}
 	if (rep->result == -EPERM)
-		tell_protected(g, &a->v, rep->value);
+		bans_tell_protected(g, &a->v, rep->value);
 	else
-		tell_failed(g, &a->v, rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute" : "the kernel refused it",
-			    "pavise doctor", false);
+		bans_tell_failed(g, &a->v,
+				 rep->result == -EDQUOT
+				     ? "more than 1,000 bans were asked for within a minute"
+				     : "the kernel refused it",
+				 "pavise doctor", false);
 	free(a);
 }
 
 static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
 {
-	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
+	struct store_ban s = {.who = a->v.who,
+			      .since_us = now,
+			      .until_us = now + a->us,
+			      .times = times,
+			      .by = "pavise"};
 	int r;
 
 	(void) text_copy(s.service, sizeof(s.service), a->v.service);
@@ -171,7 +109,7 @@ static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint3
 /* In memory and in the history before the broker is asked: the log is not read a second time. */
 static void ask_broker(struct guard *g, struct asked *a)
 {
-	struct broker_req req = { .op = BROKER_BAN, .prefix = a->v.who.len };
+	struct broker_req req = {.op = BROKER_BAN, .prefix = a->v.who.len};
 	uint64_t now = clock_wall_us();
 	struct ban *ban;
 
@@ -186,7 +124,8 @@ static void ask_broker(struct guard *g, struct asked *a)
 		req.arg = PV_MAX(a->us / USEC_PER_SEC, 1u);
 		ban = bans_add(g, &a->v.who, now, now + a->us);
 		if (!ban) {
-			tell_failed(g, &a->v, "so many are banned that no more can be", "pavise bans", false);
+			bans_tell_failed(g, &a->v, "so many are banned that no more can be",
+					 "pavise bans", false);
 			free(a);
 			return;
 		}
@@ -194,7 +133,7 @@ static void ask_broker(struct guard *g, struct asked *a)
 		store_it(g, a, now, times);
 	}
 	if (link_call(g, &req, on_banned, a) < 0) {
-		const struct broker_rep rep = { .result = -EBUSY };
+		const struct broker_rep rep = {.result = -EBUSY};
 
 		on_banned(g, &rep, -1, a);
 	}
@@ -205,24 +144,29 @@ static struct asked *asked_new(const struct login_verdict *v, const struct log_e
 	struct asked *a = malloc(sizeof(*a));
 
 	if (a)
-		*a = (struct asked){ .v = *v, .address = e->address, .look = look };
+		*a = (struct asked){.v = *v, .address = e->address, .look = look};
 	return a;
 }
 
 /* What the configuration says about the source that told it. */
 static enum pv_action action_for(const struct guard *g, const struct login_verdict *v)
 {
-	return policy_action(g->policy, v->container[0] ? strchr(v->container, ':') + 1 : "host", SIGNAL_LOGIN, NULL);
+	return policy_action(g->policy, v->container[0] ? strchr(v->container, ':') + 1 : "host",
+			     SIGNAL_LOGIN, NULL);
 }
 
 /* Attempts go on from an address that is locked out. */
-static void came_through(struct guard *g, struct ban *ban, const struct log_event *e, const struct login_verdict *v)
+static void came_through(struct guard *g, struct ban *ban, const struct log_event *e,
+			 const struct login_verdict *v)
 {
-	if (ban->told || ban->asked || e->time_us < ban->since_us + THROUGH_US || acts_are_lifted(g))
+	if (ban->told || ban->asked || e->time_us < ban->since_us + THROUGH_US ||
+	    acts_are_lifted(g))
 		return;
 	ban->told = true;
-	tell_failed(g, v, "it is locked out, but attempts still come through: a proxy in front, or a way past this host's prerouting",
-		    "pavise explain ban.failed", false);
+	bans_tell_failed(g, v,
+			 "it is locked out, but attempts still come through: a proxy in front, or "
+			 "a way past this host's prerouting",
+			 "pavise explain ban.failed", false);
 }
 
 static void ban_it(struct guard *g, const struct login_verdict *v, const struct log_event *e)
@@ -240,26 +184,31 @@ static void ban_it(struct guard *g, const struct login_verdict *v, const struct 
 	if (action == ACTION_IGNORE)
 		return;
 	if (action == ACTION_ALERT) {
-		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, NULL);
+		bans_tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, NULL);
 		return;
 	}
 	if (g->policy->observe || acts_are_lifted(g)) {
-		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_WOULD_BAN, 0, g->policy->observe ? NULL : "bans are lifted by pavise off");
+		bans_tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_WOULD_BAN,
+			  g->policy->observe ? NULL : "bans are lifted by pavise off");
 		return;
 	}
 	if (g->bans->others[0] && strcmp(v->service, "sshd") == 0) {
 		char how[128];
 
-		(void) snprintf(how, sizeof(how), "%s runs on this host and is left to it", g->bans->others);
-		tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, 0, how);
+		(void) snprintf(how, sizeof(how), "%s runs on this host and is left to it",
+				g->bans->others);
+		bans_tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, how);
 		return;
 	}
 	a = asked_new(v, e, false);
 	if (!a)
 		return;
-	if (v->container[0] && !ban_budget_take(&g->bans->budget, hash_text(v->container), clock_monotonic_us())) {
+	if (v->container[0] &&
+	    !ban_budget_take(&g->bans->budget, bans_hash(v->container), clock_monotonic_us())) {
 		free(a);
-		tell_failed(g, v, "this container's log may cause no more bans for now (ban.budget)", "pavise explain ban.failed", false);
+		bans_tell_failed(g, v,
+				 "this container's log may cause no more bans for now (ban.budget)",
+				 "pavise explain ban.failed", false);
 		return;
 	}
 	ask_broker(g, a);
@@ -271,7 +220,8 @@ static void mask_lines(struct login_verdict *v, struct logs_reader *reader)
 	for (size_t i = 0; i < v->n_lines; i++) {
 		pv_autobuf shown = PV_BUF_INIT;
 
-		logs_shown(reader, v->lines[i].text, strlen(v->lines[i].text), sizeof(v->lines[i].text) - 1, &shown);
+		logs_shown(reader, v->lines[i].text, strlen(v->lines[i].text),
+			   sizeof(v->lines[i].text) - 1, &shown);
 		(void) text_copy(v->lines[i].text, sizeof(v->lines[i].text), pv_buf_str(&shown));
 	}
 }
@@ -290,79 +240,17 @@ void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *
 	if (answer == LOGIN_BAN) {
 		ban_it(g, &v, e);
 	} else if (answer == LOGIN_TELL_BRUTEFORCE) {
-		struct asked *a = action_for(g, &v) == ACTION_IGNORE ? NULL : asked_new(&v, e, true);
+		struct asked *a =
+		    action_for(g, &v) == ACTION_IGNORE ? NULL : asked_new(&v, e, true);
 
 		if (a)
-			ask_broker(g, a); /* whether it could be an address that somebody wants to see banned */
+			ask_broker(g, a); /* whether it could be an address that somebody wants to
+					     see banned */
 	} else {
-		tell(g, answer == LOGIN_TELL_SUSPICIOUS ? ID_LOGIN_SUSPICIOUS : ID_LOGIN_DISTRIBUTED, &v, answer, DONE_ALERTED, 0, NULL);
+		bans_tell(
+		    g, answer == LOGIN_TELL_SUSPICIOUS ? ID_LOGIN_SUSPICIOUS : ID_LOGIN_DISTRIBUTED,
+		    &v, answer, DONE_ALERTED, NULL);
 	}
-}
-
-/* --- other programs that ban: what they watch is theirs, so that nobody is banned twice --- */
-
-/* Reads a small file of /proc; "" when it is not there. */
-static void read_proc(const char *pid, const char *file, char *buf, size_t size)
-{
-	char path[64];
-	pv_autoclose int fd = -1;
-	ssize_t n;
-
-	(void) snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	buf[n > 0 ? n : 0] = '\0';
-}
-
-/* A name is anybody's to take: only a process of root outside of every container can switch bans off. (The owner of
- * /proc/PID proves nothing: that of a process which is not dumpable is root, too.) */
-static bool is_hosts_own(const char *pid)
-{
-	char status[4096], cgroups[4096], *own;
-	const char *uid;
-
-	read_proc(pid, "status", status, sizeof(status));
-	read_proc(pid, "cgroup", cgroups, sizeof(cgroups));
-	uid = strstr(status, "\nUid:\t0\t");
-	own = strstr(cgroups, "0::/");
-	if (!uid || !own)
-		return false;
-	own[strcspn(own, "\n")] = '\0';
-	return !workload_path_is_container(own + 3);
-}
-
-/* Which of them it is, NULL for none. */
-static const char *other_program(const char *pid)
-{
-	static const char *const names[] = { "fail2ban-server", "crowdsec", "sshguard" }, *const shown[] = { "fail2ban", "CrowdSec", "sshguard" };
-	char comm[32];
-
-	read_proc(pid, "comm", comm, sizeof(comm));
-	comm[strcspn(comm, "\n")] = '\0';
-	for (size_t i = 0; i < N_ELEMENTS(names); i++)
-		if (strcmp(comm, names[i]) == 0 && is_hosts_own(pid))
-			return shown[i];
-	return NULL;
-}
-
-static void look_for_others(struct guard *g)
-{
-	const char *found = NULL;
-	const struct dirent *d;
-	DIR *proc = opendir("/proc");
-	bool news;
-
-	while (proc && !found && (d = readdir(proc)))
-		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
-			found = other_program(d->d_name);
-	if (proc)
-		(void) closedir(proc);
-	news = strcmp(g->bans->others, found ? found : "") != 0;
-	if (news && found)
-		log_info("%s runs on this host: bans for sshd are left to it", found);
-	else if (news)
-		log_info("%s is gone: bans for sshd are pavise's", g->bans->others);
-	(void) text_copy(g->bans->others, sizeof(g->bans->others), found ? found : "");
 }
 
 /* --- start, time, reload --- */
@@ -385,8 +273,9 @@ int bans_start(struct guard *g)
 		return r;
 	b->budget.n = g->policy->ban.budget.n;
 	b->budget.us = g->policy->ban.budget.us;
-	look_for_others(g);
+	bans_others(g);
 	bans_load(g);
+	bans_tell_start(g);
 	return 0;
 }
 
@@ -396,6 +285,7 @@ void bans_stop(struct guard *g)
 
 	if (!g->bans)
 		return;
+	bans_tell_stop(g);
 	for (size_t i = 0; (ban = pv_map_next(&g->bans->all, &i));)
 		free(ban);
 	pv_map_done(&g->bans->all);
@@ -442,12 +332,13 @@ void bans_second(struct guard *g)
 	if (!b)
 		return;
 	b->seconds++;
+	bans_tell_second(g);
 	if (b->restore && b->seconds % 20 == 0)
 		bans_restore(g);
 	if (b->seconds % SWEEP_SECONDS == 0)
 		sweep(g);
 	if (b->seconds % OTHERS_SECONDS == 0)
-		look_for_others(g);
+		bans_others(g);
 }
 
 void bans_missing(struct guard *g)

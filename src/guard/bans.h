@@ -2,6 +2,8 @@
  *
  *   bans.c        what a log says -> login_step() -> a ban asked of the broker, or a notice
  *   bans_list.c   those that are in force: in memory, in the history, restored in the kernel
+ *   bans_tell.c   notices of all that
+ *   bans_others.c fail2ban, CrowdSec, sshguard
  *   bans_ask.c    what people ask for: list, ban, unban */
 #ifndef PV_GUARD_BANS_H
 #define PV_GUARD_BANS_H
@@ -13,33 +15,53 @@
 struct ban {
 	struct ip_prefix who;
 	uint64_t since_us, until_us; /* wall clock */
-	bool asked; /* the broker has not answered yet */
-	bool told;  /* that attempts still come through it */
+	bool asked;                  /* the broker has not answered yet */
+	bool told;                   /* that attempts still come through it */
 };
 
 struct bans {
 	struct login *login;
 	struct ban_budget budget;
+	struct ban_fold fold;
 	uint64_t seed[2];
-	struct pv_map all;  /* keyed hash of the network -> struct ban */
-	struct ban **wide;  /* those of `all` that are no single address and no /prefix6 */
+	struct pv_map all; /* keyed hash of the network -> struct ban */
+	struct ban **wide; /* those of `all` that are no single address and no /prefix6 */
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
-	bool restore;	    /* is due */
-	char others[64];    /* other programs that ban on this host: "fail2ban"; "" */
+	bool restore;          /* is due */
+	char others[64];       /* other programs that ban on this host: "fail2ban"; "" */
 	uint64_t bans, failed; /* since the start */
 };
 
 /* bans_list.c */
-struct ban *bans_find(struct bans *b, const struct ip_prefix *who);	     /* exactly this network */
-struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip_addr *a); /* whatever holds the address */
-struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us, uint64_t until_us); /* NULL: full, no memory */
+struct ban *bans_find(struct bans *b, const struct ip_prefix *who); /* exactly this network */
+struct ban *bans_covering(struct bans *b, const struct guard *g,
+			  const struct ip_addr *a); /* whatever holds the address */
+struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us,
+		     uint64_t until_us); /* NULL: full, no memory */
 void bans_remove(struct guard *g, struct ban *ban);
 /* How often it was banned, this time included; the last 90 days count. */
 uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us);
 void bans_restore(struct guard *g); /* all that are in the history, into the kernel */
 void bans_load(struct guard *g);    /* out of the history, at start */
+
+/* bans_tell.c */
+uint64_t bans_hash(const char *s);
+void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer,
+	       enum notice_action action, const char *how);
+void bans_tell_banned(struct guard *g, const struct login_verdict *v,
+		      uint64_t ban_us); /* alone, or later with others */
+void bans_tell_failed(struct guard *g, const struct login_verdict *v, const char *why,
+		      const char *next, bool critical);
+void bans_tell_protected(struct guard *g, const struct login_verdict *v,
+			 uint64_t why); /* enum ban_never */
+void bans_tell_start(struct guard *g);  /* what the engine before had not told */
+void bans_tell_second(struct guard *g);
+void bans_tell_stop(struct guard *g);
+
+/* bans_others.c */
+void bans_others(struct guard *g);
 
 #define BANS_FORGET_US (90 * USEC_PER_DAY)
 

@@ -37,6 +37,48 @@ static void test_budget(void **state)
 	assert_false(ban_budget_take(&b, 7, 0));
 }
 
+/* A botnet on a virtual clock: the minutes in which each ban comes, and what is told: s at once, a number together. */
+static void test_fold(void **state)
+{
+	static struct ban_fold f;
+	struct ip_prefix who = { .len = 128 };
+	struct ban_folded got;
+	unsigned single = 0, together = 0;
+	uint64_t told = 0;
+
+	(void) state;
+	for (uint64_t s = 0; s < 3 * 3600; s++) { /* one each 2 s for three hours, then quiet */
+		if (ban_fold_due(&f, s * USEC_PER_SEC, &got)) {
+			CHECK(s == 600 || s == 600 + 3600 || s == 600 + 2 * 3600, "told together at %d s", (int) s);
+			CHECK(got.n == (together ? 1800 : 295), "%d at once", (int) got.n);
+			assert_int_equal(got.n_shown, BAN_FOLD_SHOWN);
+			assert_true(got.span_us >= (together ? 3590 : 585) * USEC_PER_SEC && got.span_us <= 3600 * USEC_PER_SEC);
+			assert_string_equal(got.shown[0].service, "sshd");
+			if (!together)
+				assert_int_equal(got.shown[0].who.addr.b[15], 5); /* the sixth of all */
+			together++;
+			told += got.n;
+		}
+		if (s % 2)
+			continue;
+		who.addr.b[14] = (uint8_t) (s / 2 >> 8);
+		who.addr.b[15] = (uint8_t) (s / 2);
+		single += ban_fold_step(&f, &who, "sshd", s * USEC_PER_SEC);
+	}
+	assert_int_equal(single, BAN_FOLD_SINGLE);
+	assert_int_equal(together, 3);
+	assert_true(ban_fold_due(&f, UINT64_MAX, &got)); /* the guard ends */
+	assert_int_equal(told + got.n + single, 3 * 3600 / 2); /* none is lost */
+	assert_false(ban_fold_due(&f, UINT64_MAX, &got));
+	/* after a quiet time they are told one by one again; few ones always are */
+	for (uint64_t h = 0; h < 30; h++) {
+		uint64_t now = (10 + h) * 3600 * USEC_PER_SEC;
+
+		assert_false(ban_fold_due(&f, now, &got));
+		assert_true(ban_fold_step(&f, &who, "sshd", now));
+	}
+}
+
 static bool listed(const struct never_list *l, const char *address, enum ban_never why)
 {
 	struct ip_addr a;
@@ -327,7 +369,7 @@ static void test_sockets(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_time),     cmocka_unit_test(test_budget), cmocka_unit_test(test_files),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_time),     cmocka_unit_test(test_budget), cmocka_unit_test(test_fold), cmocka_unit_test(test_files),
 					    cmocka_unit_test(test_sessions), cmocka_unit_test(test_check),
 					    cmocka_unit_test(test_unknown),  cmocka_unit_test(test_sockets) };
 
