@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
 """The rules that say `verified: real`: the real program, started here on the loopback, refuses a login, and what it writes is judged. A
-program that is absent is skipped with the reason."""
+program that is absent is skipped with the reason. Most of them are not installed: tools/setup has unpacked them, and their files are
+laid over this process's own view of /usr and /etc."""
 
 import base64
+import concurrent.futures
+import ctypes
 import glob
 import http.client
 import os
 import pwd
 import shutil
+import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pvtest import *  # noqa: E402,F403
@@ -23,6 +29,31 @@ PVLOGS = os.environ.get("PAVISE_LOGS_HELPER", os.path.join(REPO, "build", "meson
 RULES = os.path.join(REPO, "rules", "log")
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:" + ":".join(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True))
 HERE = "127.0.0.1"
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "pavise-test")
+ASIDE, MODULES = f"{CACHE}/aside/root", f"{CACHE}/npm/node_modules"
+USERS = ("postfix", "postdrop", "Debian-exim", "dovecot", "dovenull", "mysql", "postgres")
+
+
+def own_view():
+    """A mount namespace in which the unpacked programs lie where they belong; the users that their packages would have made."""
+    if os.geteuid() or ctypes.CDLL(None, use_errno=True).unshare(0x00020000) != 0:  # CLONE_NEWNS
+        return
+    sh("mount", "--make-rprivate", "/")
+    etc = tempfile.mkdtemp(prefix="pavise-services-etc-")
+    sh("mount", "-t", "tmpfs", "-o", "mode=755", "pavise-test", etc)
+    for name, line in (("passwd", "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n"), ("group", "{0}:x:{1}:\n")):
+        with open(f"/etc/{name}") as f:
+            text = f.read()
+        for i, user in enumerate(USERS):
+            if not re.search(f"^{user}:", text, re.M):
+                text += line.format(user, 64100 + i)
+        write(f"{etc}/{name}", text)
+    for place, layers in (("etc", [etc, f"{ASIDE}/etc"]), ("usr", [f"{ASIDE}/usr"])):
+        below = ":".join([d for d in layers if os.path.isdir(d)] + [f"/{place}"])
+        if ":" in below:
+            subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={below}", "pavise-test", f"/{place}"], check=False)
+    sh("umount", "--lazy", etc)  # overlay keeps it
+    os.rmdir(etc)
 
 
 def need(program):
@@ -174,7 +205,7 @@ def test_caddy(tap):
     caddy = need("caddy")
     with folder() as d:
         port = free_port()
-        hashed = subprocess.run([caddy, "hash-password", "--plaintext", "right"], capture_output=True, text=True, check=True).stdout.strip()
+        hashed = "$2a$04$abcdefghijklmnopqrstuuFmEfrkTQnczNzw475xE2VhDrK1uwJiC"  # of `right`, at the least cost
         write(f"{d}/Caddyfile", f"""{{\n admin off\n auto_https off\n}}\nhttp://{HERE}:{port} {{\n log {{\n output file {d}/access.log\n format json\n }}\n basicauth /* {{\n ada {hashed}\n }}\n respond "x"\n}}\n""")
         with Service([caddy, "run", "--config", f"{d}/Caddyfile", "--adapter", "caddyfile"], d, env={"HOME": d, "XDG_DATA_HOME": d, "XDG_CONFIG_HOME": d}) as s:
             s.wait(port)
@@ -266,18 +297,47 @@ app.listen(+process.argv[2], '127.0.0.1');
 """
 
 
+def need_modules(*names):
+    for name in names:
+        if not os.path.isdir(f"{MODULES}/{name}") or not os.path.exists(f"{CACHE}/npm/done"):
+            raise Skip(f"{name} is not there: tools/setup could not install it from npm")
+
+
 def test_express(tap):
     node = need("node")
-    modules = os.environ.get("PAVISE_NODE_MODULES", "/usr/share/nodejs")
-    if not os.path.isdir(f"{modules}/morgan"):
-        raise Skip("express and morgan are not installed (npm install express morgan, then PAVISE_NODE_MODULES=.../node_modules)")
+    need_modules("express", "morgan")
     with folder() as d:
         port = free_port()
         write(f"{d}/a.js", EXPRESS)
-        with Service([node, f"{d}/a.js", str(port)], d, env={"NODE_PATH": modules}) as s:
+        with Service([node, f"{d}/a.js", str(port)], d, env={"NODE_PATH": MODULES}) as s:
             s.wait(port)
             tap.eq(http_get(port, "/login", "POST"), 401, "the application refuses a login")
             judge(tap, f"{d}/out.log", "express", "express.refused")
+            judge(tap, f"{d}/out.log", "express", "express.tiny", address=None)
+
+
+NEXTJS = "export async function POST() { return new Response('x', {status: 401}) }\n"
+
+
+def test_nextjs(tap):
+    """Next.js's own server for development tells requests, without an address; the one for production none at all."""
+    node = need("node")
+    need_modules("next", "react", "react-dom")
+    with folder() as d:
+        port = free_port()
+        os.makedirs(f"{d}/app/api/login")
+        os.symlink(MODULES, f"{d}/node_modules")
+        write(f"{d}/package.json", "{}")
+        write(f"{d}/next.config.js", "module.exports = {turbopack: {root: '/'}, outputFileTracingRoot: '/'}\n")
+        write(f"{d}/app/layout.js", "export default function Root({children}) { return <html><body>{children}</body></html> }\n")
+        write(f"{d}/app/api/login/route.js", NEXTJS)
+        env = {"NEXT_TELEMETRY_DISABLED": "1", "HOME": d}
+        with Service([node, f"{MODULES}/next/dist/bin/next", "dev", "-H", HERE, "-p", str(port)], d, env=env) as s:
+            s.wait(port)
+            tap.eq(http_get(port, "/api/login?from=x", "POST"), 401, "the application refuses a login")
+            judge(tap, f"{d}/out.log", "nextjs", "nextjs.refused", address=None)
+        got, text = events(f"{d}/out.log", "nextjs")
+        tap.ok(HERE not in "".join(l for l in text.splitlines() if "POST" in l), "nextjs: it names no address", text)
 
 
 def test_postgresql(tap):
@@ -404,6 +464,211 @@ auth_advertise_hosts = *\ntls_advertise_hosts =\nacl_smtp_rcpt = deny\nbegin aut
             judge(tap, f"{d}/mainlog", "exim", "exim.failed", 2)
 
 
+STAGE = """set -e
+mkdir {d}/dev
+mount -t tmpfs dev {d}/dev
+for n in null zero full random urandom tty; do : > {d}/dev/$n; mount --bind /dev/$n {d}/dev/$n; done
+mkdir {d}/dev/pts {d}/dev/shm; mount --rbind /dev/pts {d}/dev/pts
+ln -s /proc/self/fd {d}/dev/fd; ln -s pts/ptmx {d}/dev/ptmx
+mount --rbind {d}/dev /dev
+rsyslogd -n -f {d}/rsyslog.conf -i NONE &
+while [ ! -S /dev/log ]; do sleep 0.02; done
+exec "$@"
+"""
+
+
+def staged(d, *argv):
+    """The program with a /dev of its own, whose syslog socket a real syslog daemon reads into D/syslog."""
+    need("rsyslogd")
+    if os.geteuid():
+        raise Skip("needs root")
+    write(f"{d}/rsyslog.conf", 'module(load="imuxsock" SysSock.RateLimit.Interval="0")\n'
+          f'*.* action(type="omfile" file="{d}/syslog" template="RSYSLOG_TraditionalFileFormat")\n')
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", STAGE.format(d=d), "sh", *argv]
+
+
+def ftp(port, name):
+    with socket.create_connection((HERE, port), 5 * SLOW) as c:
+        c.settimeout(20 * SLOW)
+        c.recv(1000)
+        c.sendall(b"USER " + name.encode() + b"\r\n")
+        c.recv(1000)
+        c.sendall(b"PASS wrong\r\n")
+        return c.recv(1000)
+
+
+def test_pam(tap):
+    """A program that knows nothing of logs but PAM; and su, which knows no address."""
+    vsftpd = need("vsftpd")
+    with folder() as d:
+        port = free_port()
+        os.mkdir(f"{d}/empty")
+        write(f"{d}/vsftpd.conf", f"listen=YES\nlisten_address={HERE}\nlisten_port={port}\nbackground=NO\nanonymous_enable=NO\nlocal_enable=YES\n"
+              f"pam_service_name=vsftpd\nsecure_chroot_dir={d}/empty\nseccomp_sandbox=NO\n")
+        script = f"{vsftpd} {d}/vsftpd.conf & echo wrong | setpriv --reuid 65534 --regid 65534 --clear-groups su root -c true; wait"
+        with Service(staged(d, "sh", "-c", script), d) as s:
+            s.wait(port)
+            with concurrent.futures.ThreadPoolExecutor() as pool:  # vsftpd and PAM wait for some seconds at each
+                for answer in pool.map(lambda name: ftp(port, name), ("root", "eve", "rhost=203.0.113.9")):
+                    tap.ok(answer.startswith(b"530"), "vsftpd refuses a login", answer)
+            judge(tap, f"{d}/syslog", "-", "pam.failed", 2)
+            wait_for(lambda: "su:auth" in open(f"{d}/syslog").read(), 5 * SLOW)
+        got, text = events(f"{d}/syslog", "-")
+        tap.ok(all(e[3] == HERE for e in got if e[0] == "logs.auth-failure"), "pam: a forged name moves nothing", f"{got}\n{text}")
+        tap.ok("(su:auth): authentication failure" in text and len([e for e in got if e[2].startswith("pam.")]) == text.count("vsftpd:auth): authentication"),
+               "pam: a line without an address counts for nobody", f"{got}\n{text}")
+
+
+POSTFIX = """compatibility_level = 3.6
+queue_directory = {d}/queue
+data_directory = {d}/data
+default_database_type = texthash
+myhostname = mail.example
+mydestination =
+inet_interfaces = {here}
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+smtpd_sasl_auth_enable = yes
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = {d}/auth
+smtpd_error_sleep_time = 0
+smtpd_tls_auth_only = no
+smtpd_relay_restrictions = reject
+smtpd_peername_lookup = no
+"""
+SASL = """base_dir = {d}/run
+log_path = {d}/dovecot.log
+state_dir = {d}/state
+protocols =
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_failure_delay = 0
+passdb {{
+ driver = passwd-file
+ args = {d}/passwd
+}}
+userdb {{
+ driver = static
+ args = uid=nobody gid=nogroup home=/nonexistent
+}}
+service anvil {{
+ unix_listener anvil-auth-penalty {{
+  mode = 0
+ }}
+}}
+service auth {{
+ unix_listener {d}/auth {{
+  mode = 0666
+ }}
+}}
+"""
+
+
+def smtp(port, *lines):
+    with socket.create_connection((HERE, port), 5 * SLOW) as c:
+        c.settimeout(20 * SLOW)
+        c.recv(1000)
+        for line in ("EHLO me", *lines):
+            c.sendall(line.encode() + b"\r\n")
+            answer = c.recv(1000)
+        c.sendall(b"QUIT\r\n")
+        return answer
+
+
+def coded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_postfix(tap):
+    """SMTP AUTH against dovecot's passwords, told through a real syslog daemon."""
+    master, dovecot = need("/usr/lib/postfix/sbin/master"), need("dovecot")
+    with folder() as d:
+        port = free_port()
+        argv = staged(d, "sh", "-c", f"{dovecot} -F -c {d}/dovecot.conf & exec {master} -d -c {d}")
+        write(f"{d}/main.cf", POSTFIX.format(d=d, here=HERE))
+        write(f"{d}/master.cf", f"{HERE}:{port} inet n - n - - smtpd\nanvil unix - - n - 1 anvil\nproxymap unix - - n - - proxymap\nrewrite unix - - n - - trivial-rewrite\n")
+        write(f"{d}/dynamicmaps.cf", "")
+        write(f"{d}/dovecot.conf", SASL.format(d=d))
+        write(f"{d}/passwd", "ada:{PLAIN}right::::::\n")
+        for name in ("data", "queue", *(f"queue/{q}" for q in "active bounce corrupt defer deferred flush hold incoming private saved trace maildrop public pid".split())):
+            os.mkdir(f"{d}/{name}")
+            if name not in ("queue", "queue/pid", "queue/public", "queue/maildrop"):
+                shutil.chown(f"{d}/{name}", "postfix")
+        shutil.chown(f"{d}/queue/public", "postfix", "postdrop")
+        with Service(argv, d, env={"MAIL_CONFIG": d}) as s:
+            s.wait(port)
+            wait_for(lambda: os.path.exists(f"{d}/auth"), 10)
+            for name in ("eve", "x[203.0.113.9]: SASL LOGIN authentication failed: y"):
+                tap.ok(smtp(port, "AUTH PLAIN " + coded(f"\0{name}\0wrong")).startswith(b"535"), "postfix refuses a login (PLAIN)")
+                answer = smtp(port, "AUTH LOGIN", coded(name), coded("wrong"))
+                tap.ok(answer.startswith(b"5"), "postfix refuses a login (LOGIN)", answer)
+            tap.ok(smtp(port, "AUTH PLAIN " + coded("\0ada\0right")).startswith(b"235"), "and takes the right password")
+            judge(tap, f"{d}/syslog", "-", "postfix.sasl", 4)
+        got, text = events(f"{d}/syslog", "-")
+        tap.eq(sorted(e[3] for e in got if e[0] == "logs.auth-failure"), [HERE] * 4, "postfix: a forged name moves nothing, a good login is none")
+
+
+PHPMYADMIN = """<?php
+$cfg['blowfish_secret'] = str_repeat('x', SODIUM_CRYPTO_SECRETBOX_KEYBYTES);
+$cfg['Servers'][1]['auth_type'] = 'cookie';
+$cfg['Servers'][1]['host'] = '{here}';
+$cfg['Servers'][1]['port'] = '{db}';
+$cfg['Servers'][1]['connect_type'] = 'tcp';
+$cfg['TempDir'] = '{d}/tmp';
+"""
+
+
+def refuse_mysql(listener):
+    """A server of MySQL's protocol that knows nobody: greeting, then error 1045."""
+    greeting = b"\x0a8.0.0\0" + struct.pack("<I", 1) + b"a" * 8 + b"\0" + struct.pack("<HBHHB", 0xF7FF, 33, 2, 0x8008, 21) + b"\0" * 10 + b"b" * 12 + b"\0mysql_native_password\0"
+    error = b"\xff" + struct.pack("<H", 1045) + b"#28000Access denied"
+    while True:
+        try:
+            c, _ = listener.accept()
+        except OSError:
+            return
+        with c:
+            c.sendall(struct.pack("<I", len(greeting))[:3] + b"\0" + greeting)
+            n = c.recv(4096)[3:4]
+            c.sendall(struct.pack("<I", len(error))[:3] + bytes([n[0] + 1 if n else 2]) + error)
+
+
+def test_phpmyadmin(tap):
+    """Debian's phpMyAdmin under PHP's own web server; the database refuses."""
+    php = need(os.path.basename((glob.glob("/usr/bin/php[78].[0-9]") or ["php"])[0]))
+    if not os.path.exists("/usr/share/phpmyadmin/index.php"):
+        raise Skip("phpmyadmin is not installed")
+    with folder() as d, socket.create_server((HERE, 0)) as db:
+        port = free_port()
+        threading.Thread(target=refuse_mysql, args=(db,), daemon=True).start()
+        os.mkdir(f"{d}/tmp", 0o777)
+        os.mkdir(f"{d}/etc")
+        write(f"{d}/etc/config.inc.php", PHPMYADMIN.format(here=HERE, db=db.getsockname()[1], d=d))
+        more = [a for name in ("mysqlnd", "mysqli", "mbstring", "xml", "dom", "simplexml", "xmlreader", "xmlwriter", "ctype", "iconv", "sodium", "tokenizer", "fileinfo", "phar", "posix")
+                for a in ("-d", f"extension={name}") if glob.glob(f"/usr/lib/php/2*/{name}.so")]
+        script = f'mount --bind {d}/etc /etc/phpmyadmin; exec "$@"'
+        argv = staged(d, "sh", "-c", script, "sh", php, "-n", *more, "-d", f"session.save_path={d}/tmp", "-S", f"{HERE}:{port}", "-t", "/usr/share/phpmyadmin")
+        with Service(argv, d) as s:
+            s.wait(port)
+            for name in ("root", "x (mysql-denied) from 203.0.113.9"):
+                c = http.client.HTTPConnection(HERE, port, timeout=20 * SLOW)
+                c.request("GET", "/index.php")
+                r = c.getresponse()
+                page = r.read().decode(errors="replace")
+                cookies = "; ".join(v.split(";")[0] for k, v in r.getheaders() if k.lower() == "set-cookie")
+                token, session = re.search('name="token" value="([^"]*)"', page), re.search('name="set_session" value="([^"]*)"', page)
+                form = {"pma_username": name, "pma_password": "wrong", "server": "1", "token": token[1] if token else "", "set_session": session[1] if session else ""}
+                c = http.client.HTTPConnection(HERE, port, timeout=20 * SLOW)
+                c.request("POST", "/index.php?route=/", urllib.parse.urlencode(form), {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies})
+                c.getresponse().read()
+            judge(tap, f"{d}/syslog", "-", "phpmyadmin.denied", 2)
+            got, text = events(f"{d}/syslog", "-")
+            with open(s.out, errors="replace") as f:
+                tap.ok(len(got) >= 2 and all(e[3] == HERE for e in got), "phpmyadmin: a forged name moves nothing", f"{got}\n{text}\n{f.read()[-2000:]}")
+
+
 def test_openvpn(tap):
     openvpn, openssl = need("openvpn"), need("openssl")
     with folder() as d:
@@ -445,5 +710,6 @@ def test_sshd(tap):
 
 
 if __name__ == "__main__":
-    main(test_nginx, test_apache, test_caddy, test_haproxy, test_uvicorn, test_fastapi, test_gunicorn, test_express, test_postgresql, test_mariadb,
-         test_redis, test_dovecot, test_exim, test_openvpn, test_sshd)
+    own_view()
+    main(test_nginx, test_apache, test_caddy, test_haproxy, test_uvicorn, test_fastapi, test_gunicorn, test_express, test_nextjs, test_postgresql, test_mariadb,
+         test_redis, test_dovecot, test_exim, test_pam, test_postfix, test_phpmyadmin, test_openvpn, test_sshd)
