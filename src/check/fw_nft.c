@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "check/fw_rules.h"
-#include "check/json.h"
+#include "engine_api/json.h"
 
 #define RULES_MAX  60000
 #define VALUES_MAX 300000

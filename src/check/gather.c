@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "check/ask.h"
 #include "check/dotenv.h"
-#include "check/json.h"
+#include "engine_api/json.h"
 #include "engine_api/answer.h"
 #include "engine_api/request.h"
 

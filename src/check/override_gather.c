@@ -5,7 +5,7 @@
 
 #include "check/ask.h"
 #include "check/compose_tree.h"
-#include "check/json.h"
+#include "engine_api/json.h"
 #include "check/override.h"
 #include "engine_api/request.h"
 

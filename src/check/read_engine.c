@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "check/container.h"
-#include "check/json.h"
+#include "engine_api/json.h"
 
 static const char *text_of(struct arena *a, const cJSON *o, const char *key)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "check/gather.h"
-#include "check/json.h"
+#include "engine_api/json.h"
 #include "check/remedy.h"
 #include "check/web.h"
 #include "check/x509.h"

@@ -6,86 +6,18 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-
-static void cjson_freep(cJSON **p)
-{
-	cJSON_Delete(*p);
-}
-#define auto_json __attribute__((cleanup(cjson_freep))) cJSON
+#include "engine_api/json.h"
 
 /* ---- reading JSON that a stranger wrote ---- */
 
-/* Depth and number of values before anything is allocated: cJSON recurses, and takes 64 bytes a value. */
-static int json_bounds(const char *s, size_t len)
-{
-	size_t depth = 0, nodes = 1;
-	bool text = false;
-
-	if (len > ANSWER_BYTES)
-		return -EFBIG;
-	for (size_t i = 0; i < len; i++) {
-		if (text) {
-			i += s[i] == '\\';
-			text = i < len && s[i] != '"';
-			continue;
-		}
-		text = s[i] == '"';
-		if (s[i] == '{' || s[i] == '[')
-			depth++;
-		else if ((s[i] == '}' || s[i] == ']') && depth)
-			depth--;
-		nodes += s[i] == '{' || s[i] == '[' || s[i] == ',';
-		if (depth > ANSWER_DEPTH || nodes > ANSWER_NODES)
-			return -EFBIG;
-	}
-	return 0;
-}
-
-/* `ret` is NULL after an error. */
-static int json_parse(const char *s, size_t len, cJSON **ret)
-{
-	const char *end = NULL;
-	int r = json_bounds(s, len);
-
-	if (r < 0)
-		return r;
-	*ret = cJSON_ParseWithLengthOpts(s, len, &end, false);
-	if (!*ret)
-		return -EBADMSG;
-	for (; end < s + len; end++)
-		if (!strchr(" \t\r\n", *end) || !*end) {
-			cJSON_Delete(*ret);
-			*ret = NULL;
-			return -EBADMSG;
-		}
-	return 0;
-}
-
-/* A member of an object. One that is there twice is absent: readers differ in which of the two they take. */
-static const cJSON *get(const cJSON *object, const char *key)
-{
-	const cJSON *found = NULL, *item;
-
-	if (!cJSON_IsObject(object))
-		return NULL;
-	cJSON_ArrayForEach(item, object) {
-		if (!item->string || strcmp(item->string, key) != 0)
-			continue;
-		if (found)
-			return NULL;
-		found = item;
-	}
-	return found;
-}
-
 static const char *get_text(const cJSON *object, const char *key)
 {
-	return cJSON_GetStringValue(get(object, key));
+	return cJSON_GetStringValue(json_member(object, key));
 }
 
 static uint64_t get_number(const cJSON *object, const char *key)
 {
-	const cJSON *v = get(object, key);
+	const cJSON *v = json_member(object, key);
 
 	if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0) || v->valuedouble > 9007199254740992.0)
 		return 0;
@@ -316,8 +248,8 @@ static int read_container(struct container_info *c, const cJSON *object, const c
 		(void) compose_identity(l, c);
 	label_exceptions(l, c);
 	label_log(l, c);
-	read_networks(c, get(get(object, "NetworkSettings"), "Networks"));
-	id = get_text(get(object, "HostConfig"), "NetworkMode");
+	read_networks(c, json_member(json_member(object, "NetworkSettings"), "Networks"));
+	id = get_text(json_member(object, "HostConfig"), "NetworkMode");
 	c->host_network = id && strcmp(id, "host") == 0;
 	return 0;
 }
@@ -349,10 +281,10 @@ int answer_list(const char *json, size_t len, enum engine_kind engine, int (*fn)
 		return -EBADMSG;
 	cJSON_ArrayForEach(e, list) {
 		struct container_info c = { .engine = engine };
-		struct labels l = { .own = get(e, "Labels") };
+		struct labels l = { .own = json_member(e, "Labels") };
 		const char *state = get_text(e, "State");
 
-		if (read_container(&c, e, own_name(get(e, "Names")), &l) < 0)
+		if (read_container(&c, e, own_name(json_member(e, "Names")), &l) < 0)
 			continue;
 		(void) copy(c.image, sizeof(c.image), get_text(e, "Image"));
 		read_image_id(&c, get_text(e, "ImageID"));
@@ -380,20 +312,20 @@ static void read_restart(struct container_info *c, const cJSON *policy)
 
 static const cJSON *image_labels(const cJSON *image)
 {
-	const cJSON *l = get(get(image, "Config"), "Labels");
+	const cJSON *l = json_member(json_member(image, "Config"), "Labels");
 
-	return l ? l : get(image, "Labels");
+	return l ? l : json_member(image, "Labels");
 }
 
 /* The classic builder of dockerd names no image but the layer before, keeps no log, and restarts nothing. */
 static bool is_build_step(const cJSON *object, const struct container_info *c)
 {
-	const cJSON *host = get(object, "HostConfig");
-	const char *log = get_text(get(host, "LogConfig"), "Type");
+	const cJSON *host = json_member(object, "HostConfig");
+	const char *log = get_text(json_member(host, "LogConfig"), "Type");
 
 	return c->engine == ENGINE_DOCKER && log && strcmp(log, "none") == 0 && strncmp(c->image, "sha256:", 7) == 0 &&
 	       (!c->restart_policy[0] || strcmp(c->restart_policy, "no") == 0) && !c->service[0] &&
-	       !cJSON_GetArraySize(get(host, "Binds")) && !cJSON_GetArraySize(get(host, "Mounts"));
+	       !cJSON_GetArraySize(json_member(host, "Binds")) && !cJSON_GetArraySize(json_member(host, "Mounts"));
 }
 
 int answer_inspect(const char *json, size_t len, const char *image, size_t image_len, enum engine_kind engine,
@@ -410,16 +342,16 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 		return r;
 	if (image)
 		(void) json_parse(image, image_len, &of_image);
-	l = (struct labels){ get(get(object, "Config"), "Labels"), image_labels(of_image), get(of_image, "Id") != NULL };
+	l = (struct labels){ json_member(json_member(object, "Config"), "Labels"), image_labels(of_image), json_member(of_image, "Id") != NULL };
 	r = read_container(&c, object, get_text(object, "Name"), &l);
 	if (r < 0)
 		return r;
-	(void) copy(c.image, sizeof(c.image), get_text(get(object, "Config"), "Image"));
+	(void) copy(c.image, sizeof(c.image), get_text(json_member(object, "Config"), "Image"));
 	read_image_id(&c, get_text(object, "Image"));
-	read_restart(&c, get(get(object, "HostConfig"), "RestartPolicy"));
-	(void) copy(c.log_driver, sizeof(c.log_driver), get_text(get(get(object, "HostConfig"), "LogConfig"), "Type"));
-	state = get(object, "State");
-	c.running = cJSON_IsTrue(get(state, "Running"));
+	read_restart(&c, json_member(json_member(object, "HostConfig"), "RestartPolicy"));
+	(void) copy(c.log_driver, sizeof(c.log_driver), get_text(json_member(json_member(object, "HostConfig"), "LogConfig"), "Type"));
+	state = json_member(object, "State");
+	c.running = cJSON_IsTrue(json_member(state, "Running"));
 	c.pid = c.running ? (uint32_t) PV_MIN(get_number(state, "Pid"), (uint64_t) INT32_MAX) : 0;
 	c.created_us = wall_us(get_text(object, "Created"));
 	c.started_us = wall_us(get_text(state, "StartedAt"));
@@ -446,7 +378,7 @@ int answer_networks(const char *json, size_t len, int (*fn)(const char *name, co
 		return -EBADMSG;
 	cJSON_ArrayForEach(e, list) {
 		(void) copy(name, sizeof(name), get_text(e, "Name"));
-		cJSON_ArrayForEach(config, get(get(e, "IPAM"), "Config")) {
+		cJSON_ArrayForEach(config, json_member(json_member(e, "IPAM"), "Config")) {
 			const char *subnet = get_text(config, "Subnet");
 
 			if (!subnet || ip_prefix_parse(subnet, &p) < 0 || p.len < (ip_is_v4(&p.addr) ? 96 + 8 : 16))
@@ -494,8 +426,8 @@ int answer_event(const char *json, size_t len, struct engine_event *ret)
 	ev.action[strcspn(ev.action, ":")] = '\0';
 	if (!ev.action[0] || !is_plain(ev.action))
 		return -EBADMSG;
-	actor = get(object, "Actor");
-	attributes = get(actor, "Attributes");
+	actor = json_member(object, "Actor");
+	attributes = json_member(actor, "Attributes");
 	if (strcmp(ev.type, "network") == 0) {
 		id = get_text(attributes, "container");
 		(void) copy(ev.network, sizeof(ev.network), get_text(attributes, "name"));
@@ -508,7 +440,7 @@ int answer_event(const char *json, size_t len, struct engine_event *ret)
 		return -EBADMSG;
 	if (strcmp(ev.action, "die") == 0)
 		ev.exit_code = exit_code(attributes);
-	ev.time_us = nano_us(get(object, "timeNano"));
+	ev.time_us = nano_us(json_member(object, "timeNano"));
 	*ret = ev;
 	return 0;
 }
@@ -522,14 +454,14 @@ int answer_service(const char *json, size_t len, struct service_info *ret)
 
 	if (r < 0)
 		return r;
-	spec = get(object, "Spec");
-	mode = get(spec, "Mode");
+	spec = json_member(object, "Spec");
+	mode = json_member(spec, "Mode");
 	(void) copy(s.name, sizeof(s.name), get_text(spec, "Name"));
 	if (!s.name[0] || !cJSON_IsObject(mode))
 		return -EBADMSG;
-	s.global = cJSON_IsObject(get(mode, "Global"));
-	s.replicas = get_number(get(mode, "Replicated"), "Replicas");
-	s.version = get_number(get(object, "Version"), "Index");
+	s.global = cJSON_IsObject(json_member(mode, "Global"));
+	s.replicas = get_number(json_member(mode, "Replicated"), "Replicas");
+	s.version = get_number(json_member(object, "Version"), "Index");
 	*ret = s;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/sandbox.h"
 #include "engine_api/answer.h"
+#include "engine_api/json.h"
 #include "scan_child/scan_child.h"
 
 #define ANSWER_MAX (4u << 20)
@@ -38,6 +39,7 @@ static cJSON *parse_answer(const struct pv_buf *bytes, int *ret_status)
 {
 	pv_auto(http_answer) h = NULL;
 	const struct pv_buf *body;
+	cJSON *root = NULL;
 	int r = http_answer_new(ANSWER_MAX, &h);
 
 	*ret_status = 0;
@@ -49,7 +51,9 @@ static cJSON *parse_answer(const struct pv_buf *bytes, int *ret_status)
 		return NULL;
 	*ret_status = http_answer_status(h);
 	body = http_answer_body(h);
-	return *ret_status == 200 ? cJSON_ParseWithLength(pv_buf_str(body), body->len) : NULL;
+	if (*ret_status == 200)
+		(void) json_parse(pv_buf_str(body), body->len, &root);
+	return root;
 }
 
 static const char *upper_of(const cJSON *root)

@@ -1,13 +1,14 @@
 /* json.h - JSON that a stranger wrote, within the bounds of engine_api/answer.h (bytes, values, levels), checked before
  * anything is allocated for it. */
-#ifndef PV_CHECK_JSON_H
-#define PV_CHECK_JSON_H
+#ifndef PV_ENGINE_API_JSON_H
+#define PV_ENGINE_API_JSON_H
 
 #include <cjson/cJSON.h>
 
 #include "base/util.h"
 
-/* 0, -EBADMSG, -EFBIG. *ret is freed by the caller. */
+/* The whole of it: something behind the value is -EBADMSG, too. 0, -EBADMSG, -EFBIG (also: no room for it). *ret is NULL after an
+ * error, else the caller's. */
 int json_parse(const char *s, size_t len, cJSON **ret);
 /* A member of an object; NULL when it is absent, or there twice: readers differ in which of the two they take. */
 const cJSON *json_member(const cJSON *object, const char *key);
