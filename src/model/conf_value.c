@@ -47,6 +47,25 @@ static void print_bytes(struct pv_buf *out, uint64_t bytes)
 	print_unit(out, bytes, names, factors, N_ELEMENTS(names));
 }
 
+static void print_milli(struct pv_buf *out, uint64_t v)
+{
+	pv_buf_printf(out, "%g", (double) v / 1000);
+}
+
+static void expect_range(struct pv_buf *out, const char *what, const struct conf_item *item, void (*print)(struct pv_buf *, uint64_t))
+{
+	pv_buf_puts(out, what);
+	pv_buf_puts(out, " from ");
+	print(out, item->min);
+	pv_buf_puts(out, " to ");
+	print(out, item->max);
+}
+
+static void expect_list(struct pv_buf *out, const struct conf_item *item, const char *of)
+{
+	pv_buf_printf(out, "a list of at most %" PRIu64 " %s", item->max, of);
+}
+
 static void expect_actions(struct pv_buf *out, enum pv_signal signal)
 {
 	const char *sep = "";
@@ -71,25 +90,16 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 		expect_actions(out, (enum pv_signal) item->min);
 		break;
 	case CONF_PERMYRIAD:
-		pv_buf_puts(out, "a percentage from ");
-		print_permyriad(out, item->min);
-		pv_buf_puts(out, " to ");
-		print_permyriad(out, item->max);
+		expect_range(out, "a percentage", item, print_permyriad);
 		break;
 	case CONF_USEC:
-		pv_buf_puts(out, "a time from ");
-		print_duration(out, item->min);
-		pv_buf_puts(out, " to ");
-		print_duration(out, item->max);
+		expect_range(out, "a time", item, print_duration);
 		break;
 	case CONF_BYTES:
-		pv_buf_puts(out, "a size from ");
-		print_bytes(out, item->min);
-		pv_buf_puts(out, " to ");
-		print_bytes(out, item->max);
+		expect_range(out, "a size", item, print_bytes);
 		break;
 	case CONF_CPUS:
-		pv_buf_printf(out, "a number of CPUs such as 1.5, from %g to %g", (double) item->min / 1000, (double) item->max / 1000);
+		expect_range(out, "a number of CPUs such as 1.5,", item, print_milli);
 		break;
 	case CONF_COUNT:
 		pv_buf_printf(out, "a number from %" PRIu64 " to %" PRIu64, item->min, item->max);
@@ -98,16 +108,16 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 		pv_buf_puts(out, "a list of ports from 1 to 65535");
 		break;
 	case CONF_PREFIXES:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " addresses or networks such as 203.0.113.0/24", item->max);
+		expect_list(out, item, "addresses or networks such as 203.0.113.0/24");
 		break;
 	case CONF_NAMES:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " names such as \"pool.*\"", item->max);
+		expect_list(out, item, "names such as \"pool.*\"");
 		break;
 	case CONF_SERVICES:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " services such as grafana", item->max);
+		expect_list(out, item, "services such as grafana");
 		break;
 	case CONF_WEBPATHS:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " paths such as /admin/login", item->max);
+		expect_list(out, item, "paths such as /admin/login");
 		break;
 	case CONF_BOOL:
 		pv_buf_puts(out, "yes, no");
@@ -116,13 +126,13 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 		pv_buf_printf(out, "a number from %" PRIu64 " to %" PRIu64 " and a time, such as 50/h", item->min, item->max);
 		break;
 	case CONF_FILES:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " absolute paths or {path, service}", item->max);
+		expect_list(out, item, "absolute paths or {path, service}");
 		break;
 	case CONF_PATHS:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " absolute paths such as /opt/app/", item->max);
+		expect_list(out, item, "absolute paths such as /opt/app/");
 		break;
 	case CONF_PROGRAMS:
-		pv_buf_printf(out, "a list of at most %" PRIu64 " programs' names such as node", item->max);
+		expect_list(out, item, "programs' names such as node");
 		break;
 	case CONF_CHANNELS:
 		pv_buf_puts(out, "a list of {url, secret_file, name, min_severity}");
