@@ -188,19 +188,27 @@ int ask(struct ask *a, const char *request, int (*fn)(const cJSON *, void *), vo
 	return r;
 }
 
-int ask_simple(struct cmd *c, const char *request, unsigned seconds, cJSON **ret_last)
+int ask_guard(struct cmd *c, struct ask **ret)
 {
 	const struct policy *p;
-	pv_auto(ask) a = NULL;
 	int r;
 
 	if (load_policy(c, &p) < 0)
 		return CMD_USAGE;
-	r = ask_open(p, &a);
-	if (r < 0) {
-		ask_explain(p, r);
-		return CMD_INCOMPLETE;
-	}
+	r = ask_open(p, ret);
+	if (r == 0)
+		return CMD_OK;
+	ask_explain(p, r);
+	return CMD_INCOMPLETE;
+}
+
+int ask_simple(struct cmd *c, const char *request, unsigned seconds, cJSON **ret_last)
+{
+	pv_auto(ask) a = NULL;
+	int r = ask_guard(c, &a);
+
+	if (r != CMD_OK)
+		return r;
 	ask_patience(a, seconds);
 	ask_confine();
 	return ask(a, request, NULL, NULL, ret_last) < 0 ? CMD_INCOMPLETE : CMD_OK;

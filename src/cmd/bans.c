@@ -71,13 +71,12 @@ static int list(struct cmd *c)
 	const char *format = cmd_opt(c, "format"), *max = cmd_opt(c, "max");
 	pv_autobuf request = PV_BUF_INIT, out = PV_BUF_INIT;
 	struct listing l = { .out = &out, .json = format && strcmp(format, "jsonl") == 0, .lines = c->n_words == 1 };
-	const struct policy *p;
 	pv_auto(ask) a = NULL;
 	cJSON *last = NULL;
 	uint64_t n = 100, all;
 	int r;
 
-	if ((max && parse_u64(max, &n) < 0) || load_policy(c, &p) < 0)
+	if (max && parse_u64(max, &n) < 0)
 		return CMD_USAGE;
 	pv_buf_printf(&request, "{\"verb\":\"bans\",\"max\":%" PRIu64, n);
 	if (c->n_words == 1) {
@@ -85,11 +84,9 @@ static int list(struct cmd *c)
 		pv_buf_json_str(&request, c->word[0]);
 	}
 	pv_buf_putc(&request, '}');
-	r = ask_open(p, &a);
-	if (r < 0) {
-		ask_explain(p, r);
-		return CMD_INCOMPLETE;
-	}
+	r = ask_guard(c, &a);
+	if (r != CMD_OK)
+		return r;
 	ask_confine();
 	if (ask(a, pv_buf_str(&request), on_ban, &l, &last) < 0)
 		return CMD_INCOMPLETE;

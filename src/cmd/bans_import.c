@@ -123,18 +123,13 @@ int bans_import(struct cmd *c)
 	const char *path = cmd_opt(c, "file") ? cmd_opt(c, "file") : DATABASE;
 	struct import i = { .now_s = clock_wall_us() / USEC_PER_SEC };
 	pv_autobuf text = PV_BUF_INIT;
-	const struct policy *p;
 	uint8_t *data = NULL;
 	size_t len = 0;
 	int r;
 
-	if (load_policy(c, &p) < 0)
-		return CMD_USAGE;
-	r = ask_open(p, &i.ask);
-	if (r < 0) {
-		ask_explain(p, r);
-		return CMD_INCOMPLETE;
-	}
+	r = ask_guard(c, &i.ask);
+	if (r != CMD_OK)
+		return r;
 	r = read_all(path, &data, &len);
 	if (r < 0) {
 		pv_buf_safe(&text, path, 0);

@@ -116,7 +116,9 @@ struct cJSON;
  * 0: the last line said ok (it is stored in *ret_last when that is not NULL: cJSON_Delete() it); -EREMOTEIO: it said
  * no, which has been said; other negative errno: the connection failed (said). */
 int ask(struct ask *a, const char *request, int (*fn)(const struct cJSON *line, void *arg), void *arg, struct cJSON **ret_last);
-/* ask_open(), confine, ask(). Returns an exit status. */
+/* load_policy() and ask_open(), and says what went wrong: an exit status, *ret is set with CMD_OK. */
+int ask_guard(struct cmd *c, struct ask **ret);
+/* ask_guard(), confine, ask(). Returns an exit status. */
 int ask_simple(struct cmd *c, const char *request, unsigned seconds, struct cJSON **ret_last);
 
 /* Text and numbers of an answer, whatever is in it. */

@@ -119,17 +119,14 @@ int cmd_events(struct cmd *c)
 	const char *format = cmd_opt(c, "format");
 	struct printer printer = { .jsonl = format && strcmp(format, "jsonl") == 0, .whole = c->n_words > 0 };
 	pv_autobuf request = PV_BUF_INIT;
-	const struct policy *p;
 	pv_auto(ask) a = NULL;
 	int r = c->n_words ? request_show(c, &request) : make_request(c, &request);
 
-	if (r < 0 || load_policy(c, &p) < 0)
+	if (r < 0)
 		return CMD_USAGE;
-	r = ask_open(p, &a);
-	if (r < 0) {
-		ask_explain(p, r);
-		return CMD_INCOMPLETE;
-	}
+	r = ask_guard(c, &a);
+	if (r != CMD_OK)
+		return r;
 	if (cmd_opt(c, "output")) {
 		c->colour = false;
 		if (cmd_output_to(cmd_opt(c, "output")) < 0)

@@ -234,17 +234,11 @@ static int live_table(struct ask *a, struct cmd *c)
 
 int cmd_top(struct cmd *c)
 {
-	const struct policy *p;
 	pv_auto(ask) a = NULL;
-	int r;
+	int r = ask_guard(c, &a);
 
-	if (load_policy(c, &p) < 0)
-		return CMD_USAGE;
-	r = ask_open(p, &a);
-	if (r < 0) {
-		ask_explain(p, r);
-		return CMD_INCOMPLETE;
-	}
+	if (r != CMD_OK)
+		return r;
 	ask_confine();
 	if (isatty(STDOUT_FILENO) && isatty(STDIN_FILENO))
 		r = live_table(a, c);

@@ -258,7 +258,8 @@ static void verb_acts(struct client *c, const cJSON *o)
 	pv_buf_puts(&c->out, "]}\n");
 }
 
-static void on_undone(struct guard *g, bool ok, const char *text, void *arg)
+/* What was asked of the broker came to an end. */
+static void on_done(struct guard *g, bool ok, const char *text, const char *next, void *arg)
 {
 	struct client *c = arg;
 
@@ -271,8 +272,13 @@ static void on_undone(struct guard *g, bool ok, const char *text, void *arg)
 	if (ok)
 		answer_text(c, text);
 	else
-		answer_error(c, text, "pavise undo");
+		answer_error(c, text, next);
 	client_wake(c);
+}
+
+static void on_undone(struct guard *g, bool ok, const char *text, void *arg)
+{
+	on_done(g, ok, text, "pavise undo", arg);
 }
 
 static void verb_undo(struct client *c, const cJSON *o)
@@ -403,23 +409,6 @@ static void verb_bans(struct client *c, const cJSON *o)
 	bans_json(c->g, get_str(o, "address"), PV_MIN(get_u64(o, "max", 100), (uint64_t) BANS_SHOWN), &c->out);
 }
 
-static void on_ban_answer(struct guard *g, bool ok, const char *text, const char *next, void *arg)
-{
-	struct client *c = arg;
-
-	(void) g;
-	c->pending--;
-	if (c->dead) {
-		client_drop(c);
-		return;
-	}
-	if (ok)
-		answer_text(c, text);
-	else
-		answer_error(c, text, next);
-	client_wake(c);
-}
-
 static void verb_ban(struct client *c, const cJSON *o)
 {
 	const char *address = get_str(o, "address"), *reason = get_str(o, "reason"), *by = get_str(o, "by");
@@ -428,7 +417,7 @@ static void verb_ban(struct client *c, const cJSON *o)
 	(void) snprintf(who, sizeof(who), "%suser id %u", by && strcmp(by, "fail2ban") == 0 ? "fail2ban, imported by " : "", c->uid);
 	c->pending++;
 	bans_ask_ban(c->g, address ? address : "", PV_MIN(get_u64(o, "for_us", 0), BROKER_BAN_LONGEST * USEC_PER_SEC), reason ? reason : "", who,
-		     on_ban_answer, c);
+		     on_done, c);
 }
 
 static void verb_unban(struct client *c, const cJSON *o)
@@ -436,7 +425,7 @@ static void verb_unban(struct client *c, const cJSON *o)
 	const char *address = get_str(o, "address");
 
 	c->pending++;
-	bans_ask_unban(c->g, address ? address : "", on_ban_answer, c);
+	bans_ask_unban(c->g, address ? address : "", on_done, c);
 }
 
 /* In the order of CONTROL_VERBS. */
