@@ -198,3 +198,15 @@ size_t text_lines(const char *s, size_t len)
 		n += s[i] == '\n';
 	return n;
 }
+
+bool text_listed(const char *list, const char *id)
+{
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, ",");
+
+		if (n && strncmp(p, id, n) == 0 && (!id[n] || id[n] == '.' || p[n - 1] == '.'))
+			return true;
+		p += n + (p[n] == ',');
+	}
+	return false;
+}

@@ -15,6 +15,9 @@ int parse_bool(const char *s, bool *ret);		 /* yes no true false */
 /* Shell-like match with `*` and `?` only, over the whole of `s`; linear in memory, no recursion. */
 bool glob_match(const char *pattern, const char *s);
 
+/* Whether `list` (parted by commas) names an id, or a beginning of it that ends at a dot. */
+bool text_listed(const char *list, const char *id);
+
 /* Line ends in `len` bytes. */
 size_t text_lines(const char *s, size_t len);
 

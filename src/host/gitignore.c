@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define STEPS_MAX 20000
 
 struct pattern {
@@ -199,15 +201,8 @@ static int add_line(struct gitignore *g, const char *folder, char *line)
 		return 0;
 	if (g->n >= GITIGNORE_PATTERNS)
 		return -ENOSPC;
-	if (g->n == g->room) {
-		size_t want = g->room ? 2 * g->room : 64;
-		struct pattern *item = reallocarray(g->item, want, sizeof(*item));
-
-		if (!item)
-			return -ENOMEM;
-		g->item = item;
-		g->room = want;
-	}
+	if (pv_grow(&g->item, g->n, &g->room, sizeof(*g->item), 64) < 0)
+		return -ENOMEM;
 	p.literal = strcspn(line, "*?[\\");
 	p.plain = !line[p.literal];
 	p.text = strdup(line);

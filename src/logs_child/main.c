@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "base/text.h"
 #include "logs/json.h"
 #include "logs/silent.h"
 #include "logs_child/logs_child.h"
@@ -64,19 +65,6 @@ static int confine(void)
 
 /* --- events --- */
 
-/* Whether `ids` (parted by commas) names the id or a beginning of it that ends at a dot. */
-static bool listed(const char *ids, const char *name)
-{
-	for (const char *p = ids; *p;) {
-		size_t n = strcspn(p, ",");
-
-		if (n && strncmp(p, name, n) == 0 && (!name[n] || name[n] == '.' || p[n - 1] == '.'))
-			return true;
-		p += n + (p[n] == ',');
-	}
-	return false;
-}
-
 static void print_event(const struct log_event *e)
 {
 	pv_autobuf out = PV_BUF_INIT;
@@ -112,7 +100,7 @@ static int on_event(const struct log_event *e, void *arg)
 
 	if (e->id == ID_LOGS_AUTH_FAILURE && e->strength != LOG_STRONG && e->strength != LOG_WEAK)
 		return 0;
-	if (e->time_us < a->since_us || (a->only && !listed(a->only, name)) || (a->skip && listed(a->skip, name)))
+	if (e->time_us < a->since_us || (a->only && !text_listed(a->only, name)) || (a->skip && text_listed(a->skip, name)))
 		return 0;
 	if (!a->events)
 		return tally_add(&run->tally, run->reader, e);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "match/engine.h"
 #include "match/rules.h"
 
@@ -193,20 +194,6 @@ int cache_load(const char *dir, const unsigned char *digest, struct match_set **
 	return 0;
 }
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = write(fd, (const char *) data + at, len - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += (size_t) n;
-	}
-	return 0;
-}
-
 int cache_copy(const char *dir, const unsigned char *digest, int fd)
 {
 	void *map;
@@ -215,7 +202,7 @@ int cache_copy(const char *dir, const unsigned char *digest, int fd)
 
 	if (r < 0)
 		return r;
-	r = write_all(fd, (const char *) map + sizeof(struct cache_head), size - sizeof(struct cache_head));
+	r = pv_write_all(fd, (const char *) map + sizeof(struct cache_head), size - sizeof(struct cache_head));
 	(void) munmap(map, size);
 	return r;
 }
@@ -257,9 +244,9 @@ int cache_store(const char *dir, const unsigned char *digest, const void *data, 
 	fd = openat(dir_fd, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, &h, sizeof(h));
+	r = pv_write_all(fd, &h, sizeof(h));
 	if (r == 0)
-		r = write_all(fd, data, len);
+		r = pv_write_all(fd, data, len);
 	/* Not synced: a file torn by a power loss fails its sum and is made again. */
 	if (r == 0 && renameat(dir_fd, fresh, dir_fd, name) < 0)
 		r = -errno;

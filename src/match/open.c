@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "base/sandbox.h"
 #include "match/engine.h"
 #include "match/rules.h"
@@ -225,20 +226,6 @@ static int compile_texts(const struct texts *t, const struct match_where *where,
 	return worst;
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = write(fd, data + at, len - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += (size_t) n;
-	}
-	return 0;
-}
-
 static _Noreturn void child(const struct texts *t, const struct match_where *where, int out_fd, int err_fd)
 {
 	struct pv_buf out = { .cap = 256u << 20 }, err = { .cap = ERR_MAX };
@@ -249,9 +236,9 @@ static _Noreturn void child(const struct texts *t, const struct match_where *whe
 	if (r == 0)
 		r = compile_texts(t, where, &out, &err);
 	if (r == 0)
-		r = write_all(out_fd, pv_buf_str(&out), out.len);
+		r = pv_write_all(out_fd, pv_buf_str(&out), out.len);
 	else
-		(void) write_all(err_fd, pv_buf_str(&err), err.len);
+		(void) pv_write_all(err_fd, pv_buf_str(&err), err.len);
 	_exit(r == 0 ? 0 : r == -EINVAL ? 2 : 1);
 }
 

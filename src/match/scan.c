@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/array.h"
 #include "match/checksum.h"
 #include "match/decode.h"
 #include "match/engine.h"
@@ -154,22 +155,15 @@ static void count_waste(struct scan *c, struct rule_state *st, uint32_t reach)
 	c->s->gave_up += !before && gives_up(c, st);
 }
 
-static int note_far(struct match_far *far, size_t id, size_t end)
+int match_far_add(struct match_far *far, size_t end, uint32_t rule)
 {
 	if (far->n == MATCH_FAR_MAX || far->lost) {
 		far->lost = true;
 		return 0;
 	}
-	if (far->n == far->room) {
-		size_t room = far->room ? 2 * far->room : 16;
-		struct match_far_place *more = reallocarray(far->place, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		far->place = more;
-		far->room = room;
-	}
-	far->place[far->n++] = (struct match_far_place){ end, (uint32_t) id };
+	if (pv_grow(&far->place, far->n, &far->room, sizeof(*far->place), 16) < 0)
+		return -ENOMEM;
+	far->place[far->n++] = (struct match_far_place){ end, rule };
 	return 0;
 }
 
@@ -208,7 +202,7 @@ static int on_gate(unsigned id, unsigned long long unused, unsigned long long to
 
 	(void) unused, (void) flags;
 	if (c->far && rules_get(c->set->rs, id)->reach > RULE_REACH_NEAR) {
-		c->result = note_far(c->far, id, c->base + (size_t) to);
+		c->result = match_far_add(c->far, c->base + (size_t) to, (uint32_t) id);
 		if (c->result < 0)
 			return 1;
 	}

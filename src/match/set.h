@@ -87,6 +87,9 @@ struct match_far {
 #define MATCH_FAR_MAX	512 /* of one text */
 #define MATCH_FAR_WIDTH 256 /* what the first pass finds of a rule that reaches far is no longer */
 
+/* 0 or -ENOMEM; beyond MATCH_FAR_MAX it is `lost`. */
+int match_far_add(struct match_far *far, size_t end, uint32_t rule);
+
 /* Scans only what can have changed: `changed` are the inserted parts of a text (sorted, disjoint; an empty span for a
  * seam where something was taken out). Finds every match that touches one of them, possibly some others; each span is
  * widened by the reach of its rules and confirmed against the whole text, so that no edge makes or loses a match (of two

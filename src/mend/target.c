@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 
 #define PATH_FD 32 /* room for /proc/self/fd/N */
 
@@ -200,19 +201,6 @@ struct line_work {
 	const struct mend_size *size;
 };
 
-static int write_all(int fd, const char *s, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, s, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		s += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t) n : 0;
-	}
-	return 0;
-}
-
 static int reopen(int fd, int flags)
 {
 	char path[PATH_FD];
@@ -275,7 +263,7 @@ static int do_append(void *arg, void *ret)
 	pv_buf_puts(&text, w->line);
 	pv_buf_putc(&text, '\n');
 	size->before = w->t->ino ? (uint64_t) st.st_size : UINT64_MAX;
-	r = write_all(fd, pv_buf_str(&text), text.len);
+	r = pv_write_all(fd, pv_buf_str(&text), text.len);
 	if (r == 0 && (fsync(fd) < 0 || fstat(fd, &st) < 0))
 		r = -errno;
 	size->after = (uint64_t) st.st_size;
@@ -391,7 +379,7 @@ static int do_write(void *arg, void *ret)
 	}
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, w->text, w->len);
+	r = pv_write_all(fd, w->text, w->len);
 	return r == 0 && fsync(fd) < 0 ? -errno : r;
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 
 static const char *const verdict_names[FINDING_VERDICT_N] = {
@@ -442,14 +443,8 @@ static int hex_order(const void *a, const void *b)
 
 static int baseline_add(struct finding_baseline *b, size_t *room, const char *hex)
 {
-	if (b->n == *room) {
-		char(*item)[33] = reallocarray(b->item, *room ? 2 * *room : 64, sizeof(*item));
-
-		if (!item)
-			return -ENOMEM;
-		b->item = item;
-		*room = *room ? 2 * *room : 64;
-	}
+	if (pv_grow(&b->item, b->n, room, sizeof(*b->item), 64) < 0)
+		return -ENOMEM;
 	memcpy(b->item[b->n], hex, 32);
 	b->item[b->n++][32] = '\0';
 	return 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
@@ -173,26 +174,12 @@ static int read_names(const char *arg, struct pv_buf *err)
 	return r < 0 ? r : take_names(rs, err);
 }
 
-static int write_all(int fd, const void *data, size_t len)
-{
-	for (size_t at = 0; at < len;) {
-		ssize_t n = write(fd, (const char *) data + at, len - at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		at += (size_t) n;
-	}
-	return 0;
-}
-
 static int show(bool with_origins)
 {
 	pv_autobuf out = PV_BUF_INIT;
 
 	conf_show(&out, &policy, with_origins ? &origins : NULL);
-	return write_all(STDOUT_FILENO, pv_buf_str(&out), out.len);
+	return pv_write_all(STDOUT_FILENO, pv_buf_str(&out), out.len);
 }
 
 int main(int argc, char **argv)
@@ -225,11 +212,11 @@ int main(int argc, char **argv)
 			bad = 1;
 	if (!bad && conf_finish(&policy, &err) < 0)
 		bad = 1;
-	(void) write_all(STDERR_FILENO, pv_buf_str(&err), err.len);
-	(void) write_all(STDERR_FILENO, pv_buf_str(&notes), notes.len);
+	(void) pv_write_all(STDERR_FILENO, pv_buf_str(&err), err.len);
+	(void) pv_write_all(STDERR_FILENO, pv_buf_str(&notes), notes.len);
 	if (bad)
 		return ROLE_EXIT_CONFIG;
-	r = to_show ? show(with_origins) : write_all(POLICY_OUT, &policy, sizeof(policy));
+	r = to_show ? show(with_origins) : pv_write_all(POLICY_OUT, &policy, sizeof(policy));
 	if (r < 0)
 		(void) log_error_errno(r, "cannot hand the policy over");
 	return r < 0 ? 1 : 0;

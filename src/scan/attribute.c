@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/map.h"
 #include "scan/bulk.h"
 
@@ -107,21 +108,6 @@ struct attribute {
 	bool heading;	/* going through HEAD to mark what it has */
 };
 
-static int grow(void *pp, size_t n, size_t *room, size_t size)
-{
-	size_t want = *room ? 2 * *room : 256;
-	void *p;
-
-	if (n < *room)
-		return 0;
-	p = reallocarray(*(void **) pp, want, size);
-	if (!p)
-		return -ENOMEM;
-	*(void **) pp = p;
-	*room = want;
-	return 0;
-}
-
 /* --- names --- */
 
 static uint32_t hash(const char *s, size_t len)
@@ -152,9 +138,9 @@ static struct name *intern(struct names *t, const char *s, size_t len)
 	if (t->n >= IS_BLOB - 1 || t->len + len + 1 > UINT32_MAX / 2)
 		return NULL;
 	while (t->len + len + 1 > t->room)
-		if (grow(&t->text, t->room, &t->room, 1) < 0)
+		if (pv_grow(&t->text, t->room, &t->room, 1, 256) < 0)
 			return NULL;
-	if (grow(&t->name, t->n, &room, sizeof(*t->name)) < 0)
+	if (pv_grow(&t->name, t->n, &room, sizeof(*t->name), 256) < 0)
 		return NULL;
 	t->names_room = (uint32_t) room;
 	n = &t->name[t->n++];
@@ -224,7 +210,7 @@ static uint32_t find_wanted(const struct attribute *a, const uint8_t *id)
 
 static int add_entry(struct reader *r, size_t at, uint32_t to, uint32_t name)
 {
-	if (grow(&r->entry, r->n_entries, &r->entries_room, sizeof(*r->entry)) < 0)
+	if (pv_grow(&r->entry, r->n_entries, &r->entries_room, sizeof(*r->entry), 256) < 0)
 		return -ENOMEM;
 	r->entry[r->n_entries++] = (struct entry){ (uint32_t) at, to, name };
 	return 0;
@@ -237,7 +223,7 @@ static int add_folder(struct attribute *a, struct reader *r, size_t at, const ch
 	if (!n)
 		return -ENOMEM;
 	if (n->to == NONE || memcmp(n->id, id, a->s->id_len) != 0) {
-		if (r->n_refs >= NONE || grow(&r->ref, r->n_refs, &r->refs_room, a->s->id_len) < 0)
+		if (r->n_refs >= NONE || pv_grow(&r->ref, r->n_refs, &r->refs_room, a->s->id_len, 256) < 0)
 			return -ENOMEM;
 		memcpy(n->id, id, a->s->id_len);
 		memcpy(r->ref + r->n_refs * a->s->id_len, id, a->s->id_len);
@@ -351,7 +337,7 @@ static int add_edges(struct reader *r)
 	for (size_t i = 0; i < r->n_entries; i++) {
 		if (r->entry[i].to == NONE)
 			continue;
-		if (grow(&r->edge, r->n_edges, &r->edges_room, sizeof(*r->edge)) < 0 || r->n_edges == UINT32_MAX)
+		if (pv_grow(&r->edge, r->n_edges, &r->edges_room, sizeof(*r->edge), 256) < 0 || r->n_edges == UINT32_MAX)
 			return -ENOMEM;
 		r->edge[r->n_edges++] = (struct edge){ r->entry[i].to, r->entry[i].name };
 	}
@@ -446,7 +432,7 @@ static int on_commit(void *user, unsigned thread, const struct bulk_object *o, c
 	while ((f = field(&p, end, "parent "))) {
 		uint32_t n = number_of(a, f, end);
 
-		if (grow(&r->parent, r->n_parents, &r->parents_room, sizeof(*r->parent)) < 0)
+		if (pv_grow(&r->parent, r->n_parents, &r->parents_room, sizeof(*r->parent), 256) < 0)
 			return -ENOMEM;
 		if (n != NONE) /* a shallow clone ends here; that it is one is said elsewhere */
 			r->parent[r->n_parents++] = n;
@@ -456,7 +442,7 @@ static int on_commit(void *user, unsigned thread, const struct bulk_object *o, c
 		c.author = person_time(f, end);
 	if ((f = field(&p, end, "committer ")))
 		c.committer = person_time(f, end);
-	if (grow(&r->commit, r->n_commits, &r->commits_room, sizeof(*r->commit)) < 0)
+	if (pv_grow(&r->commit, r->n_commits, &r->commits_room, sizeof(*r->commit), 256) < 0)
 		return -ENOMEM;
 	r->commit[r->n_commits++] = c;
 	return 0;
@@ -545,7 +531,7 @@ static int mark(struct marking *m, uint32_t commit)
 	if (*flag)
 		return 0;
 	*flag = true;
-	if (grow(&m->stack, m->n, &m->room, sizeof(*m->stack)) < 0)
+	if (pv_grow(&m->stack, m->n, &m->room, sizeof(*m->stack), 256) < 0)
 		return -ENOMEM;
 	m->stack[m->n++] = commit;
 	return 0;
@@ -642,7 +628,7 @@ static int path_of(struct attribute *a, uint32_t parent, uint32_t name, uint32_t
 		*ret = (uint32_t) ((uintptr_t) known - 1);
 		return 0;
 	}
-	if (grow(&a->path, a->n_paths, &a->paths_room, sizeof(*a->path)) < 0 ||
+	if (pv_grow(&a->path, a->n_paths, &a->paths_room, sizeof(*a->path), 256) < 0 ||
 	    pv_map_put(&a->path_map, key, (void *) (uintptr_t) (a->n_paths + 1)) < 0)
 		return -ENOMEM;
 	a->path[a->n_paths] = (struct path){ parent, name };
@@ -683,7 +669,7 @@ static int met(struct attribute *a, struct step *folder, uint32_t name, uint32_t
 			a->place[(uintptr_t) known - 1].in_head = true;
 		return 0;
 	}
-	if (grow(&a->place, a->n_places, &a->places_room, sizeof(*a->place)) < 0 ||
+	if (pv_grow(&a->place, a->n_places, &a->places_room, sizeof(*a->place), 256) < 0 ||
 	    pv_map_put(&a->place_map, key, (void *) (uintptr_t) (a->n_places + 1)) < 0)
 		return -ENOMEM;
 	p = &a->place[a->n_places++];
@@ -749,7 +735,7 @@ static int heap_add(struct heap *h, uint32_t c)
 {
 	size_t i = h->n;
 
-	if (grow(&h->item, h->n, &h->room, sizeof(*h->item)) < 0)
+	if (pv_grow(&h->item, h->n, &h->room, sizeof(*h->item), 256) < 0)
 		return -ENOMEM;
 	for (h->n++; i && older(h, c, h->item[(i - 1) / 2]); i = (i - 1) / 2)
 		h->item[i] = h->item[(i - 1) / 2];

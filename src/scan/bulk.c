@@ -4,6 +4,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/array.h"
+
 #define CHUNK 64 /* seqs, or loose objects, that a thread takes at a time */
 
 struct bulk {
@@ -86,15 +88,8 @@ static void make_room(struct worker *w)
 
 static int push(struct worker *w, const struct frame *f)
 {
-	if (w->depth == w->room) {
-		size_t room = w->room ? 2 * w->room : 64;
-		struct frame *stack = reallocarray(w->stack, room, sizeof(*stack));
-
-		if (!stack)
-			return -ENOMEM;
-		w->stack = stack;
-		w->room = room;
-	}
+	if (pv_grow(&w->stack, w->depth, &w->room, sizeof(*w->stack), 64) < 0)
+		return -ENOMEM;
 	w->stack[w->depth++] = *f;
 	w->held += f->len;
 	make_room(w);

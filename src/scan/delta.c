@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/array.h"
+
 void delta_map_done(struct delta_map *m)
 {
 	free(m->copy);
@@ -37,21 +39,6 @@ int delta_lengths(const uint8_t *delta, size_t len, uint64_t *ret_base, uint64_t
 	return (int) (p - delta);
 }
 
-static int grow(void *pp, size_t n, size_t *room, size_t size)
-{
-	size_t want = *room ? 2 * *room : 64;
-	void *p;
-
-	if (n < *room)
-		return 0;
-	p = reallocarray(*(void **) pp, want, size);
-	if (!p)
-		return -ENOMEM;
-	*(void **) pp = p;
-	*room = want;
-	return 0;
-}
-
 static int add_changed(struct delta_map *m, size_t start, size_t len)
 {
 	struct rule_span *last = m->n_changed ? &m->changed[m->n_changed - 1] : NULL;
@@ -60,7 +47,7 @@ static int add_changed(struct delta_map *m, size_t start, size_t len)
 		last->len += len;
 		return 0;
 	}
-	if (grow(&m->changed, m->n_changed, &m->changed_room, sizeof(*m->changed)) < 0)
+	if (pv_grow(&m->changed, m->n_changed, &m->changed_room, sizeof(*m->changed), 64) < 0)
 		return -ENOMEM;
 	m->changed[m->n_changed++] = (struct rule_span){ start, len };
 	return 0;
@@ -77,7 +64,7 @@ static int add_copy(struct delta_map *m, size_t src, size_t dst, size_t len)
 	/* Before it stands something that did not stand there in the base. */
 	if ((dst || src) && add_changed(m, dst, 0) < 0)
 		return -ENOMEM;
-	if (grow(&m->copy, m->n_copies, &m->copies_room, sizeof(*m->copy)) < 0)
+	if (pv_grow(&m->copy, m->n_copies, &m->copies_room, sizeof(*m->copy), 64) < 0)
 		return -ENOMEM;
 	m->copy[m->n_copies++] = (struct delta_copy){ src, dst, len };
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/text.h"
 #include "scan/attribute.h"
 #include "scan/bulk.h"
@@ -49,15 +50,8 @@ static int record(struct history *h, unsigned thread, uint32_t blob, uint32_t me
 		return 0;
 	}
 	for (size_t i = 0; i < hits->n; i++) {
-		if (r->n == r->room) {
-			size_t want = r->room ? 2 * r->room : 1024;
-			struct record *item = reallocarray(r->item, want, sizeof(*item));
-
-			if (!item)
-				return -ENOMEM;
-			r->item = item;
-			r->room = want;
-		}
+		if (pv_grow(&r->item, r->n, &r->room, sizeof(*r->item), 1024) < 0)
+			return -ENOMEM;
 		r->item[r->n++] = (struct record){ blob, hits->hit[i].secret, hits->hit[i].line, member };
 	}
 	return 0;
@@ -93,16 +87,7 @@ static int member_number(struct history *h, const char *name, uint32_t *ret)
 	int r = 0;
 
 	(void) pthread_mutex_lock(&h->lock);
-	if (h->n_members == h->members_room) {
-		size_t want = h->members_room ? 2 * h->members_room : 64;
-		char **member = reallocarray(h->member, want, sizeof(*member));
-
-		if (member) {
-			h->member = member;
-			h->members_room = want;
-		}
-	}
-	if (h->n_members < h->members_room && (h->member[h->n_members] = strdup(name)))
+	if (pv_grow(&h->member, h->n_members, &h->members_room, sizeof(*h->member), 64) == 0 && (h->member[h->n_members] = strdup(name)))
 		*ret = (uint32_t) ++h->n_members;
 	else
 		r = -ENOMEM;
@@ -301,15 +286,8 @@ struct founds {
 
 static int add_found(struct founds *f, const struct record *r, const struct attribute_place *place, uint32_t order)
 {
-	if (f->n == f->room) {
-		size_t want = f->room ? 2 * f->room : 1024;
-		struct found *item = reallocarray(f->item, want, sizeof(*item));
-
-		if (!item)
-			return -ENOMEM;
-		f->item = item;
-		f->room = want;
-	}
+	if (pv_grow(&f->item, f->n, &f->room, sizeof(*f->item), 1024) < 0)
+		return -ENOMEM;
 	f->item[f->n++] = (struct found){ r->secret, r->line, r->blob, r->member, order, place };
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <sodium/randombytes.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/mask.h"
 #include "base/text.h"
 #include "scan/allow.h"
@@ -140,15 +141,8 @@ static int new_secret(struct look *l, const struct match_hit *h)
 	pv_autobuf masked = PV_BUF_INIT;
 	struct look_secret *s;
 
-	if (l->n_secrets == l->secrets_room) {
-		size_t want = l->secrets_room ? 2 * l->secrets_room : 256;
-
-		s = reallocarray(l->secret, want, sizeof(*s));
-		if (!s)
-			return -ENOMEM;
-		l->secret = s;
-		l->secrets_room = want;
-	}
+	if (pv_grow(&l->secret, l->n_secrets, &l->secrets_room, sizeof(*s), 256) < 0)
+		return -ENOMEM;
 	mask_secret(&masked, kind, h->secret_text, h->secret_len);
 	s = &l->secret[l->n_secrets];
 	*s = (struct look_secret){ .rule = h->rule, .masked = strdup(pv_buf_str(&masked)), .severity = h->severity,
@@ -257,15 +251,8 @@ void look_hits_done(struct look_hits *h)
 
 static int add(struct look_hits *h, const struct look_hit *new)
 {
-	if (h->n == h->room) {
-		size_t want = h->room ? 2 * h->room : 16;
-		struct look_hit *hit = reallocarray(h->hit, want, sizeof(*hit));
-
-		if (!hit)
-			return -ENOMEM;
-		h->hit = hit;
-		h->room = want;
-	}
+	if (pv_grow(&h->hit, h->n, &h->room, sizeof(*h->hit), 16) < 0)
+		return -ENOMEM;
 	h->hit[h->n++] = *new;
 	return 0;
 }
@@ -322,25 +309,6 @@ static void sort(struct look_hits *h)
 	h->n = kept;
 }
 
-static int take_place(struct match_far *far, size_t end, uint32_t rule)
-{
-	if (far->n == MATCH_FAR_MAX) {
-		far->lost = true;
-		return 0;
-	}
-	if (far->n == far->room) {
-		size_t room = far->room ? 2 * far->room : 16;
-		struct match_far_place *more = reallocarray(far->place, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		far->place = more;
-		far->room = room;
-	}
-	far->place[far->n++] = (struct match_far_place){ end, rule };
-	return 0;
-}
-
 /* Places around which nothing changed; the others are close enough to a change to be found again. */
 static int take_far(struct match_far *far, const struct match_far *base, const struct delta_map *map, size_t base_len, size_t len)
 {
@@ -350,7 +318,7 @@ static int take_far(struct match_far *far, const struct match_far *base, const s
 		size_t end = base->place[i].end, width = PV_MIN(end, (size_t) MATCH_FAR_WIDTH), at = 0, start;
 
 		while (delta_carried(map, &at, end - width, width, MARGIN, base_len, len, &start))
-			if (take_place(far, start + width, base->place[i].rule) < 0)
+			if (match_far_add(far, start + width, base->place[i].rule) < 0)
 				return -ENOMEM;
 	}
 	return 0;

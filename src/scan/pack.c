@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
+
 #define IDX_V2	  0xff744f63u
 #define RATIO_MAX 1032	/* what deflate can reach (RFC 1951: 258 bytes in 2 bits) */
 #define CHAIN_MAX 65536
@@ -492,14 +494,8 @@ static int chain_of(const struct pack *p, uint32_t seq, uint32_t **ret, size_t *
 	struct pack_header h;
 
 	do {
-		if (n == room) {
-			uint32_t *more = reallocarray(chain, room ? 2 * room : 64, sizeof(*chain));
-
-			if (!more)
-				return -ENOMEM;
-			chain = more;
-			room = room ? 2 * room : 64;
-		}
+		if (pv_grow(&chain, n, &room, sizeof(*chain), 64) < 0)
+			return -ENOMEM;
 		if (n > CHAIN_MAX || pack_header(p, seq, true, &h) < 0)
 			return -EBADMSG;
 		chain[n++] = seq;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "scan/staged.h"
 #include "scan_child/scan_child.h"
 
@@ -216,19 +217,6 @@ static int look_all(struct scan_run *run)
 
 /* --- the result --- */
 
-/* Whether `ids` (parted by commas) names the id or a beginning of it that ends at a dot. */
-static bool listed(const char *ids, const char *name)
-{
-	for (const char *p = ids; *p;) {
-		size_t n = strcspn(p, ",");
-
-		if (n && strncmp(p, name, n) == 0 && (!name[n] || name[n] == '.' || p[n - 1] == '.'))
-			return true;
-		p += n + (p[n] == ',');
-	}
-	return false;
-}
-
 static const char *rule_of(const struct finding *f)
 {
 	for (size_t i = 0; i < f->n_evidence; i++)
@@ -245,9 +233,9 @@ static void select_findings(struct scan_run *run)
 
 	for (size_t i = 0; i < l->n; i++) {
 		const char *id = id_info(l->item[i]->id)->name, *rule = rule_of(l->item[i]);
-		bool in = !a->only || listed(a->only, id) || listed(a->only, rule);
+		bool in = !a->only || text_listed(a->only, id) || text_listed(a->only, rule);
 
-		if (a->skip && (listed(a->skip, id) || listed(a->skip, rule)))
+		if (a->skip && (text_listed(a->skip, id) || text_listed(a->skip, rule)))
 			in = false;
 		if (in)
 			l->item[kept++] = l->item[i];
