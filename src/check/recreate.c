@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "check/ask.h"
-#include "check/json.h"
 #include "check/override_gather.h"
 #include "check/remedy.h"
+#include "engine_api/json.h"
 #include "engine_api/request.h"
 
 #define PLACES_MAX 64

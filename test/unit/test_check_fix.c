@@ -4,9 +4,9 @@
 #include "check/fix.h"
 #include "check/last.h"
 #include "check/override.h"
-#include "check/json.h"
 #include "check/probe.h"
 #include "check/recreate.h"
+#include "engine_api/json.h"
 
 static void test_limits(void **state)
 {
