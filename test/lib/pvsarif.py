@@ -1,7 +1,23 @@
-"""What SARIF 2.1.0 (OASIS, section 3 and its JSON schema) demands of the objects that pavise writes. The schema itself is no
-part of the machine: its rules about these objects stand here, property by property."""
+"""What SARIF 2.1.0 (OASIS, section 3) demands of the objects that pavise writes, property by property, and the JSON schema itself,
+which comes from the package of npm that carries it."""
 
+import hashlib
+import json
+import os
 import re
+import subprocess
+import tarfile
+import tempfile
+
+PACKAGE, INSIDE = "@microsoft/jest-sarif@1.0.0-beta.0", "package/lib/schemas/sarif-2.1.0-rtm.5.json"
+DIGEST = "2d99159ae54a3eea97f81781cff48780548657c35949f4b7f25e99a2ba4de4f8"
+VALIDATE = """import json, sys
+from jsonschema import Draft4Validator
+schema, log = json.load(open(sys.argv[1])), json.load(sys.stdin)
+Draft4Validator.check_schema(schema)
+for e in list(Draft4Validator(schema).iter_errors(log))[:5]:
+    print("/".join(map(str, e.absolute_path)) + ": " + e.message[:200])
+"""
 
 URI = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")  # RFC 3986, a reference
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", re.I)
@@ -74,3 +90,34 @@ def problems(log):
             if r.get("kind", "fail") != "fail" and r.get("level", "warning") != "none":  # 3.27.10
                 bad.append(f"results[{i}]: kind {r['kind']} with level {r.get('level')}")
     return bad
+
+
+def schema(folder):
+    """Path of the schema, taken once and kept in `folder`; None and why where it cannot be had."""
+    at = os.path.join(folder, "sarif-2.1.0-rtm.5.json")
+    if not os.path.exists(at):
+        with tempfile.TemporaryDirectory() as tmp:
+            try:
+                p = subprocess.run(["npm", "pack", "--silent", "--ignore-scripts", PACKAGE], cwd=tmp, capture_output=True, text=True, timeout=60)
+            except (OSError, subprocess.TimeoutExpired) as e:
+                return None, f"npm: {e}"
+            if p.returncode:
+                return None, f"npm pack {PACKAGE} does not work here: {p.stderr.strip()[-120:]}"
+            with tarfile.open(os.path.join(tmp, p.stdout.split()[-1])) as t:
+                data = t.extractfile(INSIDE).read()
+        os.makedirs(folder, exist_ok=True)
+        with open(at + ".new", "wb") as f:
+            f.write(data)
+        os.rename(at + ".new", at)
+    with open(at, "rb") as f:
+        if hashlib.sha256(f.read()).hexdigest() != DIGEST:
+            return None, f"{at} is not the schema that is expected"
+    return at, ""
+
+
+def invalid(log, at):
+    """What the schema refuses, in words; None where python3-jsonschema is not installed."""
+    p = subprocess.run(["/usr/bin/python3", "-W", "ignore", "-c", VALIDATE, at], input=json.dumps(log), capture_output=True, text=True, timeout=60)
+    if "No module named 'jsonschema'" in p.stderr:
+        return None
+    return p.stdout.splitlines() if p.returncode == 0 else [p.stderr.strip()[-300:]]

@@ -278,6 +278,14 @@ def test_formats(tap):
                 broken["runs"][0]["results"][1]["extra"] = 1
                 broken["runs"][0]["results"][2]["message"]["text"] = "[x](http://evil)"
                 tap.eq(len(pvsarif.problems(broken)), 3, "sarif: what is wrong would be seen")
+                at, why = pvsarif.schema(os.path.join(REPO, "build/test-data"))
+                refused = pvsarif.invalid(json.loads(out), at) if at else None
+                if refused is None:
+                    tap.skip("sarif: the JSON schema", why or "python3-jsonschema is not installed")
+                else:
+                    tap.eq(refused, [], "sarif: the JSON schema takes it")
+                    broken["runs"][0]["results"] = broken["runs"][0]["results"][:3]
+                    tap.ok(len(pvsarif.invalid(broken, at)) == 2, "sarif: and not what is broken")
             elif fmt == "junit":
                 suite = ET.fromstring(out).find("testsuite")
                 cases = suite.findall("testcase")
