@@ -107,6 +107,33 @@ static void port_evidence(const struct view *v, struct finding *f, const char *w
 			 *owner ? " (" : "", owner, *owner ? ")" : "", more);
 }
 
+/* For whoever closes it; SSH is never among them. */
+static void can_close(const struct view *v, enum id id, unsigned port, bool udp)
+{
+	struct audit_open *more = arena_grow(&v->a->arena, v->a->open, v->a->n_open, sizeof(*more));
+
+	if (!more || (!udp && ssh_port(&v->a->policy, port)))
+		return;
+	v->a->open = more;
+	more[v->a->n_open++] = (struct audit_open){ .port = port, .udp = udp, .id = id };
+}
+
+static void outside(struct view *v)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < v->r->net.n_addrs && list; i++) {
+		const struct host_addr *h = &v->r->net.addr[i];
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again = again || (v->r->net.addr[k].outside && strcmp(v->r->net.addr[k].iface, h->iface ? h->iface : "") == 0);
+		if (h->outside && h->iface && !again)
+			list = arena_printf(&v->a->arena, "%s%s%s", list, *list ? " " : "", h->iface);
+	}
+	v->a->outside = list ? list : "";
+}
+
 /* --- ports of the host itself --- */
 
 /* A container's published port, whoever carries it (Docker's proxy listens for some). */
@@ -133,6 +160,7 @@ static int listening(struct view *v)
 			continue;
 		f->verdict = FINDING_FAIL;
 		port_evidence(v, f, "reachable", p, "");
+		can_close(v, f->id, p->port, p->udp);
 	}
 	if (f->verdict == FINDING_PASS && v->r->from == WALL_UNKNOWN) {
 		finding_unknown(f, v->r->reason);
@@ -145,34 +173,25 @@ static int listening(struct view *v)
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "bind it to 127.0.0.1, stop it, close it in the firewall, or add the port to policy.ports",
-			       "ss -tulnp");
+			       "pavise audit --only fw.listening --fix --guarded");
 	return gather_add(v->a, f, NULL);
 }
 
 /* --- published ports --- */
 
-static const char *outside_iface(const struct reach *r)
-{
-	for (size_t i = 0; i < r->net.n_addrs; i++)
-		if (r->net.addr[i].outside)
-			return r->net.addr[i].iface;
-	return "eth0";
-}
-
 static void bypass_remedy(const struct view *v, struct finding *f, const struct reach_port *p)
 {
-	pv_autobuf cmd = PV_BUF_INIT;
+	const char *blank = strchr(v->a->outside, ' ');
+	pv_autobuf text = PV_BUF_INIT;
 
 	if (f->remedy)
 		return;
-	pv_buf_puts(&cmd, "iptables -I DOCKER-USER -i ");
-	remedy_word(&cmd, outside_iface(v->r));
-	pv_buf_printf(&cmd, " -p %s -m conntrack --ctorigdstport %u --ctdir ORIGINAL -j DROP", p->udp ? "udp" : "tcp",
-		      p->port);
-	finding_remedy(f,
-		       "publish it on 127.0.0.1 (\"127.0.0.1:PORT:PORT\"), or drop it in the chain DOCKER-USER, which Docker "
-		       "leaves to you; what is meant to be open belongs into policy.ports",
-		       pv_buf_str(&cmd));
+	pv_buf_puts(&text, "publish it on 127.0.0.1 (\"127.0.0.1:PORT:PORT\"), or drop it before Docker hands it on, in the chain that Docker "
+			   "leaves to you: iptables -I DOCKER-USER -i ");
+	remedy_word(&text, !*v->a->outside ? "eth0" : blank ? arena_ndup(&v->a->arena, v->a->outside, (size_t) (blank - v->a->outside)) ?: "" : v->a->outside);
+	pv_buf_printf(&text, " -p %s -m conntrack --ctorigdstport %u --ctdir ORIGINAL -j DROP; what is meant to be open belongs into policy.ports",
+		      p->udp ? "udp" : "tcp", p->port);
+	finding_remedy(f, pv_buf_str(&text), "pavise audit --only fw.docker-bypass --fix --guarded");
 }
 
 static bool any_published(const struct audit *a, const struct ctr **ret_gap)
@@ -213,6 +232,7 @@ static int docker_bypass(struct view *v)
 		port_evidence(v, f, p->ctr ? p->ctr->name : "forwarded", p,
 			      denied ? ", although the firewall denies it" : "");
 		bypass_remedy(v, f, p);
+		can_close(v, f->id, p->port, p->udp);
 	}
 	if (f->verdict == FINDING_FAIL)
 		return gather_add(v->a, f, NULL);
@@ -367,6 +387,7 @@ static void panel_of(const struct view *v, const struct ctr *c, size_t which, st
 		finding_evidence(f, panels[which].name, NULL, 0, "%s publishes port %u on every address", c->name,
 				 p->first);
 		panel_remedy(f, c, p);
+		can_close(v, f->id, p->first, false);
 	}
 	if (strcmp(c->net.text ? c->net.text : "", "host") == 0 && (!sure || reached(v->r, panels[which].port))) {
 		f->verdict = FINDING_FAIL;
@@ -391,6 +412,7 @@ static void panel_ports(const struct view *v, struct finding *f, bool *any)
 		for (size_t k = 0; k < N_ELEMENTS(programs); k++)
 			panel = panel || strncmp(owner, programs[k], strlen(programs[k])) == 0;
 		if (panel) {
+			can_close(v, f->id, ports[i], false);
 			*any = true;
 			f->verdict = FINDING_FAIL;
 		}
@@ -469,6 +491,7 @@ int check_firewall(struct audit *a)
 	v.r = reach_find(a);
 	if (!v.r)
 		return -ENOMEM;
+	outside(&v);
 	ask_owners(&v);
 	drop_placeholders(&v);
 	for (size_t i = 0; i < N_ELEMENTS(checks) && r == 0; i++)

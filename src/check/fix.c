@@ -13,6 +13,7 @@ struct plan {
 	int (*emit)(void *user, const struct audit_step *s);
 	void *user;
 	bool ssh_done;
+	size_t closed[256], n_closed; /* of a->open: planned */
 };
 
 static int send_step(struct plan *p, const struct audit_step *s)
@@ -272,6 +273,49 @@ static int ssh_step(struct plan *p, const struct finding *f)
 	return send_step(p, &s);
 }
 
+/* --- the firewall: ports that a stranger reaches, some at a time --- */
+
+#define PORTS_EACH 20 /* that fit into a line */
+
+static bool planned(const struct plan *p, size_t i)
+{
+	for (size_t k = 0; k < p->n_closed; k++)
+		if (p->a->open[p->closed[k]].port == p->a->open[i].port && p->a->open[p->closed[k]].udp == p->a->open[i].udp)
+			return true;
+	return false;
+}
+
+static int close_ports(struct plan *p, const struct finding *f)
+{
+	if (!p->a->outside || !*p->a->outside)
+		return left(p, f->id, "host", "which interface leads outside is not known");
+	for (size_t i = 0; i < p->a->n_open; i++)
+		if (p->a->open[i].id == f->id && !planned(p, i) && p->n_closed < N_ELEMENTS(p->closed))
+			p->closed[p->n_closed++] = i;
+	return 0;
+}
+
+/* One step for all that findings asked for: one thing to confirm. */
+static int ports_step(struct plan *p)
+{
+	struct audit_step s;
+	size_t len = 0;
+	int r = 0;
+
+	if (!p->n_closed)
+		return 0;
+	s = step(STEP_FIREWALL, p->a->open[p->closed[0]].id, "host");
+	for (size_t i = 0; i < PV_MIN(p->n_closed, (size_t) PORTS_EACH); i++)
+		len += (size_t) snprintf(s.line + len, sizeof(s.line) - len, "%s%u/%s", i ? " " : "", p->a->open[p->closed[i]].port,
+					 p->a->open[p->closed[i]].udp ? "udp" : "tcp");
+	(void) snprintf(s.name, sizeof(s.name), STEP_CHAIN "%" PRIu64, p->a->policy.now_us);
+	if (p->n_closed > PORTS_EACH)
+		r = left(p, (enum id) s.id, "host", "more ports than one step closes: confirm it, then run this again for the rest");
+	if (r < 0 || !text_copy(s.dir, sizeof(s.dir), p->a->outside))
+		return r < 0 ? r : left(p, (enum id) s.id, "host", "too many interfaces lead outside");
+	return send_step(p, &s);
+}
+
 /* --- all --- */
 
 static int of_finding(struct plan *p, const struct finding *f)
@@ -292,6 +336,12 @@ static int of_finding(struct plan *p, const struct finding *f)
 	case ID_SSH_PASSWORD_AUTH:
 	case ID_SSH_ROOT_LOGIN:
 		return p->ssh_done ? 0 : ssh_step(p, f);
+	case ID_FW_LISTENING:
+	case ID_FW_DOCKER_BYPASS:
+	case ID_HOST_PANEL_EXPOSED:
+		return close_ports(p, f);
+	case ID_FW_ACTIVE_DEFAULT_DENY:
+		return left(p, f->id, "host", "which firewall it is to be is for a person to say: pavise explain fw.active-default-deny");
 	default:
 		return 0;
 	}
@@ -305,6 +355,8 @@ int fix_plan(struct audit *a, int (*emit)(void *user, const struct audit_step *s
 	for (size_t i = 0; i < a->out.n && r >= 0; i++)
 		if (a->out.item[i]->verdict == FINDING_FAIL)
 			r = of_finding(&p, a->out.item[i]);
+	if (r >= 0)
+		r = ports_step(&p);
 	for (size_t i = 0; i < a->containers.n && r >= 0; i++)
 		if (a->containers.item[i]->source == CTR_INSPECT && a->containers.item[i]->id)
 			r = limits_step(&p, a->containers.item[i]);

@@ -12,6 +12,13 @@ struct project {         /* a folder somebody deploys from */
 	const char *why; /* "Compose project shop", "unit web.service", "given" */
 };
 
+/* A port that a stranger reaches and should not. */
+struct audit_open {
+	unsigned port;
+	bool udp;
+	enum id id; /* that says so */
+};
+
 struct audit {
 	struct arena arena;
 	struct hostfs fs;
@@ -25,6 +32,9 @@ struct audit {
 	size_t n_projects;
 	const char *const *backup; /* folders that the configuration names */
 	size_t n_backups;
+	struct audit_open *open; /* by check_firewall() */
+	size_t n_open;
+	const char *outside; /* interfaces that lead outside, blanks between */
 	bool workloads; /* there is something that belongs to a project */
 };
 

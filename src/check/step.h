@@ -14,10 +14,13 @@ enum step_kind {
 	STEP_SSHD,     /* a file in sshd_config.d; guarded */
 	STEP_FILE,     /* a file that was written: only in records */
 	STEP_LEFT,     /* could be mended, but not by itself: `line` says why */
+	STEP_FIREWALL, /* ports in `line` ("5432/tcp 161/udp") closed on the interfaces in `dir`, in the chain `name`; guarded */
 };
 
 #define STEP_SSHD_DIR  "/etc/ssh/sshd_config.d"
 #define STEP_SSHD_NAME "00-pavise.conf" /* sshd takes the first value that it meets */
+
+#define STEP_CHAIN     "closed_" /* a number follows */
 
 #define STEP_DIR   1024
 #define STEP_NAME  256

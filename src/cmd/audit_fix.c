@@ -226,7 +226,7 @@ static int take_back(struct start *s, const struct record_line *line)
 	case STEP_FILE:
 		return mend_unwrite(line->step.dir, line->step.name, line->step.line, line->size.after);
 	default:
-		return guarded_undo(&line->step);
+		return guarded_undo(s, &line->step);
 	}
 }
 

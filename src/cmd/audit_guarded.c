@@ -12,15 +12,29 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cmd/audit_firewall.h"
 #include "mend/state.h"
 #include "mend/target.h"
 
 #define MARK	"# Written by pavise audit --fix --guarded; pavise audit --undo takes it away."
-#define PENDING "pending-sshd"
+
+/* What waits is a file of this name. */
+static const struct pending {
+	enum step_kind kind;
+	const char *file, *what;
+} pendings[] = {
+	{ STEP_SSHD, "pending-sshd", "SSH" },
+	{ STEP_FIREWALL, "pending-firewall", "the firewall" },
+};
+
+static const struct pending *pending_of(const struct audit_step *s)
+{
+	return &pendings[s->kind == STEP_FIREWALL];
+}
 
 bool guarded_kind(const struct audit_step *s)
 {
-	return s->kind == STEP_SSHD;
+	return s->kind == STEP_SSHD || s->kind == STEP_FIREWALL;
 }
 
 static void text_of(struct pv_buf *out, const struct audit_step *s)
@@ -31,6 +45,10 @@ static void text_of(struct pv_buf *out, const struct audit_step *s)
 
 void guarded_words(struct pv_buf *out, const struct audit_step *s)
 {
+	if (s->kind == STEP_FIREWALL) {
+		firewall_words(out, s);
+		return;
+	}
 	pv_buf_printf(out, "printf 'PasswordAuthentication no\\nKbdInteractiveAuthentication no\\nPermitRootLogin %s\\n' > "
 			   STEP_SSHD_DIR "/" STEP_SSHD_NAME " && sshd -t && systemctl reload ssh",
 		      s->root_login ? "prohibit-password" : "no");
@@ -89,6 +107,8 @@ static int take_away(const struct audit_step *s)
 	pv_autobuf text = PV_BUF_INIT;
 	int r;
 
+	if (s->kind == STEP_FIREWALL)
+		return firewall_take(s);
 	text_of(&text, s);
 	r = mend_unwrite(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, text.len);
 	if (r == 0)
@@ -111,6 +131,8 @@ static bool key_of(const char *user)
 
 int guarded_prepare(const struct audit_step *s)
 {
+	if (s->kind == STEP_FIREWALL)
+		return firewall_prepare(s);
 	if (geteuid() != 0)
 		return -EPERM;
 	if (strcmp(s->dir, STEP_SSHD_DIR) != 0 || strcmp(s->name, STEP_SSHD_NAME) != 0)
@@ -127,19 +149,20 @@ int guarded_prepare(const struct audit_step *s)
 
 static void wait_and_roll_back(int folder, const struct audit_step *s, uint64_t until_us)
 {
-	while (faccessat(folder, PENDING, F_OK, 0) == 0 && clock_wall_us() < until_us) {
+	const struct pending *p = pending_of(s);
+
+	while (faccessat(folder, p->file, F_OK, 0) == 0 && clock_wall_us() < until_us) {
 		const struct timespec nap = { .tv_nsec = 200000000 };
 
 		(void) nanosleep(&nap, NULL);
 	}
-	if (unlinkat(folder, PENDING, 0) < 0) /* confirmed, or taken back by hand: whoever removes it decides */
+	if (unlinkat(folder, p->file, 0) < 0) /* confirmed, or taken back by hand: whoever removes it decides */
 		return;
 	openlog("pavise", 0, LOG_AUTHPRIV);
 	if (take_away(s) == 0)
-		syslog(LOG_WARNING, "the change of SSH was not confirmed in time and is taken back");
+		syslog(LOG_WARNING, "the change of %s was not confirmed in time and is taken back", p->what);
 	else
-		syslog(LOG_ERR, "the change of SSH was not confirmed, and could not be taken back: remove %s/%s", STEP_SSHD_DIR,
-		       STEP_SSHD_NAME);
+		syslog(LOG_ERR, "the change of %s was not confirmed, and could not be taken back: remove %s/%s", p->what, s->dir, s->name);
 }
 
 /* Of no terminal and nobody's child: it must outlive a session that the change has cut off. */
@@ -174,13 +197,27 @@ static int pend(struct start *s, const struct audit_step *step, int *ret_folder,
 	if (folder < 0)
 		return folder;
 	*ret_until = clock_wall_us() + s->within_us;
-	pv_buf_printf(&text, "%" PRIu64 " %u\n", *ret_until, step->root_login);
-	r = state_write(folder, PENDING, pv_buf_str(&text), text.len);
+	pv_buf_printf(&text, "%" PRIu64 " %u %s\n%s\n%s\n", *ret_until, step->root_login, step->name, step->dir, step->line);
+	r = state_write(folder, pending_of(step)->file, pv_buf_str(&text), text.len);
 	if (r < 0)
 		(void) close(folder);
 	else
 		*ret_folder = folder;
 	return r;
+}
+
+/* As pend() writes it. */
+static bool read_pending(const char *s, uint64_t *ret_until, struct audit_step *step)
+{
+	char *rest, name[STEP_NAME], dir[STEP_DIR], line[STEP_NAME];
+
+	*ret_until = strtoull(s, &rest, 10);
+	if (rest == s || *rest != ' ' || sscanf(rest, " %u %255[^\n]\n%1023[^\n]\n%255[^\n]\n", &step->root_login, name, dir, line) < 1)
+		return false;
+	if (step->kind != STEP_FIREWALL)
+		return true;
+	return text_copy(step->name, sizeof(step->name), name) && text_copy(step->dir, sizeof(step->dir), dir) &&
+	       text_copy(step->line, sizeof(step->line), line);
 }
 
 /* --- the change --- */
@@ -200,36 +237,74 @@ static int holds(void)
 	return -EREMOTEIO;
 }
 
-int guarded_apply(struct start *s, struct record_line *line)
+static int put(const struct audit_step *s)
 {
-	pv_autobuf text = PV_BUF_INIT, wait = PV_BUF_INIT;
-	pv_autoclose int folder = -1;
-	uint64_t until;
+	pv_autobuf text = PV_BUF_INIT;
 	int r;
 
-	text_of(&text, &line->step);
+	if (s->kind == STEP_FIREWALL)
+		return firewall_put(s);
+	text_of(&text, s);
 	r = mend_write(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, pv_buf_str(&text), text.len, 0644);
 	if (r < 0)
 		return r;
 	r = holds();
-	if (r == 0)
-		r = pend(s, &line->step, &folder, &until);
+	if (r < 0)
+		(void) mend_unwrite(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, text.len);
+	return r;
+}
+
+/* One change of a kind at a time, so that it is known what is confirmed. */
+static bool waits(struct start *s, const struct audit_step *step)
+{
+	pv_autoclose int folder = state_folder_open(s->state_dir, "undo", NULL);
+
+	return folder >= 0 && faccessat(folder, pending_of(step)->file, F_OK, 0) == 0;
+}
+
+int guarded_apply(struct start *s, struct record_line *line)
+{
+	pv_autobuf wait = PV_BUF_INIT;
+	pv_autoclose int folder = -1;
+	uint64_t until;
+	int r;
+
+	if (waits(s, &line->step)) {
+		cmd_say("a change of %s waits to be confirmed: pavise audit --confirm, then this again", pending_of(&line->step)->what);
+		return -EREMOTEIO;
+	}
+	r = put(&line->step);
+	if (r < 0)
+		return r;
+	r = pend(s, &line->step, &folder, &until);
 	if (r == 0)
 		r = start_waiting(folder, &line->step, until);
-	if (r < 0) { /* nothing was reloaded yet */
-		(void) mend_unwrite(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, text.len);
+	if (r < 0) {
+		(void) take_away(&line->step);
 		return r;
 	}
-	reload();
 	clock_duration(&wait, s->within_us);
-	cmd_say("SSH: keep this session, log in with another, then: pavise audit --confirm\n"
-		"     (without that it is taken back in %s)", pv_buf_str(&wait));
+	if (line->step.kind == STEP_SSHD) /* only now: nothing was reloaded before */
+		reload();
+	cmd_say("%s: keep this session, %s, then: pavise audit --confirm\n     (without that it is taken back in %s)",
+		line->step.kind == STEP_SSHD ? "SSH" : "firewall",
+		line->step.kind == STEP_SSHD ? "log in with another" : "log in with another and look whether all answers that should", pv_buf_str(&wait));
 	return 0;
 }
 
-int guarded_undo(const struct audit_step *s)
+int guarded_undo(struct start *s, const struct audit_step *step)
 {
-	return take_away(s);
+	pv_autoclose int folder = state_folder_open(s->state_dir, "undo", NULL);
+	struct audit_step waiting = { .kind = step->kind };
+	pv_autobuf text = PV_BUF_INIT;
+	int r = take_away(step);
+	uint64_t until;
+
+	/* Nothing is left to be confirmed, or to be taken back a second time. */
+	if (r == 0 && folder >= 0 && state_read(folder, pending_of(step)->file, 2048, &text) == 0 &&
+	    read_pending(pv_buf_str(&text), &until, &waiting) && (step->kind == STEP_SSHD || strcmp(waiting.name, step->name) == 0))
+		(void) unlinkat(folder, pending_of(step)->file, 0);
+	return r;
 }
 
 /* --- afterwards --- */
@@ -237,38 +312,37 @@ int guarded_undo(const struct audit_step *s)
 int guarded_confirm(struct start *s)
 {
 	pv_autoclose int folder = state_folder_open(s->state_dir, "undo", NULL);
+	bool any = false;
 
-	if (folder < 0 || unlinkat(folder, PENDING, 0) < 0) {
-		cmd_fail("nothing waits to be confirmed: it was taken back, or never made", "pavise audit --only ssh");
+	for (size_t i = 0; i < N_ELEMENTS(pendings) && folder >= 0; i++) {
+		if (unlinkat(folder, pendings[i].file, 0) < 0)
+			continue;
+		any = true;
+		if (!s->quiet)
+			cmd_say("confirmed: the change of %s stays", pendings[i].what);
+		if (pendings[i].kind == STEP_FIREWALL && !s->quiet)
+			cmd_say("to keep it over a restart: nft list table inet pavise_audit >> /etc/nftables.conf && systemctl enable nftables");
+	}
+	if (!any) {
+		cmd_fail("nothing waits to be confirmed: it was taken back, or never made", "pavise audit --only ssh,fw");
 		return CMD_USAGE;
 	}
-	if (!s->quiet)
-		cmd_say("confirmed: the change of SSH stays");
 	return CMD_OK;
-}
-
-static bool read_pending(const char *s, uint64_t *ret_until, uint32_t *ret_root_login)
-{
-	char *rest;
-
-	*ret_until = strtoull(s, &rest, 10);
-	if (rest == s || *rest != ' ')
-		return false;
-	*ret_root_login = (uint32_t) strtoul(rest + 1, NULL, 10);
-	return true;
 }
 
 void guarded_late(struct start *s)
 {
 	pv_autoclose int folder = geteuid() == 0 ? state_folder_open(s->state_dir, "undo", NULL) : -1;
-	pv_autobuf text = PV_BUF_INIT;
-	struct audit_step step = { .kind = STEP_SSHD };
-	uint64_t until = 0;
 
-	if (folder < 0 || state_read(folder, PENDING, 256, &text) < 0 ||
-	    !read_pending(pv_buf_str(&text), &until, &step.root_login) ||
-	    clock_wall_us() < until + 10 * USEC_PER_SEC) /* the process that waits comes first */
-		return;
-	if (unlinkat(folder, PENDING, 0) == 0 && take_away(&step) == 0)
-		cmd_say("pavise: a change of SSH was never confirmed, and is taken back now");
+	for (size_t i = 0; i < N_ELEMENTS(pendings) && folder >= 0; i++) {
+		struct audit_step step = { .kind = pendings[i].kind };
+		pv_autobuf text = PV_BUF_INIT;
+		uint64_t until = 0;
+
+		if (state_read(folder, pendings[i].file, 2048, &text) < 0 || !read_pending(pv_buf_str(&text), &until, &step) ||
+		    clock_wall_us() < until + 10 * USEC_PER_SEC) /* the process that waits comes first */
+			continue;
+		if (unlinkat(folder, pendings[i].file, 0) == 0 && take_away(&step) == 0)
+			cmd_say("pavise: a change of %s was never confirmed, and is taken back now", pendings[i].what);
+	}
 }

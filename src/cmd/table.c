@@ -81,7 +81,7 @@ static const struct cmd_option audit_options[] = {
 	{ "fail-on", 0, "SEVERITY", "exit 1 from this severity on (default: high)", "critical high medium low info" },
 	{ "baseline", 0, "FILE", "an earlier report as JSON: what stands in it is known", NULL },
 	{ "fix", 0, NULL, "mend what can be mended without stopping anything: modes, .gitignore, limits of running containers", NULL },
-	{ "guarded", 0, NULL, "--fix: also SSH; tested first, and rolled back unless confirmed", NULL },
+	{ "guarded", 0, NULL, "--fix: also SSH and ports that strangers reach; tested first, and rolled back unless confirmed", NULL },
 	{ "within", 0, "DURATION", "--guarded: how long it waits to be confirmed (default 5m)", NULL },
 	{ "confirm", 0, NULL, "keep what --guarded changed", NULL },
 	{ "dry-run", 0, NULL, "--fix, --undo: only show the steps", NULL },
@@ -223,7 +223,9 @@ const struct command commands[] = {
 		   "files, backups and keys, lines of .gitignore, and live limits of running containers where what they use allows it. A "
 		   "file is changed as its owner, only if it is still the one that was judged, never through a link or another mount. "
 		   "Every step is recorded before it is made; --undo takes the newest run back (a memory limit goes back to the whole "
-		   "machine's, since engines know no other way). SSH is touched with --guarded alone, and only where a key can log in.\n\n"
+		   "machine's, since engines know no other way). SSH and the firewall are touched with --guarded alone: SSH only where a "
+		   "key can log in; ports are closed by nft on the interfaces that lead outside, never SSH's and never for connections that are "
+		   "open. Unless you confirm it in time the change is taken back.\n\n"
 		   "--fix --compose FILE writes FILE.pavise.yaml beside it, to be loaded on top: no new privileges, limits from what the "
 		   "service used so far, a read-only root with tmpfs where nothing is to be kept and volumes where something is, and no "
 		   "capabilities but those that its way of starting needs. It looks at the running containers of the project; what was not "

@@ -186,11 +186,47 @@ def worlds(tap, proxy):
             f.write(f"state_dir: /run/pv/state\ndocker: {{socket: {d.sock}}}\npodman: {{socket: no}}\n")
         try:
             wait_for(lambda: f"{OWN}/tcp IPv4" in measured() and f"{HOST}/tcp IPv4" in measured(), 10)
-            for name in FIREWALLS:
+            if not proxy and shutil.which("nft"):
+                closes(tap, d, conf)
+            for name in os.environ.get("PAVISE_FIREWALLS", " ".join(FIREWALLS)).split():
                 one(tap, d, conf, name, proxy)
         finally:
             own.kill()
             own.wait()
+
+
+def closes(tap, d, conf):
+    """--fix --guarded: what a stranger reaches is closed from outside, and only from there; it opens again unless confirmed."""
+    run = lambda *a: subprocess.run([PAVISE, "audit", "--config", conf, *a], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, timeout=60,
+                                    env={**{k: v for k, v in os.environ.items() if k != "SSH_CONNECTION"}, **session})
+    session = {"SSH_CONNECTION": f"198.51.100.7 4242 192.0.2.1 {HOST}"}
+    near = lambda: sh(helper("pvnet"), "-t", "700", "each", "tcp", "127.0.0.1", str(OWN), ",", "tcp", "192.0.2.1", str(WIDE), check=False).split()
+    before, here = measured(), near()
+    r = run("--only", "fw", "--fix", "--yes")
+    tap.ok("only with --guarded" in r.stdout and measured() == before, "the firewall is not touched without --guarded", r.stdout + r.stderr)
+    r = run("--only", "fw", "--fix", "--guarded", "--yes")
+    tap.ok("this would close a port of SSH" in r.stderr and any(x.startswith(f"{OWN}/") for x in measured()), "the port of the session that asks for it is never closed", r.stdout + r.stderr)
+    session.clear()
+    r = run("--only", "fw.listening", "--fix", "--guarded", "--within", "3s", "--yes")
+    tap.ok(r.returncode == 0 and "pavise audit --confirm" in r.stderr and not any(x.startswith(f"{OWN}/") for x in measured()), "closed from outside", r.stdout + r.stderr)
+    tap.eq(near(), here, "not from the host itself")
+    r2 = run("--only", "fw.docker-bypass", "--fix", "--guarded", "--yes")
+    tap.ok("waits to be confirmed" in r2.stderr, "one change waits at a time", r2.stderr)
+    tap.ok(wait_for(lambda: measured() == before, 20, 0.5), "not confirmed: all is open again", sorted(before - measured()))
+    tap.eq(run("--confirm").returncode, 2, "too late to confirm")
+    r = run("--only", "fw", "--fix", "--guarded", "--within", "3s", "--yes")
+    c = run("--confirm")
+    tap.ok(r.returncode == c.returncode == 0 and "nftables.conf" in c.stderr, "both kinds in one step: confirmed", r.stderr + c.stderr)
+    time.sleep(3.5)
+    found = said(conf)[1]
+    tap.eq((sorted(measured()), found["fw.listening"]["verdict"], found["fw.docker-bypass"]["verdict"]), ([], "pass", "pass"), "it stays: nothing is reachable, and the same audit passes")
+    tap.eq(near(), here, "the host itself reaches all as before")
+    run("--undo", "--yes")
+    tap.eq(measured(), before, "--undo opens them")
+    run("--only", "fw", "--fix", "--guarded", "--yes")
+    run("--undo", "--yes")
+    tap.eq((measured(), run("--confirm").returncode), (before, 2), "undone before it was confirmed: nothing waits any more")
+    sh("nft", "delete", "table", "inet", "pavise_audit", check=False)
 
 
 def test_with_proxy(tap):
