@@ -11,7 +11,7 @@
 
 static struct nft_form form_of(const struct policy *p)
 {
-	return (struct nft_form){.raw = p->ban.raw != 0, .prefix6 = (uint8_t) p->ban.prefix6};
+	return (struct nft_form){ .raw = p->ban.raw != 0, .prefix6 = (uint8_t) p->ban.prefix6 };
 }
 
 uint32_t bans_seconds(uint64_t until_ns)
@@ -60,8 +60,7 @@ static void test_first(struct broker *b, const struct ip_prefix *who)
 		log_info("bans are in force: the first one dropped its test packet");
 }
 
-/* Who is never banned is read at each ban; in between from time to time, so that it is told before
- * somebody should be. */
+/* Who is never banned is read at each ban; in between from time to time, so that it is told before somebody should be. */
 static void look_never(struct broker *b, uint64_t now_us)
 {
 	bool was = b->never_unknown;
@@ -144,15 +143,14 @@ static int read_bans(int fd, struct broker_ban *bans, size_t n)
 	return 0;
 }
 
-static int drop_never(struct broker *b, struct broker_ban *bans, size_t n, size_t *ret_kept,
-		      uint64_t *ret_never)
+static int drop_never(struct broker *b, struct broker_ban *bans, size_t n, size_t *ret_kept, uint64_t *ret_never)
 {
 	uint64_t now = clock_monotonic_us();
 	enum ban_never why;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		struct ip_prefix who = {.len = bans[i].prefix};
+		struct ip_prefix who = { .len = bans[i].prefix };
 
 		memcpy(who.addr.b, bans[i].addr, sizeof(who.addr.b));
 		why = requests_check_ban(&who, bans[i].seconds, true);
@@ -227,8 +225,7 @@ bool bans_look(struct broker *b, uint64_t now_us)
 	look_never(b, now_us);
 	if (!b->nft || nft_check(b->nft, now_us) != 1)
 		return false;
-	log_warning("bans are missing in the kernel: somebody changed the table inet pavise or "
-		    "flushed the ruleset; restoring them");
+	log_warning("bans are missing in the kernel: somebody changed the table inet pavise or flushed the ruleset; restoring them");
 	b->bans_missing = true;
 	(void) table(b); /* rules at once; what was in the sets comes from the engine */
 	return true;

@@ -81,12 +81,11 @@ static bool grow(struct never_list *l)
 
 void never_add(struct never_list *l, const struct ip_addr *a, uint8_t len, enum ban_never why)
 {
-	struct ip_prefix p = {.addr = *a, .len = len};
+	struct ip_prefix p = { .addr = *a, .len = len };
 
 	for (unsigned bit = len; bit < 128; bit++)
 		p.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	/* One next hop of a thousand routes, one far end of a thousand connections: they come one
-	 * after the other. */
+	/* One next hop of a thousand routes, one far end of a thousand connections: they come one after the other. */
 	for (size_t i = l->n; i > 0 && i + SAME_LATELY > l->n; i--)
 		if (l->why[i - 1] == why && memcmp(&l->prefix[i - 1], &p, sizeof(p)) == 0)
 			return;
@@ -103,8 +102,7 @@ void never_add(struct never_list *l, const struct ip_addr *a, uint8_t len, enum 
 static void cannot(struct never *n, const char *what, int error)
 {
 	if (!n->unknown[0])
-		(void) snprintf(n->unknown, sizeof(n->unknown), "%.60s: %.50s", what,
-				strerror(-error));
+		(void) snprintf(n->unknown, sizeof(n->unknown), "%.60s: %.50s", what, strerror(-error));
 }
 
 /* The text of a file; "" where it is not there. */
@@ -135,9 +133,8 @@ static void read_connections(struct never *n, const char *etc_group)
 
 static void read_again(struct never *n)
 {
-	static const char *const resolvers[] = {"/etc/resolv.conf",
-						"/run/systemd/resolve/resolv.conf",
-						"/run/NetworkManager/no-stub-resolv.conf"};
+	static const char *const resolvers[] = { "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf",
+						 "/run/NetworkManager/no-stub-resolv.conf" };
 	pv_autobuf text = PV_BUF_INIT, more = PV_BUF_INIT;
 	int r;
 
@@ -147,11 +144,9 @@ static void read_again(struct never *n)
 	r = n->readers->own(&n->list);
 	if (r < 0)
 		cannot(n, "own addresses", r);
-	never_routes(&n->list, text_of(n, "/proc/net/route", &text),
-		     text_of(n, "/proc/net/ipv6_route", &more));
+	never_routes(&n->list, text_of(n, "/proc/net/route", &text), text_of(n, "/proc/net/ipv6_route", &more));
 	if (!text.len)
-		cannot(n, "/proc/net/route",
-		       -ENODATA); /* the kernel's own has at least its heading */
+		cannot(n, "/proc/net/route", -ENODATA); /* the kernel's own has at least its heading */
 	for (size_t i = 0; i < N_ELEMENTS(resolvers); i++)
 		never_resolvers(&n->list, text_of(n, resolvers[i], &text));
 	read_connections(n, text_of(n, "/etc/group", &text));
@@ -167,9 +162,7 @@ const char *never_refresh(struct never *n, uint64_t age_us, uint64_t now_us)
 		read_again(n);
 		n->read_us = now_us;
 		if (n->unknown[0] && !was)
-			log_error("who is never banned cannot be read whole (%s): nobody is banned "
-				  "meanwhile",
-				  n->unknown);
+			log_error("who is never banned cannot be read whole (%s): nobody is banned meanwhile", n->unknown);
 		else if (was && !n->unknown[0])
 			log_info("who is never banned can be read again");
 	}
@@ -193,9 +186,8 @@ static bool in_list(const struct ip_prefix *who, const struct ip_prefix *list, s
 
 static bool special(const struct ip_prefix *who)
 {
-	static const char *const texts[] = {"127.0.0.0/8",    "0.0.0.0/8", "224.0.0.0/3",
-					    "169.254.0.0/16", "::/127",    "fe80::/10",
-					    "ff00::/8"};
+	static const char *const texts[] = { "127.0.0.0/8", "0.0.0.0/8", "224.0.0.0/3", "169.254.0.0/16", "::/127", "fe80::/10",
+					     "ff00::/8" };
 
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
 		struct ip_prefix p;
@@ -206,8 +198,7 @@ static bool special(const struct ip_prefix *who)
 	return false;
 }
 
-enum ban_never never_check(struct never *n, const struct policy *p, const struct ip_prefix *who,
-			   uint64_t now_us)
+enum ban_never never_check(struct never *n, const struct policy *p, const struct ip_prefix *who, uint64_t now_us)
 {
 	if (special(who))
 		return NEVER_SPECIAL;

@@ -24,29 +24,15 @@ static int own(struct never_list *l)
 		const uint8_t *mask;
 		unsigned len, ones = 0;
 
-		if (!i->ifa_addr ||
-		    (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+		if (!i->ifa_addr || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
 			continue;
 		if (i->ifa_addr->sa_family == AF_INET) {
-			a = ip_from_v4(((const struct sockaddr_in *) (const void *) i->ifa_addr)
-					   ->sin_addr.s_addr);
-			mask = i->ifa_netmask
-				   ? (const uint8_t *) &(
-					 (const struct sockaddr_in *) (const void *) i->ifa_netmask)
-					 ->sin_addr
-				   : NULL;
+			a = ip_from_v4(((const struct sockaddr_in *) (const void *) i->ifa_addr)->sin_addr.s_addr);
+			mask = i->ifa_netmask ? (const uint8_t *) &((const struct sockaddr_in *) (const void *) i->ifa_netmask)->sin_addr : NULL;
 			len = 4;
 		} else {
-			memcpy(
-			    a.b,
-			    &((const struct sockaddr_in6 *) (const void *) i->ifa_addr)->sin6_addr,
-			    16);
-			mask =
-			    i->ifa_netmask
-				? (const uint8_t *) &(
-				      (const struct sockaddr_in6 *) (const void *) i->ifa_netmask)
-				      ->sin6_addr
-				: NULL;
+			memcpy(a.b, &((const struct sockaddr_in6 *) (const void *) i->ifa_addr)->sin6_addr, 16);
+			mask = i->ifa_netmask ? (const uint8_t *) &((const struct sockaddr_in6 *) (const void *) i->ifa_netmask)->sin6_addr : NULL;
 			len = 16;
 		}
 		never_add(l, &a, 128, NEVER_OWN);
@@ -62,8 +48,7 @@ static int own(struct never_list *l)
 	return 0;
 }
 
-/* Columns of /proc/net/route: Iface Destination Gateway ...; numbers are in host order of a
- * network-order word. */
+/* Columns of /proc/net/route: Iface Destination Gateway ...; numbers are in host order of a network-order word. */
 static void routes4(struct never_list *l, const char *text)
 {
 	for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
@@ -97,13 +82,11 @@ static void routes6(struct never_list *l, const char *text)
 		bool any = false;
 
 		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line, "%32[0-9a-f] %x %32[0-9a-f] %x %32[0-9a-f]", dst, &dst_len, src,
-			   &src_len, hop) != 5 ||
+		if (sscanf(line, "%32[0-9a-f] %x %32[0-9a-f] %x %32[0-9a-f]", dst, &dst_len, src, &src_len, hop) != 5 ||
 		    strlen(hop) != 32)
 			continue;
 		for (unsigned i = 0; i < 16; i++) {
-			/* NOLINTNEXTLINE(cert-err34-c): two of the 32 hex digits that were matched
-			 * above: it cannot fail */
+			/* NOLINTNEXTLINE(cert-err34-c): two of the 32 hex digits that were matched above: it cannot fail */
 			(void) sscanf(hop + 2 * i, "%2x", &byte);
 			a.b[i] = (uint8_t) byte;
 			any = any || byte;
@@ -155,5 +138,4 @@ static int sessions(const char *etc_group, uint64_t *ret, size_t *ret_n)
 	return proc < 0 ? -errno : never_sessions(proc, etc_group, ret, ret_n);
 }
 
-const struct never_readers never_this_host = {
-    .file = file, .own = own, .sessions = sessions, .connections = never_connections};
+const struct never_readers never_this_host = { .file = file, .own = own, .sessions = sessions, .connections = never_connections };

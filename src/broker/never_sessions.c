@@ -14,27 +14,25 @@
 #include "broker/never.h"
 #include "model/roles.h"
 
-#define GROUPS       8
-#define BUF          (64u << 10)
-#define STATE_OPEN   (1u << 1 | 1u << 2 | 1u << 8) /* ESTABLISHED, SYN_SENT, CLOSE_WAIT */
+#define GROUPS	   8
+#define BUF	   (64u << 10)
+#define STATE_OPEN (1u << 1 | 1u << 2 | 1u << 8) /* ESTABLISHED, SYN_SENT, CLOSE_WAIT */
 #define STATE_LISTEN 10
 #define STATE_CLOSE  7 /* a UDP socket without a peer */
 
 /* The groups whose members are administrators: at most so many numbers. */
 static size_t admin_groups(const char *etc_group, uint32_t gids[GROUPS])
 {
-	static const char *const names[] = {"sudo", "wheel", ROLE_GROUP_ADMIN};
+	static const char *const names[] = { "sudo", "wheel", ROLE_GROUP_ADMIN };
 	size_t n = 0;
 
-	for (const char *line = etc_group; line && *line && n < GROUPS;
-	     line = never_next_line(line))
+	for (const char *line = etc_group; line && *line && n < GROUPS; line = never_next_line(line))
 		for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 			size_t len = strlen(names[i]);
 			unsigned gid;
 
 			/* NOLINTNEXTLINE(cert-err34-c): root's own file */
-			if (strncmp(line, names[i], len) == 0 && line[len] == ':' &&
-			    sscanf(line + len, ":%*[^:]:%u", &gid) == 1 && n < GROUPS)
+			if (strncmp(line, names[i], len) == 0 && line[len] == ':' && sscanf(line + len, ":%*[^:]:%u", &gid) == 1 && n < GROUPS)
 				gids[n++] = gid;
 		}
 	return n;
@@ -46,8 +44,7 @@ static bool is_gone(int r)
 	return r == -ENOENT || r == -ESRCH;
 }
 
-/* Reads a small file of a process as text; its NULs become spaces. Returns its length or negative
- * errno. */
+/* Reads a small file of a process as text; its NULs become spaces. Returns its length or negative errno. */
 static int read_small(int proc_fd, const char *pid, const char *name, char *out, size_t size)
 {
 	char path[64];
@@ -69,7 +66,7 @@ static int read_small(int proc_fd, const char *pid, const char *name, char *out,
 /* 1, 0 or negative errno. */
 static int is_sshd(int proc_fd, const char *pid)
 {
-	static const char *const names[] = {"sshd", "sshd-session"};
+	static const char *const names[] = { "sshd", "sshd-session" };
 	char path[64], target[256];
 	ssize_t n;
 	char *name;
@@ -77,9 +74,7 @@ static int is_sshd(int proc_fd, const char *pid)
 	(void) snprintf(path, sizeof(path), "%.16s/exe", pid);
 	n = readlinkat(proc_fd, path, target, sizeof(target) - 1);
 	if (n < 0)
-		return errno == ENAMETOOLONG
-			   ? 0
-			   : -errno; /* so long a path is not sshd's, and must not hold bans back */
+		return errno == ENAMETOOLONG ? 0 : -errno; /* so long a path is not sshd's, and must not hold bans back */
 	target[n] = '\0';
 	name = strstr(target, " (deleted)"); /* the package was upgraded meanwhile */
 	if (name)
@@ -91,11 +86,11 @@ static int is_sshd(int proc_fd, const char *pid)
 	return 0;
 }
 
-/* A session is titled `sshd: NAME@...` by sshd itself once its user has logged in; before that, and
- * in the part that only watches, there is no @ (an unknown user is called `unknown`). */
+/* A session is titled `sshd: NAME@...` by sshd itself once its user has logged in; before that, and in the part that only
+ * watches, there is no @ (an unknown user is called `unknown`). */
 static bool is_session(const char *title)
 {
-	static const char *const starts[] = {"sshd: ", "sshd-session: "};
+	static const char *const starts[] = { "sshd: ", "sshd-session: " };
 
 	for (size_t i = 0; i < N_ELEMENTS(starts); i++) {
 		size_t len = strlen(starts[i]);
@@ -111,8 +106,7 @@ static bool is_session(const char *title)
 /* Whose process it is: the kernel's word, not that of any file of users. */
 static bool is_admin(const char *status, const uint32_t *gids, size_t n_gids)
 {
-	const char *uid = strstr(status, "\nUid:"), *groups = strstr(status, "\nGroups:"),
-		   *gid = strstr(status, "\nGid:");
+	const char *uid = strstr(status, "\nUid:"), *groups = strstr(status, "\nGroups:"), *gid = strstr(status, "\nGid:");
 	unsigned id;
 	int used;
 
@@ -125,8 +119,7 @@ static bool is_admin(const char *status, const uint32_t *gids, size_t n_gids)
 			if (gids[i] == id)
 				return true;
 	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
-	for (groups = groups ? groups + 8 : "";
-	     sscanf(groups, "%u%n", &id, &used) == 1 && *groups != '\n'; groups += used)
+	for (groups = groups ? groups + 8 : ""; sscanf(groups, "%u%n", &id, &used) == 1 && *groups != '\n'; groups += used)
 		for (size_t i = 0; i < n_gids; i++)
 			if (gids[i] == id)
 				return true;
@@ -169,8 +162,7 @@ static int sockets_of(int proc_fd, const char *pid, uint64_t *inodes, size_t *n)
 }
 
 /* The sockets of one process, if it is an administrator's session. */
-static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_t n_gids,
-		       uint64_t *ret, size_t *ret_n)
+static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_t n_gids, uint64_t *ret, size_t *ret_n)
 {
 	char text[4096];
 	int r = read_small(proc_fd, pid, "comm", text, sizeof(text));
@@ -220,12 +212,11 @@ struct dump {
 	const uint64_t *inodes;
 	size_t n_inodes;
 	uint8_t serves[65536 / 8]; /* local ports on which something listens */
-	bool ports;                /* first pass: who listens; second: who is connected */
+	bool ports;		   /* first pass: who listens; second: who is connected */
 	uint8_t protocol;
 };
 
-static void one_socket(struct dump *d, uint16_t near_port, uint16_t far_port,
-		       const struct ip_addr *far, uint64_t inode)
+static void one_socket(struct dump *d, uint16_t near_port, uint16_t far_port, const struct ip_addr *far, uint64_t inode)
 {
 	enum ban_never why = NEVER_NO;
 
@@ -260,11 +251,8 @@ static int one_dump(struct dump *d, int fd, uint8_t family, uint32_t states)
 	struct {
 		struct nlmsghdr head;
 		struct inet_diag_req_v2 req;
-	} m = {
-	    .head = {.nlmsg_len = sizeof(m),
-		     .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-		     .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-	    .req = {.sdiag_family = family, .sdiag_protocol = d->protocol, .idiag_states = states}};
+	} m = { .head = { .nlmsg_len = sizeof(m), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.req = { .sdiag_family = family, .sdiag_protocol = d->protocol, .idiag_states = states } };
 	pv_autofree uint8_t *buf = malloc(BUF);
 
 	if (!buf)
@@ -297,8 +285,7 @@ static bool far_of(const char *hex, struct ip_addr *ret)
 	if (strlen(hex) != 8 && strlen(hex) != 32)
 		return false;
 	for (size_t i = 0; i < words; i++)
-		/* NOLINTNEXTLINE(cert-err34-c): 8 of the hex digits that were matched: it cannot
-		 * fail */
+		/* NOLINTNEXTLINE(cert-err34-c): 8 of the hex digits that were matched: it cannot fail */
 		(void) sscanf(hex + 8 * i, "%8x", &word[i]);
 	if (words == 1)
 		*ret = ip_from_v4(word[0]);
@@ -317,18 +304,15 @@ static void one_text(struct dump *d, const char *text, unsigned states)
 		char hex[33];
 
 		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line,
-			   " %*u: %*32[0-9A-F]:%4x %32[0-9A-F]:%4x %2x %*s %*s %*s %*u %*u %llu",
-			   &near_port, hex, &far_port, &state, &inode) == 5 &&
-		    state < 32 && (states & 1u << state) && far_of(hex, &far))
+		if (sscanf(line, " %*u: %*32[0-9A-F]:%4x %32[0-9A-F]:%4x %2x %*s %*s %*s %*u %*u %llu", &near_port, hex, &far_port, &state,
+			   &inode) == 5 && state < 32 && (states & 1u << state) && far_of(hex, &far))
 			one_socket(d, (uint16_t) near_port, (uint16_t) far_port, &far, inode);
 	}
 }
 
-void never_sockets(struct never_list *l, const uint64_t *inodes, size_t n_inodes, bool udp,
-		   const char *v4, const char *v6)
+void never_sockets(struct never_list *l, const uint64_t *inodes, size_t n_inodes, bool udp, const char *v4, const char *v6)
 {
-	struct dump d = {.list = l, .inodes = inodes, .n_inodes = n_inodes, .ports = true};
+	struct dump d = { .list = l, .inodes = inodes, .n_inodes = n_inodes, .ports = true };
 
 	one_text(&d, v4, 1u << (udp ? STATE_CLOSE : STATE_LISTEN));
 	one_text(&d, v6, 1u << (udp ? STATE_CLOSE : STATE_LISTEN));
@@ -353,12 +337,9 @@ static int by_text(struct never_list *l, const uint64_t *inodes, size_t n_inodes
 
 static int by_diag(struct never_list *l, const uint64_t *inodes, size_t n_inodes, bool udp, int fd)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
-	struct dump d = {.list = l,
-			 .inodes = inodes,
-			 .n_inodes = n_inodes,
-			 .ports = true,
-			 .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP};
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct dump d = { .list = l, .inodes = inodes, .n_inodes = n_inodes, .ports = true,
+			  .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < N_ELEMENTS(families); i++)
@@ -372,7 +353,7 @@ static int by_diag(struct never_list *l, const uint64_t *inodes, size_t n_inodes
 int never_connections(struct never_list *l, const uint64_t *inodes, size_t n_inodes)
 {
 	pv_autoclose int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	const struct timeval limit = {.tv_sec = 1};
+	const struct timeval limit = { .tv_sec = 1 };
 	int r = 0;
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)

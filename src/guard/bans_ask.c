@@ -51,8 +51,7 @@ static int on_row(const struct store_ban *b, void *arg)
 	pv_buf_json_str(l->out, pv_buf_str(&who));
 	time_field(l->out, "since", b->since_us);
 	time_field(l->out, "until", b->until_us);
-	pv_buf_printf(l->out, ",\"left_us\":%" PRIu64 ",\"times\":%u,\"by\":", b->until_us - l->now,
-		      b->times);
+	pv_buf_printf(l->out, ",\"left_us\":%" PRIu64 ",\"times\":%u,\"by\":", b->until_us - l->now, b->times);
 	pv_buf_json_str(l->out, b->by);
 	pv_buf_puts(l->out, ",\"service\":");
 	pv_buf_json_str(l->out, b->service);
@@ -74,24 +73,20 @@ static int on_row(const struct store_ban *b, void *arg)
 
 void bans_json(struct guard *g, const char *address, size_t max, struct pv_buf *out)
 {
-	struct list l = {.out = out, .now = clock_wall_us()};
+	struct list l = { .out = out, .now = clock_wall_us() };
 
 	l.one = address && ip_prefix_parse(address, &l.who) == 0;
 	(void) store_bans(g->store, l.now, l.one ? BROKER_BANS_MAX : max, on_row, &l);
-	pv_buf_printf(out, "{\"ok\":true,\"count\":%zu,\"mode\":\"%s\",\"off\":%s}\n",
-		      g->bans ? g->bans->all.used : 0, g->policy->observe ? "observe" : "enforce",
-		      acts_are_lifted(g) ? "true" : "false");
+	pv_buf_printf(out, "{\"ok\":true,\"count\":%zu,\"mode\":\"%s\",\"off\":%s}\n", g->bans ? g->bans->all.used : 0,
+		      g->policy->observe ? "observe" : "enforce", acts_are_lifted(g) ? "true" : "false");
 }
 
 void bans_status_json(struct guard *g, struct pv_buf *out)
 {
 	if (!g->bans)
 		return;
-	pv_buf_printf(out,
-		      ",\"bans\":{\"in_force\":%zu,\"since_start\":%" PRIu64 ",\"failed\":%" PRIu64
-		      ",\"addresses\":%zu,\"left_to\":",
-		      g->bans->all.used, g->bans->bans, g->bans->failed,
-		      login_addresses(g->bans->login));
+	pv_buf_printf(out, ",\"bans\":{\"in_force\":%zu,\"since_start\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"addresses\":%zu,\"left_to\":",
+		      g->bans->all.used, g->bans->bans, g->bans->failed, login_addresses(g->bans->login));
 	pv_buf_json_str(out, g->bans->others);
 	pv_buf_putc(out, '}');
 }
@@ -117,16 +112,9 @@ static void on_ban(struct guard *g, const struct broker_rep *rep, int fd, void *
 		(void) store_ban_drop(g->store, &a->ban.who);
 		if (ban)
 			bans_remove(g, ban);
-		pv_buf_printf(&text, " is not locked out: %s",
-			      rep->result == -EPERM ? tell_never(rep->value)
-			      : rep->result == -EDQUOT
-				  ? "more than 1,000 bans were asked for within a minute"
-				  : "the kernel refused it");
-		a->fn(g, false, pv_buf_str(&text),
-		      rep->result == -EPERM && rep->value != NEVER_UNKNOWN
-			  ? "pavise explain ban.failed"
-			  : "pavise doctor",
-		      a->arg);
+		pv_buf_printf(&text, " is not locked out: %s", rep->result == -EPERM ? tell_never(rep->value) :
+			      rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute" : "the kernel refused it");
+		a->fn(g, false, pv_buf_str(&text), rep->result == -EPERM && rep->value != NEVER_UNKNOWN ? "pavise explain ban.failed" : "pavise doctor", a->arg);
 	}
 	free(a);
 }
@@ -135,35 +123,28 @@ static void on_ban(struct guard *g, const struct broker_rep *rep, int fd, void *
 static const struct ban *overlapping(const struct bans *b, const struct ip_prefix *who)
 {
 	for (size_t i = 0; who->len < 128 && i < b->n_wide; i++)
-		if (ip_in_prefix(&who->addr, &b->wide[i]->who) ||
-		    ip_in_prefix(&b->wide[i]->who.addr, who))
+		if (ip_in_prefix(&who->addr, &b->wide[i]->who) || ip_in_prefix(&b->wide[i]->who.addr, who))
 			return b->wide[i];
 	return NULL;
 }
 
-void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const char *reason,
-		  const char *by, bans_fn fn, void *arg)
+void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const char *reason, const char *by, bans_fn fn, void *arg)
 {
-	struct broker_req req = {.op = BROKER_BAN, .arg2 = 1};
+	struct broker_req req = { .op = BROKER_BAN, .arg2 = 1 };
 	uint64_t now = clock_wall_us();
 	struct asking *a = calloc(1, sizeof(*a));
 	const struct ban *other;
 	struct ban *ban;
 
 	if (!a || ip_prefix_parse(address, &a->ban.who) < 0 || g->policy->observe) {
-		fn(g, false,
-		   a && g->policy->observe ? "the guard only observes: nobody is locked out"
-					   : "that is no address or network",
+		fn(g, false, a && g->policy->observe ? "the guard only observes: nobody is locked out" : "that is no address or network",
 		   "pavise ban --help", arg);
 		free(a);
 		return;
 	}
 	other = overlapping(g->bans, &a->ban.who);
 	if (other && memcmp(&other->who, &a->ban.who, sizeof(other->who)) != 0) {
-		fn(g, false,
-		   "a network that holds it, or that it holds, is locked out already: let that one "
-		   "in first",
-		   "pavise bans", arg);
+		fn(g, false, "a network that holds it, or that it holds, is locked out already: let that one in first", "pavise bans", arg);
 		free(a);
 		return;
 	}
@@ -171,8 +152,7 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 	a->arg = arg;
 	a->ban.times = bans_times(g, &a->ban.who, now);
 	a->ban.since_us = now;
-	for_us = for_us ? for_us
-			: ban_time(g->policy->login.ban_us, g->policy->ban.max_us, a->ban.times);
+	for_us = for_us ? for_us : ban_time(g->policy->login.ban_us, g->policy->ban.max_us, a->ban.times);
 	a->ban.until_us = now + for_us;
 	(void) text_copy(a->ban.by, sizeof(a->ban.by), by);
 	(void) text_copy(a->ban.reason, sizeof(a->ban.reason), reason);
@@ -180,9 +160,7 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 	if (!ban || store_ban_put(g->store, &a->ban) < 0) {
 		if (ban)
 			bans_remove(g, ban);
-		fn(g, false,
-		   ban ? "the ban could not be stored" : "so many are banned that no more can be",
-		   "df -h", arg);
+		fn(g, false, ban ? "the ban could not be stored" : "so many are banned that no more can be", "df -h", arg);
 		free(a);
 		return;
 	}
@@ -191,7 +169,7 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 	req.arg = PV_MAX(for_us / USEC_PER_SEC, 1u);
 	memcpy(req.addr, a->ban.who.addr.b, sizeof(req.addr));
 	if (link_call(g, &req, on_ban, a) < 0) {
-		const struct broker_rep rep = {.result = -EBUSY};
+		const struct broker_rep rep = { .result = -EBUSY };
 
 		on_ban(g, &rep, -1, a);
 	}
@@ -219,15 +197,14 @@ static void on_unban(struct guard *g, const struct broker_rep *rep, int fd, void
 	if (--l->waiting)
 		return;
 	prefix_text(&text, &l->asked);
-	pv_buf_puts(&text,
-		    l->failed ? " could not be let in: the kernel refused it" : " is let in again");
+	pv_buf_puts(&text, l->failed ? " could not be let in: the kernel refused it" : " is let in again");
 	l->fn(g, !l->failed, pv_buf_str(&text), "pavise doctor", l->arg);
 	free(l);
 }
 
 static void let_in(struct guard *g, struct letting *l, const struct ip_prefix *who)
 {
-	struct broker_req req = {.op = BROKER_UNBAN, .prefix = who->len};
+	struct broker_req req = { .op = BROKER_UNBAN, .prefix = who->len };
 	struct ip_prefix copy = *who; /* `who` may stand in what is freed */
 	struct ban *ban = bans_find(g->bans, who);
 
@@ -238,7 +215,7 @@ static void let_in(struct guard *g, struct letting *l, const struct ip_prefix *w
 		bans_remove(g, ban);
 	l->waiting++;
 	if (link_call(g, &req, on_unban, l) < 0) {
-		const struct broker_rep rep = {.result = -EBUSY};
+		const struct broker_rep rep = { .result = -EBUSY };
 
 		on_unban(g, &rep, -1, l);
 	}
@@ -260,8 +237,7 @@ void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg)
 	l->fn = fn;
 	l->arg = arg;
 	for (size_t i = 0; n < UNBAN_MAX && (ban = pv_map_next(&g->bans->all, &i));)
-		if (ip_in_prefix(&l->asked.addr, &ban->who) ||
-		    ip_in_prefix(&ban->who.addr, &l->asked))
+		if (ip_in_prefix(&l->asked.addr, &ban->who) || ip_in_prefix(&ban->who.addr, &l->asked))
 			found[n++] = ban->who;
 	login_forget(g->bans->login, &l->asked);
 	if (!n) {
@@ -276,5 +252,5 @@ void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg)
 	l->waiting = 1; /* so that an answer within the loop is not the last */
 	for (size_t i = 0; i < n; i++)
 		let_in(g, l, &found[i]);
-	on_unban(g, &(const struct broker_rep){.result = 0}, -1, l);
+	on_unban(g, &(const struct broker_rep){ .result = 0 }, -1, l);
 }

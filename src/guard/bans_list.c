@@ -30,8 +30,7 @@ static bool is_single(const struct guard *g, const struct ip_prefix *who)
 
 struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip_addr *a)
 {
-	const struct ip_prefix one = {.addr = *a, .len = 128},
-			       network = login_network(a, (uint8_t) g->policy->ban.prefix6);
+	const struct ip_prefix one = { .addr = *a, .len = 128 }, network = login_network(a, (uint8_t) g->policy->ban.prefix6);
 	struct ban *ban = bans_find(b, &network);
 
 	if (!ban)
@@ -42,8 +41,7 @@ struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip
 	return ban;
 }
 
-struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us,
-		     uint64_t until_us)
+struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us, uint64_t until_us)
 {
 	struct bans *b = g->bans;
 	struct ban *ban = bans_find(b, who);
@@ -58,7 +56,7 @@ struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t sinc
 	ban = calloc(1, sizeof(*ban));
 	if (!ban)
 		return NULL;
-	*ban = (struct ban){.who = *who, .since_us = since_us, .until_us = until_us};
+	*ban = (struct ban){ .who = *who, .since_us = since_us, .until_us = until_us };
 	if (!is_single(g, who)) {
 		struct ban **more = realloc(b->wide, (b->n_wide + 1) * sizeof(*more));
 
@@ -110,14 +108,12 @@ static void on_loaded(struct guard *g, const struct broker_rep *rep, int fd, voi
 		return;
 	}
 	if (rep->value || rep->value2)
-		log_info("bans in force: %" PRIu64
-			 "; stored ones that are never banned (any more): %" PRIu64,
-			 rep->value, rep->value2);
+		log_info("bans in force: %" PRIu64 "; stored ones that are never banned (any more): %" PRIu64, rep->value, rep->value2);
 }
 
 static void on_file(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
-	struct broker_req req = {.op = BROKER_BANS_LOAD};
+	struct broker_req req = { .op = BROKER_BANS_LOAD };
 	struct broker_ban chunk[256];
 	uint64_t now = clock_wall_us();
 	const struct ban *ban;
@@ -130,10 +126,8 @@ static void on_file(struct guard *g, const struct broker_rep *rep, int fd, void 
 
 		if (ban->until_us <= now + USEC_PER_SEC)
 			continue;
-		*at = (struct broker_ban){
-		    .prefix = ban->who.len,
-		    .seconds = (uint32_t) PV_MIN((ban->until_us - now) / USEC_PER_SEC,
-						 BROKER_BAN_LONGEST)};
+		*at = (struct broker_ban){ .prefix = ban->who.len,
+					   .seconds = (uint32_t) PV_MIN((ban->until_us - now) / USEC_PER_SEC, BROKER_BAN_LONGEST) };
 		memcpy(at->addr, ban->who.addr.b, sizeof(at->addr));
 		req.arg++;
 		if (++n == N_ELEMENTS(chunk)) {
@@ -150,7 +144,7 @@ static void on_file(struct guard *g, const struct broker_rep *rep, int fd, void 
 
 void bans_restore(struct guard *g)
 {
-	struct broker_req req = {.op = BROKER_BANS_FILE};
+	struct broker_req req = { .op = BROKER_BANS_FILE };
 
 	g->bans->restore = false;
 	if (g->policy->observe)
