@@ -25,7 +25,7 @@ bool ban_budget_take(struct ban_budget *b, uint64_t key, uint64_t now_us)
 	}
 	if (!s) {
 		s = oldest;
-		*s = (struct ban_source){.key = key, .start_us = now_us};
+		*s = (struct ban_source){ .key = key, .start_us = now_us };
 	}
 	if (now_us - s->start_us >= b->us) {
 		s->start_us = now_us;

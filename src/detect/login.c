@@ -6,40 +6,9 @@
 #include "base/text.h"
 #include "detect/login_private.h"
 
-#define TEXTS	     4096 /* newest lines of all addresses, for evidence */
-#define SOURCES	     1024
-#define TARGETS	     4096
-#define TARGET_BITS  512
-#define TARGET_LOOKS 8
-#define DAY_S	     86400u
-#define HOUR_S	     3600u
 #define AGAIN_S	     60u   /* a ban that did not come about is asked for again after this */
 #define BEAT_MS	     5000u /* a weak one after such a pause is a beat, no burst */
 #define EVEN_MS	     2000u /* and so is one at even distances from here on */
-
-struct text {
-	uint32_t number;
-	uint16_t source;
-	uint64_t time_us, line;
-	char text[LOGIN_TEXT];
-};
-
-/* One account at one service: who was refused there, as a set of bits (linear counting). */
-struct target {
-	uint64_t key; /* 0: free */
-	uint32_t start_s, told_s;
-	uint64_t bits[TARGET_BITS / 64];
-};
-
-struct login {
-	struct login_policy policy;
-	struct login_table table;
-	struct text *texts;
-	uint32_t text_number;
-	char (*sources)[96];
-	uint16_t n_sources, last_source;
-	struct target *targets;
-};
 
 struct ip_prefix login_network(const struct ip_addr *a, uint8_t prefix6)
 {

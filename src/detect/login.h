@@ -15,10 +15,11 @@
  *  - A success at an address that was refused `limit` times in the last 24 hours with the same user (four times as many with any),
  *    or that was refused before at an account under such a spread attack, is told.
  *
- * Lost with the process: the windows. What was decided is the caller's to keep. */
+ * Lost with the process, unless login_save() is kept: the windows. What was decided is the caller's to keep. */
 #ifndef PV_DETECT_LOGIN_H
 #define PV_DETECT_LOGIN_H
 
+#include "base/buf.h"
 #include "model/log_event.h"
 
 #define LOGIN_LIMIT_MAX	 100  /* of login_policy.limit */
@@ -83,5 +84,14 @@ void login_forget(struct login *l, const struct ip_prefix *who);
 
 size_t login_addresses(const struct login *l); /* live */
 size_t login_memory(const struct login *l);    /* bytes */
+
+/* What was counted, as text for login_load() of the next process: the LOGIN_KEPT addresses that count most, and the accounts that
+ * many are refused at. Not the texts of lines: evidence from before has source and time alone. */
+#define LOGIN_KEPT 2048
+void login_save(const struct login *l, uint64_t now_us, struct pv_buf *out);
+/* The seed under which a text was saved: login_new() must be given the same. False: it is no such text. */
+bool login_saved_seed(const char *text, uint64_t seed[2]);
+/* Into a new one. What does not fit this program or is over is left out; -EBADMSG: the text is none, or ends early. */
+int login_load(struct login *l, const char *text, uint64_t now_us);
 
 #endif

@@ -1,4 +1,4 @@
-/* login_private.h - inside detect/login*.c: the table of addresses. */
+/* login_private.h - inside detect/login*.c: the table of addresses, and what stands around it. */
 #ifndef PV_DETECT_LOGIN_PRIVATE_H
 #define PV_DETECT_LOGIN_PRIVATE_H
 
@@ -53,6 +53,38 @@ struct login_table {
 	size_t bytes;
 };
 
+#define TEXTS	    4096 /* newest lines of all addresses, for evidence */
+#define SOURCES	    1024
+#define TARGETS	    4096
+#define TARGET_BITS 512
+#define TARGET_LOOKS 8
+#define DAY_S	    86400u
+#define HOUR_S	    3600u
+
+struct text {
+	uint32_t number;
+	uint16_t source;
+	uint64_t time_us, line;
+	char text[LOGIN_TEXT];
+};
+
+/* One account at one service: who was refused there, as a set of bits (linear counting). */
+struct target {
+	uint64_t key; /* 0: free */
+	uint32_t start_s, told_s;
+	uint64_t bits[TARGET_BITS / 64];
+};
+
+struct login {
+	struct login_policy policy;
+	struct login_table table;
+	struct text *texts;
+	uint32_t text_number;
+	char (*sources)[96];
+	uint16_t n_sources, last_source;
+	struct target *targets;
+};
+
 uint64_t login_hash(const uint64_t seed[2], const void *data, size_t len);
 
 int login_table_init(struct login_table *t, const uint64_t seed[2], uint32_t limit, uint32_t max);
@@ -61,5 +93,7 @@ struct login_slot *login_table_find(const struct login_table *t, const uint8_t k
 /* Found or made (zeroed but for the key); makes room by forgetting another. NULL: no memory. */
 struct login_slot *login_table_take(struct login_table *t, const uint8_t key[16], uint64_t now_us);
 void login_table_drop(struct login_table *t, struct login_slot *s);
+/* All that are used: *at begins with 0. NULL: that was the last. */
+struct login_slot *login_table_next(const struct login_table *t, uint32_t *at);
 
 #endif

@@ -210,3 +210,14 @@ struct login_slot *login_table_take(struct login_table *t, const uint8_t key[16]
 	t->n++;
 	return s;
 }
+
+struct login_slot *login_table_next(const struct login_table *t, uint32_t *at)
+{
+	while (*at < t->allocated) {
+		struct login_slot *s = slot_at(t, (*at)++);
+
+		if (s->used)
+			return s;
+	}
+	return NULL;
+}

@@ -13,6 +13,7 @@
 
 #define OTHERS_SECONDS 300 /* how often other ban programs are looked for */
 #define SWEEP_SECONDS  30
+#define KEEP_SECONDS   60
 #define THROUGH_US                                                                                 \
 	(15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
 
@@ -66,7 +67,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	/* Somebody who is never banned shares the IPv6 network: the address alone. */
 	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN &&
 	    a->v.who.len < 128) {
-		a->v.who = (struct ip_prefix){.addr = a->address, .len = 128};
+		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
 		ask_broker(g, a);
 		return;
 	}
@@ -109,7 +110,7 @@ static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint3
 /* In memory and in the history before the broker is asked: the log is not read a second time. */
 static void ask_broker(struct guard *g, struct asked *a)
 {
-	struct broker_req req = {.op = BROKER_BAN, .prefix = a->v.who.len};
+	struct broker_req req = { .op = BROKER_BAN, .prefix = a->v.who.len };
 	uint64_t now = clock_wall_us();
 	struct ban *ban;
 
@@ -133,7 +134,7 @@ static void ask_broker(struct guard *g, struct asked *a)
 		store_it(g, a, now, times);
 	}
 	if (link_call(g, &req, on_banned, a) < 0) {
-		const struct broker_rep rep = {.result = -EBUSY};
+		const struct broker_rep rep = { .result = -EBUSY };
 
 		on_banned(g, &rep, -1, a);
 	}
@@ -144,7 +145,7 @@ static struct asked *asked_new(const struct login_verdict *v, const struct log_e
 	struct asked *a = malloc(sizeof(*a));
 
 	if (a)
-		*a = (struct asked){.v = *v, .address = e->address, .look = look};
+		*a = (struct asked){ .v = *v, .address = e->address, .look = look };
 	return a;
 }
 
@@ -233,6 +234,7 @@ void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *
 
 	if (!g->bans || g->policy->login.action == ACTION_IGNORE)
 		return;
+	g->bans->counted = true;
 	answer = login_step(g->bans->login, e, clock_wall_us(), &v);
 	if (answer == LOGIN_NOTHING)
 		return;
@@ -258,7 +260,9 @@ void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *
 int bans_start(struct guard *g)
 {
 	struct bans *b = calloc(1, sizeof(*b));
+	pv_autobuf kept = PV_BUF_INIT;
 	struct login_policy p;
+	bool before;
 	int r;
 
 	if (!b)
@@ -267,10 +271,13 @@ int bans_start(struct guard *g)
 	g->bans = b;
 	if (getrandom(b->seed, sizeof(b->seed), 0) != sizeof(b->seed))
 		return -EIO;
+	before = kept_logins_seed(g, b->seed, &kept);
 	p = login_policy(g->policy, b->seed);
 	r = login_new(&p, &b->login);
 	if (r < 0)
 		return r;
+	if (before && login_load(b->login, pv_buf_str(&kept), clock_wall_us()) < 0)
+		log_warning("not all of the refused logins that were counted before this start are known");
 	b->budget.n = g->policy->ban.budget.n;
 	b->budget.us = g->policy->ban.budget.us;
 	bans_others(g);
@@ -286,6 +293,8 @@ void bans_stop(struct guard *g)
 	if (!g->bans)
 		return;
 	bans_tell_stop(g);
+	if (g->bans->login)
+		kept_logins(g);
 	for (size_t i = 0; (ban = pv_map_next(&g->bans->all, &i));)
 		free(ban);
 	pv_map_done(&g->bans->all);
@@ -293,6 +302,11 @@ void bans_stop(struct guard *g)
 	g->bans->login = login_free(g->bans->login);
 	free(g->bans);
 	g->bans = NULL;
+}
+
+uint64_t bans_attempt_seed(const struct guard *g)
+{
+	return (g->bans->seed[0] ^ g->bans->seed[1] * 0x9e3779b97f4a7c15u) * 0xff51afd7ed558ccdu;
 }
 
 void bans_reload(struct guard *g)
@@ -335,6 +349,10 @@ void bans_second(struct guard *g)
 	bans_tell_second(g);
 	if (b->restore && b->seconds % 20 == 0)
 		bans_restore(g);
+	if (b->counted && b->seconds % KEEP_SECONDS == 0) {
+		b->counted = false;
+		kept_logins(g);
+	}
 	if (b->seconds % SWEEP_SECONDS == 0)
 		sweep(g);
 	if (b->seconds % OTHERS_SECONDS == 0)

@@ -29,6 +29,7 @@ struct bans {
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
+	bool counted; /* something since the windows were kept */
 	bool restore;          /* is due */
 	char others[64];       /* other programs that ban on this host: "fail2ban"; "" */
 	uint64_t bans, failed; /* since the start */

@@ -192,6 +192,9 @@ int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok
 /* kept.c: what an engine leaves to the next one */
 void kept_start(struct guard *g);
 void kept_respawn(struct guard *g); /* after each change of g->respawn */
+/* The windows of logins, each minute and at the end. */
+void kept_logins(struct guard *g);
+bool kept_logins_seed(struct guard *g, uint64_t seed[2], struct pv_buf *ret_text); /* for login_new(), before login_load() of the text */
 /* An act on a container began; it is over, whatever came of it. */
 void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v);
 void kept_act_over(struct guard *g, const struct guard_workload *w);
@@ -224,6 +227,7 @@ struct log_event;
 struct logs_reader;
 int bans_start(struct guard *g);  /* after the link: restores what is stored */
 void bans_stop(struct guard *g);
+uint64_t bans_attempt_seed(const struct guard *g); /* for logs_seed(): the same as that of the engine before */
 void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *reader); /* of a login; `reader` masks its lines */
 void bans_reload(struct guard *g); /* g->policy is another one */
 void bans_second(struct guard *g);

@@ -1,5 +1,5 @@
-/* kept.c - what an engine leaves to the next one: who was killed and may come back, and the acts that were under way when it
- * died. Both lie in the history (store_kv), beside what undo needs. */
+/* kept.c - what an engine leaves to the next one: who was killed and may come back, the refused logins that were counted, and the
+ * acts that were under way when it died. All lie in the history (store_kv), beside what undo needs. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,9 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "guard/guard.h"
+#include "guard/bans.h"
 
 #define KEY_RESPAWN "respawn"
+#define KEY_LOGINS  "logins"
 #define KEY_ACT	    "act/" /* and the container's id */
 
 void kept_respawn(struct guard *g)
@@ -28,6 +29,20 @@ void kept_start(struct guard *g)
 	if (store_kv_get(g->store, KEY_RESPAWN, &text) == 0 &&
 	    respawn_from_json(g->respawn, pv_buf_str(&text), clock_monotonic_us(), clock_wall_us()) < 0)
 		log_warning("what was killed before this start is not known any more");
+}
+
+void kept_logins(struct guard *g)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	login_save(g->bans->login, clock_wall_us(), &text);
+	if (!text.cut)
+		(void) store_kv_set(g->store, KEY_LOGINS, pv_buf_str(&text));
+}
+
+bool kept_logins_seed(struct guard *g, uint64_t seed[2], struct pv_buf *ret_text)
+{
+	return store_kv_get(g->store, KEY_LOGINS, ret_text) == 0 && login_saved_seed(pv_buf_str(ret_text), seed);
 }
 
 static bool act_key(char *out, size_t size, const struct guard_workload *w)

@@ -519,6 +519,8 @@ void guard_logs_rules(struct guard *g, int fd)
 		(void) log_error_errno(r, "the rules for logs cannot be used; the ones before stay in force");
 		return;
 	}
+	if (g->bans)
+		logs_seed(rules, bans_attempt_seed(g));
 	restart(g->logs, rules);
 }
 

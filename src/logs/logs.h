@@ -37,6 +37,9 @@ int logs_save(const struct match_where *where, int *ret_fd, struct pv_buf *err);
  * none, or of another version. */
 int logs_load(int fd, struct logs **ret);
 struct logs *logs_free(struct logs *l);
+/* Numbers of attempts (log_event.attempt) come from a random seed: who writes lines cannot know which of them collide. Given the
+ * same seed as the process before, they go on; before the first reader. */
+void logs_seed(struct logs *l, uint64_t seed);
 PV_AUTO(logs)
 
 /* Whether rules for this service (the `name` of a rule file) are there. */

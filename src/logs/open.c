@@ -156,6 +156,11 @@ int logs_load(int fd, struct logs **ret)
 	return r < 0 ? r : make(set, ret);
 }
 
+void logs_seed(struct logs *l, uint64_t seed)
+{
+	l->seed = seed;
+}
+
 bool logs_has_service(const struct logs *l, const char *service)
 {
 	for (size_t i = 0; i < rules_count(l->rs); i++) {

@@ -24,6 +24,7 @@ import traceback
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import pvcanary  # noqa: E402
 import pvunit  # noqa: E402
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -430,7 +431,7 @@ class Engine:
         """Makes and starts a container. `host` are keys of HostConfig (Memory, PidsLimit, NanoCpus, Dns ...)."""
         if isinstance(cmd, str):
             cmd = cmd.split()
-        conf = {"Image": image, "Cmd": cmd, "Env": env or [], "Labels": labels or {}, "StopTimeout": 1,
+        conf = {"Image": image, "Cmd": cmd, "Env": [f"PVTEST_NOTE={pvcanary.ENV}", *(env or [])], "Labels": labels or {}, "StopTimeout": 1,
                 "ExposedPorts": {p: {} for p in ports or {}}, "HostConfig": {"Dns": [DNS4], **host}}
         if host.get("NetworkMode") in ("host", "none"):
             del conf["HostConfig"]["Dns"]
@@ -875,6 +876,9 @@ class Guard:
         self.proc.wait()
         self.proc = None
         self._rules(save=True)
+        written = pvcanary.found(self.dir, [pvcanary.ENV])
+        if written:
+            raise RuntimeError(f"a container's secret was written by pavise: {written}")
         return bool(gone)
 
     def __enter__(self):

@@ -6,6 +6,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvcanary  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 from test_logs import LINES, each, error, banned, kill_engine, line, logs_world, seen, settled, word  # noqa: E402
 
@@ -66,7 +67,7 @@ def test_pieces(tap):
 def test_found(tap):
     """What a container prints: a miner's words are told (G4.7); a secret is told masked, and stands nowhere in what pavise writes."""
     logs_world()
-    canary = "ghp_" + "Zk4" + "q7Rw2Xn9Bv6Lm1Tc8Yd5Hf3Jg0Ps4Ua7Ee"[:33]
+    canary = pvcanary.TOKEN
     with Dockerd() as d:
         with Guard(d, conf=container_conf(d)) as g:
             wait_for(lambda: g.status()["logs"]["rules"], 60)

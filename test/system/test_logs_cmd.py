@@ -11,10 +11,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvcanary  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 EVIDENCE = os.path.join(REPO, "build", "test", "evidence")
-CANARY = "h0rse-7Qbatz4-" + "kL9w"
+CANARY = pvcanary.PASSWORD
 TOKEN = "gl" + "pat-Zx81kQpWm2LtBv93RsYd"
 
 

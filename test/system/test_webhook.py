@@ -19,12 +19,13 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvcanary  # noqa: E402
 from pvtest import PAVISE, REPO, main  # noqa: E402
 
 SENDER = os.environ.get("PAVISE_SENDER", os.path.join(os.path.dirname(PAVISE), "pavise-sender"))
 HELPER = os.environ.get("PAVISE_NOTIFY_HELPER", os.path.join(REPO, "build", "meson", "test", "pvnotify"))
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-SECRET = "canary-4f1d9a7c52e84b0fa6d3"  # must appear nowhere but in its file
+SECRET = pvcanary.KEY  # must appear nowhere but in its file
 WORK = os.environ.get("PV_WEBHOOK_WORK", "")
 
 

@@ -63,8 +63,25 @@ static void next_address(struct ip_addr *a, uint64_t by)
 	}
 }
 
+static bool restarts;
+
+/* Another process goes on with what this one kept. */
+static struct login *restarted(const struct flow *f, struct login *l, uint64_t now_us)
+{
+	struct login_policy p = f->policy;
+	pv_autobuf text = PV_BUF_INIT;
+	struct login *fresh = NULL;
+
+	login_save(l, now_us, &text);
+	assert_true(login_saved_seed(pv_buf_str(&text), p.seed));
+	assert_int_equal(login_new(&p, &fresh), 0);
+	CHECK(login_load(fresh, pv_buf_str(&text), now_us) == 0, "%s: is not read again", f->path);
+	login_free(l);
+	return fresh;
+}
+
 /* One line of a flow: so many events, each with what its words say. */
-static void play(struct flow *f, struct login *l, char *line)
+static void play(struct flow *f, struct login **login, char *line)
 {
 	struct log_event e = { .id = ID_GUARD_STARTED, .service = "sshd", .rule = "r", .may_ban = true, .has_address = true,
 			       .source = "file:/var/log/auth.log" };
@@ -72,6 +89,7 @@ static void play(struct flow *f, struct login *l, char *line)
 	char *save = NULL, *word = strtok_r(line, " \t", &save), text[64];
 	bool each = false;
 	int strength = -1;
+	struct login *l = *login;
 
 	at = duration(f, word);
 	while ((word = strtok_r(NULL, " \t", &save)) && *word != '#') {
@@ -108,6 +126,8 @@ static void play(struct flow *f, struct login *l, char *line)
 		struct login_verdict v;
 		enum login_answer answer;
 
+		if (restarts && i < 40) /* of thousands: the first */
+			l = restarted(f, l, START + at);
 		if (each)
 			e.attempt = at / USEC_PER_SEC + 1000;
 		e.text_len = (size_t) snprintf(text, sizeof(text), "line of %llu", (unsigned long long) at);
@@ -117,6 +137,7 @@ static void play(struct flow *f, struct login *l, char *line)
 			compare(f, at, answer, &v);
 		next_address(&e.address, step);
 	}
+	*login = l;
 }
 
 static void read_flow(struct flow *f, char *text)
@@ -159,8 +180,17 @@ static void play_file(const char *path)
 	read_flow(&f, text);
 	assert_int_equal(login_new(&f.policy, &l), 0);
 	for (size_t i = 0; i < f.n; i++)
-		play(&f, l, f.line[i]);
+		play(&f, &l, f.line[i]);
 	CHECK(f.seen == f.n_expect, "%s: `%s` did not come", path, f.expect[f.seen]);
+}
+
+static struct log_event refused(uint32_t address, uint64_t t)
+{
+	struct log_event e = { .service = "sshd", .strength = LOG_STRONG, .may_ban = true, .has_address = true,
+			       .source = "file:/a", .text = "x", .text_len = 1, .time_us = t };
+
+	e.address = ip_from_v4(__builtin_bswap32(address));
+	return e;
 }
 
 static void test_flows(void **state)
@@ -175,16 +205,55 @@ static void test_flows(void **state)
 	CHECK(files.gl_pathc >= 15, "only %zu flows", files.gl_pathc);
 	for (size_t i = 0; i < files.gl_pathc; i++)
 		play_file(files.gl_pathv[i]);
+	/* and with a restart before each event the answers are the same */
+	restarts = true;
+	for (size_t i = 0; i < files.gl_pathc; i++)
+		play_file(files.gl_pathv[i]);
+	restarts = false;
 	globfree(&files);
 }
 
-static struct log_event refused(uint32_t address, uint64_t t)
+/* What is no text of login_save(), or only half of one, or of another layout. */
+static void test_kept_badly(void **state)
 {
-	struct log_event e = { .service = "sshd", .strength = LOG_STRONG, .may_ban = true, .has_address = true,
-			       .source = "file:/a", .text = "x", .text_len = 1, .time_us = t };
+	const struct login_policy p = { .limit = 5, .weak_limit = 30, .within_us = 10 * USEC_PER_MIN, .prefix6 = 64, .seed = { 3, 4 } };
+	pv_auto(login) l = NULL;
+	pv_autobuf text = PV_BUF_INIT;
+	struct login_verdict v;
+	uint64_t seed[2];
 
-	e.address = ip_from_v4(__builtin_bswap32(address));
-	return e;
+	(void) state;
+	assert_int_equal(login_new(&p, &l), 0);
+	for (uint32_t i = 0; i < 3 * LOGIN_KEPT; i++) { /* the second half was refused twice: they are kept */
+		struct log_event e = refused(0xcb000000u + i, START);
+
+		(void) login_step(l, &e, START, &v);
+		if (i >= 2 * LOGIN_KEPT)
+			(void) login_step(l, &e, START, &v);
+	}
+	login_save(l, START, &text);
+	CHECK(text.len < 2u << 20, "%zu bytes", text.len);
+	for (size_t cut = 0; cut < text.len; cut += cut < 200 ? 1 : 40009) {
+		pv_autobuf part = PV_BUF_INIT;
+		pv_auto(login) other = NULL;
+
+		pv_buf_add(&part, text.data, cut);
+		assert_int_equal(login_new(&p, &other), 0);
+		CHECK(login_load(other, pv_buf_str(&part), START) == -EBADMSG, "cut at %zu", cut);
+	}
+	assert_false(login_saved_seed("", seed));
+	assert_false(login_saved_seed("logins 1 8 8 8 3 4\n", seed));
+	l = login_free(l);
+	assert_int_equal(login_new(&p, &l), 0);
+	assert_int_equal(login_load(l, pv_buf_str(&text), START), 0);
+	assert_int_equal(login_addresses(l), LOGIN_KEPT);
+	for (uint32_t i = 2 * LOGIN_KEPT; i < 3 * LOGIN_KEPT; i++) {
+		struct log_event e = refused(0xcb000000u + i, START);
+
+		assert_int_equal(login_step(l, &e, START, &v), LOGIN_NOTHING);
+		assert_int_equal(login_step(l, &e, START, &v), LOGIN_NOTHING);
+		assert_int_equal(login_step(l, &e, START, &v), LOGIN_BAN); /* two before, three now */
+	}
 }
 
 /* 100,000 addresses with four attempts each, then twice as many more with one: bounded, and who was near the limit is still. */
@@ -276,7 +345,7 @@ static void test_random(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_flows), cmocka_unit_test(test_memory), cmocka_unit_test(test_random) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_flows), cmocka_unit_test(test_kept_badly), cmocka_unit_test(test_memory), cmocka_unit_test(test_random) };
 
 	return cmocka_run_group_tests_name("login", tests, NULL, NULL);
 }
