@@ -82,3 +82,10 @@ void mask_text(struct pv_buf *out, const char *text, const char *secret, size_t 
 	}
 	pv_buf_add(out, text, (size_t) (end - text));
 }
+
+bool mask_is_known(const char *s, size_t len)
+{
+	size_t n = prefix_len(s, len);
+
+	return n >= 3 && len >= n + 12 && is_plain(s, len);
+}

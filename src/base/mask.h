@@ -20,4 +20,10 @@ void mask_head(struct pv_buf *out, enum mask_kind kind, const char *secret, size
  * fewer than 4 bytes is too likely to be part of a word: then nothing of the text is passed on but its length. */
 void mask_text(struct pv_buf *out, const char *text, const char *secret, size_t len);
 
+/* A command line for people: words that NUL or blanks part, with single blanks between. Masked is what a word's form says is a
+ * secret: the value of an option or variable that is named so (--password X, API_TOKEN=X), a password in a URL, -pX of MySQL's
+ * programs, what follows `Bearer`, and words that begin as tokens of known providers do. */
+void mask_words(struct pv_buf *out, const char *argv, size_t len);
+bool mask_is_known(const char *s, size_t len); /* begins as a token of a known provider, and is as long as one */
+
 #endif

@@ -21,6 +21,8 @@ void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
 
 /* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`. `build`: it
  * happened while an image was built. */
+/* What a look at the bytes of a running program found, over what tell_exec() said of it. */
+void tell_exec_judged(struct notice *n, bool is_bad, bool killed);
 void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 
 /* exec.web-shell: `had node start a shell: sh -c id`. */

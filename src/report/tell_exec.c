@@ -1,7 +1,9 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/mask.h"
 #include "report/tell.h"
 #include "report/words.h"
 
@@ -41,13 +43,10 @@ static const char *why_refused(const struct event_exec *e)
 	}
 }
 
-/* `cp -r a b`: NULs become blanks; escaping is the printer's. */
+/* `cp -r a b`: NULs become blanks, passwords are masked; escaping is the printer's. */
 static void words(struct pv_buf *out, const char *argv, size_t len)
 {
-	while (len && !argv[len - 1])
-		len--;
-	for (size_t i = 0; i < len; i++)
-		pv_buf_putc(out, argv[i] ? argv[i] : ' ');
+	mask_words(out, argv, len);
 }
 
 static void command_line(struct pv_buf *out, const struct event_exec *e)
@@ -102,6 +101,20 @@ void tell_exec(struct notice *n, const struct event_exec *e, bool build)
 	if (e->bits & PV_EXEC_UNKILLED)
 		notice_add_evidence(n, "signal", "the kernel did not take it: the program may run");
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
+}
+
+void tell_exec_judged(struct notice *n, bool is_bad, bool killed)
+{
+	char path[192] = "a program";
+
+	for (size_t i = 0; i < n->n_evidence; i++)
+		if (strcmp(n->evidence[i].what, "path") == 0)
+			(void) snprintf(path, sizeof(path), "%s", n->evidence[i].value);
+	n->action = killed ? DONE_KILLED : DONE_ALERTED;
+	n->severity = is_bad ? SEV_CRITICAL : SEV_HIGH;
+	notice_set_what(n, "ran %s, %s%s", path,
+			is_bad ? "which is byte for byte a program that was refused before" : "which has other bytes than in the image",
+			killed ? "; it was ended" : "");
 }
 
 /* The last one that is not a shell of the chain itself: the server. */

@@ -67,12 +67,45 @@ static void test_text(void **state)
 	}
 }
 
+static void test_words(void **state)
+{
+	static const struct {
+		const char *argv;
+		size_t len;
+		const char *shown;
+	} cases[] = {
+#define ARGV(s) s, sizeof(s)
+		{ ARGV("cp\0-r\0a\0b"), "cp -r a b" },
+		{ ARGV("app\0--password=hunter22\0x"), "app --password=(len 8) x" },
+		{ ARGV("app\0--db-password\0hunter22\0x"), "app --db-password (len 8) x" },
+		{ ARGV("app\0--password\0--verbose"), "app --password --verbose" },
+		{ ARGV("sh\0-c\0API_TOKEN=abc curl -H 'Authorization: Bearer abcdef' http://h/"),
+		  "sh -c API_TOKEN=(len 3) curl -H 'Authorization: Bearer (len 6)' http://h/" },
+		{ ARGV("psql\0postgres://app:hunter2@db:5432/app"), "psql postgres://app:(len 7)@db:5432/app" },
+		{ ARGV("mysqldump\0-uroot\0-phunter2\0shop"), "mysqldump -uroot -p(len 7) shop" },
+		{ ARGV("ls\0-print"), "ls -print" },
+		{ ARGV("x\0-o\0stratum+tcp://pool:3333\0-p\0x"), "x -o stratum+tcp://pool:3333 -p x" },
+		{ ARGV("git\0clone\0ghp_" "abcdefghijklmnopqrstuvwxyz0123456789"), "git clone ghp_abcd… (len 40)" },
+		{ ARGV("tokenizer\0--file=a"), "tokenizer --file=a" },
+		{ ARGV(""), "" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pv_autobuf b = PV_BUF_INIT;
+
+		mask_words(&b, cases[i].argv, cases[i].len);
+		CHECK_STR(pv_buf_str(&b), cases[i].shown, "case %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_words),
 	};
 
 	return cmocka_run_group_tests_name("mask", tests, NULL, NULL);
