@@ -259,6 +259,7 @@ GLOBAL int pv_exec_path(__u32 slot)
 	s->at = PV_EXEC_PATH - 1;
 	for (int i = 0; i < 32; i++) {
 		struct mount *m = (void *) mnt - bpf_core_field_offset(struct mount, mnt), *above;
+		struct dentry *parent;
 		long n;
 
 		if (d == root && mnt == top)
@@ -278,7 +279,10 @@ GLOBAL int pv_exec_path(__u32 slot)
 		s->path[at] = '/';
 		bpf_probe_read_kernel(&s->path[(at + 1) & (PV_EXEC_PATH - 1)], (n - 1) & 255, &s->path[PV_EXEC_PATH]);
 		s->at = at; /* in the map: the verifier does not follow its value */
-		d = BPF_CORE_READ(d, d_parent);
+		parent = BPF_CORE_READ(d, d_parent);
+		if (parent == d)
+			break; /* in memory: no folder above it */
+		d = parent;
 	}
 	s->path[PV_EXEC_PATH - 1] = '\0';
 	bpf_probe_read_kernel_str(s->e.path, sizeof(s->e.path), &s->path[s->at & (PV_EXEC_PATH - 1)]);

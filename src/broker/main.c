@@ -40,7 +40,7 @@ static const char *const syscalls[] = {
 	"inotify_init1", "inotify_add_watch", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "memfd_create", "ftruncate",
 	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6", "signalfd4",
 	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "restart_syscall",
-	"socket", "connect", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "getsockopt", "setsockopt",
+	"socket", "socketpair", "connect", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "getsockopt", "setsockopt",
 	"getsockname", "bind", "shutdown",
 	"getpid", "gettid", "getuid", "geteuid", "getgid", "getegid", "uname", "prlimit64", "getrlimit", "sysinfo",
 	"clock_gettime", "gettimeofday", "time", "nanosleep", "clock_nanosleep", "getrandom", "futex", "sched_yield",
@@ -196,7 +196,8 @@ static int role(void)
 	if (r < 0)
 		return r == -ENOTSUP || r == -ENODEV ? ROLE_EXIT_CONFIG : 1;
 	b.requests = (struct requests){ .ops = &broker_operations, .ctx = &b, .policy = b.policy, .kills = LIMIT_KILL,
-					  .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+					  .bans = LIMIT_BANS, .loads = LIMIT_LOADS,
+					  .captures = LIMIT_CAPTURES };
 	b.bans_fd = -1;
 	if (never_new(&b.never) < 0)
 		return 1;

@@ -1,12 +1,15 @@
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/fdpass.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "broker/broker.h"
 #include "broker/cut.h"
 #include "broker/swarm.h"
+#include "model/capture.h"
 #include "model/roles.h"
 
 static int op_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
@@ -164,6 +167,48 @@ static int op_cut(void *ctx, const struct broker_cgroup *cg, const uint8_t addr[
 	return cut_connections(&b->cgroups, cg, addr, port, ret_n);
 }
 
+static int order_pipe(const struct broker *b, const struct broker_cgroup *cg, const char *id, int *ret_read)
+{
+	struct capture_order order = { 0 };
+	pv_autoclose int write_end = -1;
+	size_t mount = strcmp(b->cgroups.mount, "/") == 0 ? 0 : strlen(b->cgroups.mount);
+	int p[2];
+
+	(void) memcpy(order.id, id, strnlen(id, sizeof(order.id) - 1));
+	if (cg && !text_copy(order.cgroup, sizeof(order.cgroup), cg->path + mount))
+		return -ENAMETOOLONG;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_read = p[0];
+	write_end = p[1];
+	return write(write_end, &order, sizeof(order)) == (ssize_t) sizeof(order) ? 0 : -EIO;
+}
+
+/* The launcher starts the collector; the engine talks to it without us. */
+static int op_capture(void *ctx, const struct broker_cgroup *cg, const char *id, struct broker_answer *ret)
+{
+	pv_autoclose int engine = -1, collector = -1, order = -1;
+	const char byte = LAUNCH_WANT_CAPTURE;
+	struct broker *b = ctx;
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	engine = pair[0];
+	collector = pair[1];
+	if (fcntl(engine, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = order_pipe(b, cg, id, &order);
+	if (r == 0)
+		r = fdpass_send(b->launcher_fd, &byte, 1, (const int[]){ collector, order, cg ? cg->fd : -1 }, cg ? 3 : 2);
+	if (r < 0)
+		return r;
+	ret->fds[0] = pv_steal_fd(&engine);
+	ret->n_fds = 1;
+	ret->give = true;
+	return 0;
+}
+
 /* A cgroup that has ended is no error to shout about: -ESRCH everywhere. */
 static int gone(int r)
 {
@@ -282,7 +327,7 @@ uint64_t broker_degraded(const struct broker *b)
 const struct broker_ops broker_operations = {
 	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
 	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
-	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .state = op_state,
+	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .capture = op_capture, .state = op_state,
 	.ban = bans_ban, .ban_look = bans_look_never, .unban = bans_unban, .bans_file = bans_file, .bans_load = bans_load, .bans_state = bans_state,
 	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
 	.log_syslog = op_log_syslog,

@@ -393,6 +393,31 @@ static int handle_log_syslog(struct requests *r, const struct broker_req *req, c
 	return r->policy->logs.syslog[0] ? r->ops->log_syslog(r->ctx, ret) : -ENOENT;
 }
 
+/* A container that has ended is looked at by what is left of it on the disk; its id alone leads nowhere else. */
+static int handle_capture(struct requests *r, const struct broker_req *req, const struct broker_cgroup *none,
+			  struct broker_answer *ret)
+{
+	struct broker_cgroup cg = { .fd = -1 };
+	int result;
+
+	(void) none;
+	if (!api_id_valid(API_ID_CONTAINER, req->id))
+		return -EINVAL;
+	result = req->cgroup ? r->ops->cgroup_open(r->ctx, req->cgroup, &cg) : -ESRCH;
+	if (result < 0 && result != -ESRCH)
+		return result;
+	if (result == 0 && strcmp(cg.id, req->id) != 0)
+		result = -EPERM;
+	if (result != -EPERM) {
+		int limited = limit_rate_take(&r->captures, r->now_us);
+
+		result = limited < 0 ? limited : r->ops->capture(r->ctx, cg.fd >= 0 ? &cg : NULL, req->id, ret);
+	}
+	if (cg.fd >= 0)
+		r->ops->cgroup_close(r->ctx, &cg);
+	return result;
+}
+
 static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_HELLO] = { "hello", 0, false, NULL, NULL, handle_hello },
 	[BROKER_API] = { "api", F_CGROUP | F_ARG | F_ARG2 | F_ID, false, check_api, api_counts, handle_api },
@@ -405,6 +430,7 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_INTERNAL] = { "internal network", F_ARG | F_ADDR | F_PREFIX, false, check_flag, NULL, handle_internal },
 	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
 	[BROKER_EXEC] = { "exec", F_CGROUP | F_ARG, true, check_exec, NULL, handle_exec },
+	[BROKER_CAPTURE] = { "capture", F_CGROUP | F_ID, false, NULL, NULL, handle_capture },
 	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
 	[BROKER_BAN] = { "ban", F_ARG | F_ARG2 | F_ADDR | F_PREFIX, false, NULL, NULL, handle_ban },
 	[BROKER_UNBAN] = { "unban", F_ADDR | F_PREFIX, false, NULL, NULL, handle_unban },

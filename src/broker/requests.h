@@ -39,6 +39,7 @@ struct broker_ops {
 	int (*internal)(void *ctx, const struct ip_prefix *net, bool add);
 	int (*exec)(void *ctx, uint64_t cgroup, uint32_t flags);
 	int (*off)(void *ctx, uint64_t until_ns);
+	int (*capture)(void *ctx, const struct broker_cgroup *cg, const char *id, struct broker_answer *ret); /* cg NULL: it is gone */
 	int (*log_watch)(void *ctx, struct broker_answer *ret);
 	int (*log_list)(void *ctx, uint32_t place, struct broker_answer *ret);
 	int (*log_open)(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret);
@@ -59,7 +60,7 @@ struct requests {
 	void *ctx;
 	const struct policy *policy; /* borrowed; exchanged at reload */
 	struct limit kills;
-	struct limit_rate bans, loads;
+	struct limit_rate bans, loads, captures;
 	uint64_t now_us; /* of the request in hand */
 };
 
@@ -73,6 +74,7 @@ enum ban_never requests_check_ban(const struct ip_prefix *who, uint64_t seconds,
 
 #define LIMIT_BANS  (struct limit_rate) { .max = 1000 }
 #define LIMIT_LOADS (struct limit_rate) { .max = 10 }
+#define LIMIT_CAPTURES (struct limit_rate) { .max = 60 }
 
 const char *requests_name(uint32_t op); /* "kill"; NULL when unknown */
 

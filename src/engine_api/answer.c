@@ -465,3 +465,19 @@ int answer_service(const char *json, size_t len, struct service_info *ret)
 	*ret = s;
 	return 0;
 }
+
+void answer_logs(const char *body, size_t len, struct pv_buf *out)
+{
+	const uint8_t *b = (const uint8_t *) body;
+	size_t at = 0;
+
+	while (len - at >= 8 && b[at] <= 2 && !b[at + 1] && !b[at + 2] && !b[at + 3]) {
+		size_t n = (size_t) b[at + 4] << 24 | (size_t) b[at + 5] << 16 | (size_t) b[at + 6] << 8 | b[at + 7];
+
+		at += 8;
+		n = PV_MIN(n, len - at);
+		pv_buf_add(out, body + at, n);
+		at += n;
+	}
+	pv_buf_add(out, body + at, len - at);
+}

@@ -55,6 +55,10 @@ struct engine_event {
 };
 int answer_event(const char *json, size_t len, struct engine_event *ret); /* one line of API_EVENTS */
 
+/* Body of API_LOGS: the text without the frames (8 octets: stream, three zeroes, length) that it has where the container
+ * owns no terminal. What is no frame is taken as text from there on. */
+void answer_logs(const char *body, size_t len, struct pv_buf *out);
+
 struct service_info {
 	char name[128];
 	bool global;

@@ -23,6 +23,8 @@ static const struct request_row {
 	[API_NETWORKS] = { { "networks", API_ID_NONE, false, 8 * MIB, 10000 }, "GET", "/networks", NULL },
 	[API_EVENTS] = { { "events", API_ID_NONE, false, 0, 0 }, "GET", "/events?filters=" EVENTS_FILTER, NULL },
 	[API_SERVICE] = { { "service", API_ID_SERVICE, false, 4 * MIB, 10000 }, "GET", "/services/%I", NULL },
+	[API_LOGS] = { { "logs", API_ID_CONTAINER, false, 512 << 10, 3000 },
+		"GET", "/containers/%I/logs?stdout=1&stderr=1&timestamps=1&tail=200", NULL },
 	[API_CHANGES] = { { "changes", API_ID_CONTAINER, false, 16 * MIB, 20000 }, "GET", "/containers/%I/changes", NULL },
 	[API_RESTART_NO] = { { "restart policy no", API_ID_CONTAINER, true, 64 << 10, 10000 },
 		"POST", "/containers/%I/update", "{\"RestartPolicy\":{\"Name\":\"no\"}}" },

@@ -14,6 +14,7 @@ enum api_request {
 	API_NETWORKS,	/* GET /networks */
 	API_EVENTS,	/* GET /events, containers and networks only; endless */
 	API_SERVICE,	/* GET /services/{id} */
+	API_LOGS,	/* GET /containers/{id}/logs: its last 200 lines with their time, both streams */
 	API_CHANGES,	/* GET /containers/{id}/changes: what differs from its image */
 	API_RESTART_NO, /* POST /containers/{id}/update, restart policy no */
 	API_RESTART_ALWAYS,

@@ -23,6 +23,7 @@ struct act {
 	unsigned tries;	   /* refused because of the limit */
 	bool waits;	   /* for the limit: what was right then need not be right any more */
 	uint64_t undo_row; /* in the history; 0: none yet */
+	struct capture *capture; /* evidence; NULL: none is taken */
 };
 
 static void act_next(struct act *a, int result, uint64_t value);
@@ -153,6 +154,8 @@ static void act_end(struct act *a)
 
 	forget_unchanged(a);
 	(void) notices_raise(a->g, &a->notice);
+	if (a->capture)
+		capture_act_over(a->capture, a->notice.row);
 	kept_act_over(a->g, w);
 	sd_event_source_disable_unref(a->pause);
 	free(a);
@@ -285,6 +288,13 @@ static void act_next(struct act *a, int result, uint64_t value)
 	}
 }
 
+/* What the act would destroy is held; or there was nothing, or no time. */
+static void on_held(struct guard *g, void *arg)
+{
+	(void) g;
+	act_next(arg, 0, 0);
+}
+
 static int act_start(struct guard *g, struct guard_workload *w, const struct act_plan *plan, const struct notice *n,
 		     const struct verdict *v)
 {
@@ -304,7 +314,9 @@ static int act_start(struct guard *g, struct guard_workload *w, const struct act
 	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_OFF);
 	w->acting = true;
 	kept_act(g, w, v);
-	act_next(a, 0, 0);
+	a->capture = capture_before(g, w, &a->notice, on_held, a);
+	if (!a->capture)
+		act_next(a, 0, 0);
 	return 0;
 }
 

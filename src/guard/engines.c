@@ -32,6 +32,7 @@ struct api_call {
 	unsigned tries;
 	struct pv_buf inspect;
 	engine_act_fn act;
+	engine_text_fn text;
 	void *act_arg;
 };
 
@@ -535,6 +536,27 @@ int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn,
 	c->act = fn;
 	c->act_arg = arg;
 	call_send(g, c); /* ahead of the queue: an act does not wait for inspections */
+	return 0;
+}
+
+static void on_text(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+
+	c->text(c->g, status == 200 ? pv_buf_str(body) : NULL, status == 200 ? body->len : 0, c->act_arg);
+	call_free(c);
+}
+
+int engines_logs(struct guard *g, enum engine_kind kind, const char *container_id, engine_text_fn fn, void *arg)
+{
+	struct api_call *c = kind < GUARD_ENGINES && engines_answer(g, kind) && api_id_valid(API_ID_CONTAINER, container_id) ?
+				     call_new(g, &g->engines[kind], API_LOGS, container_id, on_text) : NULL;
+
+	if (!c)
+		return -ENOENT;
+	c->text = fn;
+	c->act_arg = arg;
+	call_send(g, c);
 	return 0;
 }
 

@@ -113,6 +113,44 @@ static enum severity severity_of(const struct event_exec *e, const struct notice
 	return SEV_MEDIUM;
 }
 
+/* Whoever has this program's bytes is refused wherever he turns up: not for its place alone, where honest programs may be
+ * copied to as well. */
+static bool is_bad_itself(const struct event_exec *e)
+{
+	return e->why == PV_WHY_NAME || e->why == PV_WHY_SHELL || e->why == PV_WHY_MEMORY || e->why == PV_WHY_CHANGED;
+}
+
+static void take_evidence(struct guard *g, struct guard_workload *w, const struct event_exec *e, const struct notice *n)
+{
+	const bool dead = e->head.flags & EVF_REFUSED && !(e->bits & PV_EXEC_UNKILLED);
+	char path[PV_EXEC_PATH + 1] = { 0 }, called[sizeof(e->filename) + 1] = { 0 };
+
+	memcpy(path, e->path, sizeof(e->path));
+	memcpy(called, e->filename, sizeof(e->filename));
+	capture_evidence(g, w, n, &(struct capture_of){ .pid = e->head.tgid, .dev = e->dev, .ino = e->ino, .dead = dead, .path = path, .event = e,
+							.also = e->bits & PV_EXEC_SCRIPT && called[0] == '/' ? called : NULL,
+							.remember = e->head.flags & EVF_REFUSED && is_bad_itself(e) });
+}
+
+/* Whether a program that the kernel let through may be ended by us: the same words as for a block. */
+static bool may_end(const struct guard *g, const struct guard_workload *w, const struct event_exec *e)
+{
+	const enum pv_action action = (enum pv_action) g->policy->exec.action;
+
+	return (action == ACTION_AUTO || action == ACTION_BLOCK) && !g->policy->observe && !acts_are_lifted(g) && e->head.flags == 0 &&
+	       w->w.class_ == PV_CLASS_CONTAINER && !(w->w.info && w->info.label_action[SIGNAL_EXEC] < ACTION_N);
+}
+
+/* Length and time say that it is the image's, or the length alone does: its bytes decide. And what is new to the container may
+ * be one that was refused elsewhere. */
+static void look_at_program(struct guard *g, struct guard_workload *w, const struct event_exec *e)
+{
+	bool compare = e->place == PV_PLACE_COPIED || (e->place == PV_PLACE_CHANGED && !(e->bits & PV_EXEC_SIZE));
+
+	if (w && !(e->head.flags & (EVF_REFUSED | EVF_ALLOWED)))
+		capture_judge(g, w, e, compare, may_end(g, w, e));
+}
+
 void exec_event(struct guard *g, const struct event_exec *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
@@ -127,8 +165,10 @@ void exec_event(struct guard *g, const struct event_exec *e)
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE && e->why == PV_WHY_NONE)
 		return;
+	if (!build)
+		look_at_program(g, w, e);
 	if (e->place == PV_PLACE_COPIED)
-		return; /* its bytes are the image's, as far as size and time can tell */
+		return; /* its bytes are the image's, unless that look says otherwise */
 	notice_init(&n, ID_EXEC_DROPPED, kernel_event_time(&e->head));
 	kernel_notice_fill(&n, &e->head, w);
 	n.severity = severity_of(e, &n, build);
@@ -138,6 +178,8 @@ void exec_event(struct guard *g, const struct event_exec *e)
 		key = kernel_mix(key, e->path, strnlen(e->path, sizeof(e->path)));
 	n.count += e->repeats;
 	notices_fold(g, key, &n);
+	if (n.row && (n.action == DONE_BLOCKED || n.severity >= SEV_HIGH))
+		take_evidence(g, w, e, &n);
 }
 
 /* What honest servers start through a shell, every time: PostgreSQL asks once for the machine's locales. */
@@ -168,4 +210,6 @@ void exec_shell(struct guard *g, const struct event_exec *e)
 	if (kernel_name_fits(g, w))
 		key = kernel_mix(key, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	notices_fold(g, key, &n);
+	if (n.row && e->why != PV_SHELL_STARTED)
+		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid, .event = e });
 }

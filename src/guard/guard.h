@@ -9,6 +9,7 @@
  *   exec.c       programs that are not of their image
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
+ *   capture.c    evidence before an act, and looks at one program, by pavise-collector
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
  *   standing.c   what breaks a rule already: named at start, open connections cut
  *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
@@ -56,6 +57,7 @@ struct guard_workload {
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool told;		 /* a notice bears its name as it was before the API told */
 	uint64_t looked_us;	 /* at its command lines, monotonic */
+	uint64_t captures_hour, captures_in_hour; /* bundles of evidence */
 	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
@@ -113,6 +115,7 @@ struct guard {
 	sd_event_source *outbox_timer, *sample_timer, *second_timer;
 	struct control *control;
 	struct guard_logs *logs;  /* logs.h */
+	struct captures *captures; /* capture.c */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
@@ -156,6 +159,9 @@ void engines_inspect(struct guard *g, enum engine_kind kind, const char *contain
 /* One request that acts; `fn` gets the HTTP status (204, 304, 409 ...) or a negative errno. */
 typedef void (*engine_act_fn)(struct guard *g, int status, void *arg);
 int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn, void *arg);
+/* What a container printed last. `fn` is called once, body NULL where that could not be had; -ENOENT: it is not called. */
+typedef void (*engine_text_fn)(struct guard *g, const char *body, size_t len, void *arg);
+int engines_logs(struct guard *g, enum engine_kind kind, const char *container_id, engine_text_fn fn, void *arg);
 
 /* kernel.c */
 int kernel_events_start(struct guard *g, int ring_fd, int counters_fd);
@@ -188,6 +194,30 @@ bool acts_are_lifted(const struct guard *g); /* by `pavise off` */
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v);
 void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
+
+/* capture.c. A collector takes what there is of `w`; what came of it is added to the notice. */
+struct capture;
+typedef void (*capture_fn)(struct guard *g, void *arg);
+struct capture_of { /* what it is about; all may be empty */
+	uint32_t pid, dev;
+	uint64_t ino;
+	bool dead;
+	bool remember; /* the digest of its first file: it was refused for what it is */
+	const char *path, *also;
+	const struct event_exec *event; /* its chain; NULL: none */
+};
+/* For a notice that is stored. Nothing happens where there are too many already: the notice says so. */
+void capture_evidence(struct guard *g, struct guard_workload *w, const struct notice *n, const struct capture_of *of);
+/* Before an act: `held` is called once, as soon as nothing that the act destroys is missing any more, or when its time is over; NULL
+ * when there is nothing to wait for: then it is not called. */
+struct capture *capture_before(struct guard *g, struct guard_workload *w, struct notice *n, capture_fn held, void *arg);
+/* The act is over and its notice stored (row 0: it could not be): what is still to come is added there. */
+void capture_act_over(struct capture *c, uint64_t row);
+/* Looks at a program that runs; ends it when it is one that was refused before, or (compare) not what the image has under
+ * its name. */
+void capture_judge(struct guard *g, struct guard_workload *w, const struct event_exec *e, bool compare, bool may_kill);
+int capture_start(struct guard *g);
+void capture_stop(struct guard *g);
 
 /* kept.c: what an engine leaves to the next one */
 void kept_start(struct guard *g);
@@ -249,6 +279,7 @@ void guard_logs_container(struct guard *g, const struct container_info *info);
 void guard_logs_container_gone(struct guard *g, const char *id);
 void guard_logs_second(struct guard *g);
 void guard_logs_json(struct guard *g, struct pv_buf *out);
+void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_buf *out); /* secrets masked; not escaped */
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);

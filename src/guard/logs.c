@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mask.h"
 #include "base/text.h"
 #include "report/tell.h"
 
@@ -522,6 +523,19 @@ void guard_logs_rules(struct guard *g, int fd)
 	if (g->bans)
 		logs_seed(rules, bans_attempt_seed(g));
 	restart(g->logs, rules);
+}
+
+/* Any reader knows the rules for secrets; before there is one, forms alone are known. */
+void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_buf *out)
+{
+	struct log_src *s = g->logs ? g->logs->all : NULL;
+
+	while (s && !s->reader)
+		s = s->next;
+	if (s)
+		logs_shown(s->reader, line, len, LINE_SHOWN, out);
+	else
+		mask_words(out, line, PV_MIN(len, (size_t) LINE_SHOWN));
 }
 
 /* Another policy: readers hold parts of the old one. Called before that is given up. */

@@ -23,7 +23,7 @@ static const char *const syscalls[] = {
 	"flock", "umask", "getcwd", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "futex", "clone", "clone3",
 	"set_robust_list", "rseq", "exit", "exit_group", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "timerfd_create",
-	"timerfd_settime", "eventfd2", "signalfd4", "recvmsg", "sendmsg", "recvfrom", "sendto", "accept4", "getsockopt",
+	"timerfd_settime", "eventfd2", "signalfd4", "recvmsg", "sendmsg", "recvfrom", "sendto", "shutdown", "accept4", "getsockopt",
 	"getpeername", "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "getrandom", "prctl",
 	"tgkill", "kill", "restart_syscall", "sched_yield", "sched_getaffinity", "sysinfo", "uname", "prlimit64", "getrlimit",
 	"pipe2", "dup", "dup3", "fadvise64", "utimensat", "wait4", "waitid", "pidfd_open", "name_to_handle_at", "statfs",
@@ -309,6 +309,9 @@ static int guard_run(struct guard *g)
 	if (r < 0)
 		return r;
 	kept_start(g);
+	r = capture_start(g);
+	if (r < 0)
+		return r;
 	r = hello(g);
 	if (r < 0)
 		return r;
@@ -334,6 +337,7 @@ static void guard_done(struct guard *g)
 	engines_stop(g);
 	kernel_events_stop(g);
 	link_stop(g);
+	capture_stop(g);
 	table_stop(g);
 	notices_stop(g);
 	g->burst = burst_free(g->burst);

@@ -6,6 +6,7 @@
  *   places.c   users, folders, the control socket
  *   spawn.c    fork, drop, exec
  *   child.c    the policy child; the secrets' memfd; the rules for logs
+ *   shots.c    programs that run for one job: pavise-swarm, pavise-collector
  *   service.c  sd_notify(3) without its library
  *   restart.c  how long to wait
  */
@@ -31,6 +32,7 @@ struct places {
 	int run_fd;			  /* run_dir, locked: one launcher at a time */
 	int control_fd;			  /* listening */
 	int engine_fd;			  /* state_dir/engine */
+	int evidence_fd;		  /* state_dir/evidence */
 };
 
 /* Users, and where the programs lie: beside this one. 0 or negative errno (told on the log). */
@@ -74,6 +76,24 @@ int child_rules(const struct places *p, const struct policy *policy, struct rule
 int child_rules_end(struct rules_job *job, int *ret_fd);
 /* A sealed memfd with these bytes. */
 int child_memfd(const char *name, const void *data, size_t len, int *ret_fd);
+
+/* One-shot programs that the broker may not start itself; each has its time and is killed when that is over. */
+enum shot_kind { SHOT_SWARM, SHOT_COLLECTOR, SHOT_KINDS };
+#define SHOTS 8
+struct shots {
+	struct shot {
+		enum shot_kind kind;
+		int pidfd; /* -1: free */
+		uint64_t deadline_us;
+	} at[SHOTS];
+};
+void shots_init(struct shots *s);
+/* With the broker's descriptors. Which one it is, or negative: -EBUSY, -EINVAL (how many descriptors). */
+int shots_start(struct shots *s, enum shot_kind kind, const struct places *p, const struct policy *policy, const int *fds, size_t n_fds);
+uint64_t shots_next(const struct shots *s); /* the earliest deadline; UINT64_MAX: none */
+void shots_end_late(struct shots *s, uint64_t now_us);
+void shots_ended(struct shots *s, uint32_t which);
+void shots_stop(struct shots *s);
 
 void service_start(void);			 /* takes $NOTIFY_SOCKET and $WATCHDOG_USEC out of the environment */
 void service_notify(const char *state);		 /* "READY=1"; nothing where nobody listens */

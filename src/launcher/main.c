@@ -27,10 +27,8 @@
 
 #define STOP_MS	     5000
 #define RELOAD_EVERY USEC_PER_SEC
-#define SWARM_MAX    4
-#define SWARM_MAX_US (40 * USEC_PER_SEC)
 
-enum tag { TAG_SIGNAL, TAG_SOCK, TAG_PID, TAG_SWARM, TAG_RULES }; /* upper half of epoll's data; lower: which one */
+enum tag { TAG_SIGNAL, TAG_SOCK, TAG_PID, TAG_SHOT, TAG_RULES }; /* upper half of epoll's data; lower: which one */
 
 struct role {
 	enum launch_role id;
@@ -56,10 +54,7 @@ struct launcher {
 	unsigned dying;	    /* bits 1 << role: to be told to the next engine */
 	int rules_fd;	    /* compiled rules for logs, for every engine; -1: none yet */
 	struct rules_job rules;
-	struct swarm {
-		int pidfd;
-		uint64_t deadline_us;
-	} swarm[SWARM_MAX];
+	struct shots shots;
 };
 
 static struct role *role_of(struct launcher *l, uint32_t id)
@@ -279,23 +274,13 @@ static void role_died(struct launcher *l, struct role *role)
 	}
 }
 
-/* Four descriptors: the sockets for question and change, the result's pipe, the job's pipe. */
-static void swarm_start(struct launcher *l, const int fds[4])
+/* Where none is free the broker sees its pipe or socket end without an answer. */
+static void shot_start(struct launcher *l, enum shot_kind kind, const int *fds, size_t n_fds)
 {
-	char *argv[] = { (char *) (uintptr_t) "pavise-swarm", NULL };
-	const struct spawn_fd give[] = { { fds[0], 3 }, { fds[1], 4 }, { fds[2], 5 }, { fds[3], 6 } };
-	struct spawn s = { .program = "pavise-swarm", .argv = argv, .ids = l->places.child, .fds = give,
-			   .n_fds = 4, .no_network = true, .cpu_s = 10, .file_bytes = 1 };
+	int which = shots_start(&l->shots, kind, &l->places, l->policy, fds, n_fds);
 
-	for (uint32_t i = 0; i < SWARM_MAX; i++) {
-		if (l->swarm[i].pidfd >= 0)
-			continue;
-		if (spawn(&l->places, &s, NULL, &l->swarm[i].pidfd) == 0) {
-			l->swarm[i].deadline_us = clock_monotonic_us() + SWARM_MAX_US;
-			(void) watch(l, l->swarm[i].pidfd, TAG_SWARM, i);
-		}
-		return;
-	} /* none free: the broker sees its pipe end without an answer */
+	if (which >= 0)
+		(void) watch(l, l->shots.at[which].pidfd, TAG_SHOT, (uint32_t) which);
 }
 
 static void on_byte(struct launcher *l, struct role *role, char byte, const int *fds, size_t n_fds)
@@ -316,8 +301,10 @@ static void on_byte(struct launcher *l, struct role *role, char byte, const int 
 			l->sender.start_us = clock_monotonic_us();
 	} else if (byte == LAUNCH_WANT_RELOAD && role == &l->engine) {
 		l->reload = true;
-	} else if (byte == LAUNCH_WANT_SWARM && role == &l->broker && n_fds == 4) {
-		swarm_start(l, fds);
+	} else if (byte == LAUNCH_WANT_SWARM && role == &l->broker) {
+		shot_start(l, SHOT_SWARM, fds, n_fds);
+	} else if (byte == LAUNCH_WANT_CAPTURE && role == &l->broker) {
+		shot_start(l, SHOT_COLLECTOR, fds, n_fds);
 	}
 }
 
@@ -459,11 +446,9 @@ static void on_event(struct launcher *l, uint64_t data)
 		if (ended(l->rules.pidfd))
 			rules_done(l);
 		break;
-	case TAG_SWARM:
-		if (ended(l->swarm[which].pidfd)) {
-			(void) spawn_wait(l->swarm[which].pidfd, 0);
-			l->swarm[which].pidfd = -1;
-		}
+	case TAG_SHOT:
+		if (ended(l->shots.at[which].pidfd))
+			shots_ended(&l->shots, which);
 		break;
 	}
 }
@@ -505,9 +490,7 @@ static uint64_t next_due(struct launcher *l, uint64_t now)
 	for (uint32_t id = LAUNCH_BROKER; id <= LAUNCH_SENDER; id++)
 		if (role_of(l, id)->start_us && (id == LAUNCH_BROKER || l->broker.pidfd >= 0))
 			next = PV_MIN(next, role_of(l, id)->start_us);
-	for (size_t i = 0; i < SWARM_MAX; i++)
-		if (l->swarm[i].pidfd >= 0)
-			next = PV_MIN(next, l->swarm[i].deadline_us);
+	next = PV_MIN(next, shots_next(&l->shots));
 	if (l->reload)
 		next = PV_MIN(next, l->reload_us);
 	return next;
@@ -520,22 +503,13 @@ static int wait_ms(uint64_t next, uint64_t now)
 	return next <= now ? 0 : (int) PV_MIN((next - now) / USEC_PER_MSEC + 1, (uint64_t) 60000);
 }
 
-static void end_late_swarm(struct launcher *l, uint64_t now)
-{
-	for (size_t i = 0; i < SWARM_MAX; i++)
-		if (l->swarm[i].pidfd >= 0 && l->swarm[i].deadline_us <= now) {
-			(void) spawn_wait(l->swarm[i].pidfd, 0);
-			l->swarm[i].pidfd = -1;
-		}
-}
-
 static void run(struct launcher *l)
 {
 	while (!l->stopping) {
 		struct epoll_event e;
 		uint64_t now = clock_monotonic_us();
 
-		end_late_swarm(l, now);
+		shots_end_late(&l->shots, now);
 		start_due(l, now);
 		if (l->reload && now >= l->reload_us)
 			reload(l);
@@ -553,9 +527,7 @@ static void stop_all(struct launcher *l)
 	role_stop(&l->engine);
 	role_stop(&l->sender);
 	role_stop(&l->broker);
-	for (size_t i = 0; i < SWARM_MAX; i++)
-		if (l->swarm[i].pidfd >= 0)
-			(void) spawn_wait(l->swarm[i].pidfd, 0);
+	shots_stop(&l->shots);
 	if (l->ready_told)
 		log_info("stopped. Blocks stay in force; `pavise off` lifts them");
 }
@@ -649,8 +621,7 @@ static void at_first(struct launcher *l)
 	l->broker = (struct role){ .id = LAUNCH_BROKER, .program = "pavise-broker", .pidfd = -1, .sock = -1 };
 	l->engine = (struct role){ .id = LAUNCH_ENGINE, .program = "pavise-engine", .pidfd = -1, .sock = -1 };
 	l->sender = (struct role){ .id = LAUNCH_SENDER, .program = "pavise-sender", .pidfd = -1, .sock = -1 };
-	for (size_t i = 0; i < SWARM_MAX; i++)
-		l->swarm[i].pidfd = -1;
+	shots_init(&l->shots);
 }
 
 int main(int argc, char **argv)

@@ -80,7 +80,7 @@ int places_find(struct places *p)
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	char *slash;
 
-	*p = (struct places){ .programs_fd = -1, .run_fd = -1, .control_fd = -1, .engine_fd = -1 };
+	*p = (struct places){ .programs_fd = -1, .run_fd = -1, .control_fd = -1, .engine_fd = -1, .evidence_fd = -1 };
 	find_users(p);
 	if (n <= 0)
 		return log_error_errno(-errno, "cannot find where this program lies");
@@ -225,7 +225,7 @@ static int make_state(struct places *p, const char *path)
 	if (r < 0)
 		return log_error_errno(r, "cannot use state_dir %s%s", path, why(r));
 	for (size_t i = 0; i < N_ELEMENTS(of_root) && r == 0; i++) {
-		r = folder_at(fd, of_root[i], 0700, (struct ids){ 0, 0 }, NULL);
+		r = folder_at(fd, of_root[i], 0700, (struct ids){ 0, 0 }, i == 0 ? &p->evidence_fd : NULL);
 		if (r < 0)
 			return log_error_errno(r, "cannot use %s/%s%s", path, of_root[i], why(r));
 	}

@@ -76,6 +76,10 @@ enum broker_op { /* numbers are never reused */
 	BROKER_BANS_LOAD = 23,
 	/* -> value: packets dropped since the table was made; -ENOENT: there is no table yet */
 	BROKER_BANS_STATE = 24,
+	/* id: 64 hex digits of a container; cgroup: its own, or 0 where it has ended. -> one descriptor: the engine's end of a
+	 * socket to a pavise-collector that has just been asked for (model/capture.h). 60 in a minute, else -EDQUOT; -EBUSY:
+	 * as many as may run at once do. */
+	BROKER_CAPTURE = 30,
 	BROKER_N_OPS
 };
 

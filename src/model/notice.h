@@ -45,7 +45,7 @@ enum subject_kind { /* names in subject_kind_name(); notices use the first four,
 	SUBJECT_N
 };
 
-#define NOTICE_EVIDENCE 12
+#define NOTICE_EVIDENCE 16
 
 struct notice {
 	uint64_t row;	     /* of the store; 0 before it is stored */

@@ -109,6 +109,8 @@ static bool exec_ok(const struct policy *p)
 
 static bool audit_ok(const struct policy *p)
 {
+	if (!p->evidence.max || !p->evidence.each || !p->evidence.count)
+		return false;
 	if (!p->audit.pids || !p->audit.memory || !p->audit.milli_cpus || !p->audit.key_age_us || p->audit.n_ports > POLICY_PORTS)
 		return false;
 	for (uint32_t i = 0; i < p->audit.n_ports; i++)

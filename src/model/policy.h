@@ -133,6 +133,11 @@ struct policy {
 		} names[POLICY_EXEC_NAMES];
 	} exec;
 
+	struct { /* bundles of evidence: in all, how many, and each */
+		uint64_t max, each;
+		uint32_t count, pad;
+	} evidence;
+
 	struct { /* what `pavise audit` asks of a container and of the host */
 		uint64_t memory, key_age_us;
 		uint32_t pids, milli_cpus;

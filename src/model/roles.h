@@ -34,6 +34,7 @@ struct launch_msg {
 #define LAUNCH_READY	    'Y' /* this role is up */
 #define LAUNCH_WANT_SENDER  'S' /* engine: start the sender if it does not run */
 #define LAUNCH_WANT_RELOAD  'R' /* engine: read the configuration again */
+#define LAUNCH_WANT_CAPTURE 'C' /* broker: run pavise-collector (model/capture.h): socket, order and, where it is not gone, cgroup */
 #define LAUNCH_WANT_SWARM   'W' /* broker: run pavise-swarm (broker/swarm.h) with the four descriptors that come along */
 
 /* Exit status of a role that must not be started again at once: usage, broken installation. */

@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct policy policy = { .n_exceptions = 3, .exceptions = { { .signal = SIGNAL_NET }, { .signal = SIGNAL_CPU },
 									  { .signal = SIGNAL_N } } };
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 	uint64_t harmed[6];
 	size_t n = 0;
 

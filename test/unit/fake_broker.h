@@ -60,6 +60,14 @@ static int fake_exec(void *ctx, uint64_t cgroup, uint32_t flags)
 	return fake_reach(ctx, "exec");
 }
 
+static int fake_capture(void *ctx, const struct broker_cgroup *cg, const char *id, struct broker_answer *ret)
+{
+	(void) ret;
+	(void) id;
+	((struct fake *) ctx)->cgroup = cg ? cg->cgroup : 0;
+	return fake_reach(ctx, "capture");
+}
+
 static int fake_hello(void *ctx, struct broker_answer *ret)
 {
 	ret->fds[0] = 50;
@@ -234,7 +242,7 @@ static int fake_bans_state(void *ctx, uint64_t *ret_dropped)
 static const struct broker_ops fake_ops = {
 	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
 	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
-	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .state = fake_state,
+	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .capture = fake_capture, .state = fake_state,
 	.ban = fake_ban, .ban_look = fake_ban_look, .unban = fake_unban, .bans_file = fake_bans_file, .bans_load = fake_bans_load, .bans_state = fake_bans_state,
 	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
 	.log_syslog = fake_log_syslog,

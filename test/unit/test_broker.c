@@ -60,6 +60,12 @@ static const struct {
 	{ "exec of a unit", REQ(.op = BROKER_EXEC, .cgroup = 200, .arg = PV_EXEC_BUILD), -EPERM, "" },
 	{ "exec as an exception", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_ALLOW_EXEC), -EINVAL, "" },
 	{ "exec as another's root", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_WORKLOAD_ROOT), -EINVAL, "" },
+	{ "capture", REQ(.op = BROKER_CAPTURE, .cgroup = 100, .id = FAKE_ID), 0, "capture" },
+	{ "capture of one that has ended", REQ(.op = BROKER_CAPTURE, .id = FAKE_ID), 0, "capture" },
+	{ "capture of one whose cgroup is gone", REQ(.op = BROKER_CAPTURE, .cgroup = 999, .id = FAKE_ID), 0, "capture" },
+	{ "capture of a unit", REQ(.op = BROKER_CAPTURE, .cgroup = 200, .id = FAKE_ID), -EPERM, "" },
+	{ "capture without an id", REQ(.op = BROKER_CAPTURE, .cgroup = 100), -EINVAL, "" },
+	{ "capture of another's id", REQ(.op = BROKER_CAPTURE, .cgroup = 100, .id = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"), -EPERM, "" },
 	{ "hello", REQ(.op = BROKER_HELLO), 0, "hello" },
 	{ "hello with a cgroup", REQ(.op = BROKER_HELLO, .cgroup = 100), -EINVAL, "" },
 	{ "list", REQ(.op = BROKER_API, .arg = API_LIST), 0, "api" },
@@ -150,7 +156,7 @@ static void test_requests(void **state)
 	setup_policy();
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		struct fake f = { 0 };
-		struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+		struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 		struct broker_answer a;
 
 		CHECK(requests_handle(&r, &cases[i].req, sizeof(cases[i].req), 0, &a) == 0, "%s", cases[i].what);
@@ -164,7 +170,7 @@ static void test_requests(void **state)
 static void test_malformed(void **state)
 {
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 	struct broker_req req = { .op = BROKER_STATE, .seq = 1 };
 	uint8_t big[512] = { 0 };
 	struct broker_answer a;
@@ -195,7 +201,7 @@ static void test_malformed(void **state)
 static void test_kill_limit(void **state)
 {
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 
 	(void) state;
 	for (uint64_t c = 100; c < 107; c++) {
@@ -230,7 +236,7 @@ static void test_kill_limit(void **state)
 static void test_ban_limit(void **state)
 {
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 	struct broker_req req = REQ(.op = BROKER_BAN, .addr = V4(203, 0, 113, 7), .prefix = 128, .arg = 3600);
 	struct broker_req unban = REQ(.op = BROKER_UNBAN, .addr = V4(203, 0, 113, 7), .prefix = 128);
 	struct broker_answer a;
@@ -256,7 +262,7 @@ static void test_exceptions(void **state)
 {
 	static const uint32_t flags[] = { PV_ALLOW_NET, PV_ALLOW_DNS, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC };
 	struct fake f = { 0 };
-	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 	struct broker_answer a;
 
 	(void) state;

@@ -76,6 +76,31 @@ int notices_raise(struct guard *gg, struct notice *n)
 	return 0;
 }
 
+/* Evidence: none is taken unless a test says so; then the act waits for `held`. */
+static struct {
+	bool takes;
+	capture_fn held;
+	void *arg;
+	unsigned over;
+} evidence_of;
+
+struct capture *capture_before(struct guard *gg, struct guard_workload *w, struct notice *n, capture_fn held, void *arg)
+{
+	(void) gg;
+	(void) w;
+	(void) n;
+	evidence_of.held = held;
+	evidence_of.arg = arg;
+	return evidence_of.takes ? (struct capture *) &evidence_of : NULL;
+}
+
+void capture_act_over(struct capture *c, uint64_t row)
+{
+	(void) c;
+	(void) row;
+	evidence_of.over++;
+}
+
 static struct guard_workload *there; /* the container whose cgroup lives */
 
 struct guard_workload *table_container(struct guard *gg, const char *id)
@@ -287,6 +312,26 @@ static void test_undo_first(void **state)
 	CHECK_STR(evidence(&told[0], "undo"), "pavise undo 1 (restores always)", "undo");
 	assert_int_equal(acts_kept(), 1);
 	assert_int_equal(n_released, 1);
+}
+
+/* Nothing is done before what it would destroy is held. */
+static void test_evidence_first(void **state)
+{
+	struct guard_workload w = workload("web", "no");
+
+	(void) state;
+	evidence_of.takes = true;
+	evidence_of.over = 0;
+	judge(&w);
+	assert_int_equal(n_asked, 0);
+	evidence_of.held(&g, evidence_of.arg);
+	evidence_of.takes = false;
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(evidence_of.over, 0);
+	w.w.gone = true;
+	answer(0, 204);
+	assert_int_equal(told[0].action, DONE_KILLED);
+	assert_int_equal(evidence_of.over, 1);
 }
 
 /* What ended by itself was not killed, and what comes after it is not the same thing come back. */
@@ -635,7 +680,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first),	 STAGED(test_ended_by_itself), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};
