@@ -326,6 +326,8 @@ static int of_finding(struct plan *p, const struct finding *f)
 	case ID_BACKUP_LOCATION_MODE:
 		if (!f->subject.path || !evidence(f, "mode"))
 			return left(p, f->id, f->subject.name, "it lies inside of the repository: move it by hand");
+		if (evidence(f, "written to by") && !strstr(f->subject.path, "/backup"))
+			return left(p, f->id, f->subject.path, "other things may lie there, too: chmod 700 by hand where only backups do");
 		return mode_step(p, f, f->subject.path, 0700);
 	case ID_TLS_ACME_PERM:
 		return key_files(p, f);

@@ -35,6 +35,8 @@ struct audit {
 	struct audit_open *open; /* by check_firewall() */
 	size_t n_open;
 	const char *outside; /* interfaces that lead outside, blanks between */
+	struct project target[GATHER_DIRS]; /* folders that backups are put into by what runs by itself: dumps.h */
+	size_t n_targets;
 	bool workloads; /* there is something that belongs to a project */
 };
 

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "check/dotenv.h"
+#include "check/dumps.h"
 #include "check/gather.h"
 #include "check/remedy.h"
 #include "check/secret_name.h"
@@ -25,6 +26,7 @@ struct names {
 };
 
 struct place { /* a project while it is looked at */
+	const char *why; /* of a backup folder: the job that writes to it; NULL: it was found otherwise */
 	struct audit *a;
 	const char *dir;
 	struct gitdir *git;
@@ -423,6 +425,8 @@ static int backup_location(struct place *p, const char *dir, const struct stat *
 	if (st->st_mode & 077) {
 		f->verdict = FINDING_FAIL;
 		finding_evidence(f, "mode", NULL, 0, "%04o", st->st_mode & 07777);
+		if (p->why)
+			finding_evidence(f, "written to by", NULL, 0, "%s", p->why);
 		run_on(f, "only its owner may enter it", "chmod 700 ", dir);
 	}
 	if (full && gitdir_find(full, &g) == 0 && g->work_tree) {
@@ -522,10 +526,10 @@ static int backups(struct place *p)
 	return r;
 }
 
-/* A folder that the configuration names: it must be there. */
-static int named_backup(struct audit *a, const char *dir)
+/* A folder that the configuration names, or that a job writes to (`why`): it must be there. */
+static int named_backup(struct audit *a, const char *dir, const char *why)
 {
-	struct place p = { .a = a, .dir = dir };
+	struct place p = { .a = a, .dir = dir, .why = why };
 	struct stat st;
 	int r = hostfs_stat(&a->fs, dir, true, &st);
 
@@ -683,6 +687,19 @@ static int fill(struct audit *a)
 	return r;
 }
 
+/* By the project that it lies in or beside, or by the configuration. */
+static bool judged(const struct audit *a, const char *dir)
+{
+	for (size_t i = 0; i < a->out.n; i++) {
+		const struct finding *f = a->out.item[i];
+
+		if ((f->id == ID_BACKUP_LOCATION_MODE || f->id == ID_BACKUP_ENCRYPTED || f->id == ID_BACKUP_FRESH) && f->subject.path &&
+		    strcmp(f->subject.path, dir) == 0)
+			return true;
+	}
+	return false;
+}
+
 int check_projects(struct audit *a)
 {
 	int r = 0;
@@ -694,6 +711,10 @@ int check_projects(struct audit *a)
 		p.git = gitdir_free(p.git);
 	}
 	for (size_t i = 0; i < a->n_backups && r == 0; i++)
-		r = named_backup(a, a->backup[i]);
+		r = named_backup(a, a->backup[i], NULL);
+	if (a->select.on[ID_BACKUP_LOCATION_MODE] || a->select.on[ID_BACKUP_ENCRYPTED] || a->select.on[ID_BACKUP_FRESH])
+		dumps_find(a);
+	for (size_t i = 0; i < a->n_targets && r == 0; i++)
+		r = judged(a, a->target[i].dir) ? 0 : named_backup(a, a->target[i].dir, a->target[i].why);
 	return r < 0 ? r : fill(a);
 }

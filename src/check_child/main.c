@@ -428,6 +428,13 @@ static int report(const struct audit *a, const struct args *args, size_t accepte
 			pv_buf_safe(&out, a->project[i].why, 0);
 			pv_buf_putc(&out, '\n');
 		}
+		for (size_t i = 0; i < a->n_targets; i++) {
+			pv_buf_puts(&out, "backups ");
+			pv_buf_safe(&out, a->target[i].dir, 0);
+			pv_buf_puts(&out, ": ");
+			pv_buf_safe(&out, a->target[i].why, 0);
+			pv_buf_putc(&out, '\n');
+		}
 		(void) fwrite(pv_buf_str(&out), 1, out.len, stdout);
 	}
 	e = format->write(stdout, &r);

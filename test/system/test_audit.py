@@ -617,6 +617,29 @@ def test_backups(tap):
             tap.eq(got, [want], f"a backup: {name}")
 
 
+def test_backup_jobs(tap):
+    """Folders that cron jobs and units dump into are found, and judged as backups."""
+    with Folder() as f:
+        w = lambda path, text, mode=0o644: f.write("h/" + path, text, mode)
+        w("etc/crontab", "17 3 * * * root pg_dump shop | gzip > /srv/dumps/shop-$(date +\\%F).sql.gz\n")
+        w("etc/cron.d/vault", "0 4 * * * root /usr/local/bin/nightly --all\n")
+        w("usr/local/bin/nightly", "#!/bin/sh\nexport RESTIC_REPOSITORY=/srv/vault\nrestic backup /home\n", 0o755)
+        w("etc/systemd/system/dump.service", "[Service]\nExecStart=/usr/bin/mysqldump --result-file=/var/lib/mydumps/all.sql --all-databases\n")
+        w("srv/dumps/shop.sql.gz", "x" * 100)
+        w("var/lib/mydumps/all.sql", "CREATE TABLE x;")
+        for name in ("config", "data/x", "keys/x", "snapshots/x"):
+            w("srv/vault/" + name, "x")
+        os.chmod(f.path + "/h/srv/dumps", 0o755)
+        os.chmod(f.path + "/h/srv/vault", 0o700)
+        found = json.loads(audit("--facts", f.path + "/h", "--only", "backup", "--format", "json")[1])["findings"]
+        of = lambda fid: {x["subject"]["name"]: x["verdict"] for x in found if x["id"] == fid and x["subject"]["kind"] == "file" and "/srv/shop" not in x["subject"]["name"]}
+        tap.eq(of("backup.encrypted"), {"/srv/dumps": "fail", "/srv/vault": "pass", "/var/lib/mydumps": "fail"}, "found by a crontab, by a script that cron starts, by a unit")
+        tap.eq(of("backup.location-mode"), {"/srv/dumps": "fail", "/srv/vault": "pass", "/var/lib/mydumps": "fail"}, "and their modes")
+        out = audit("--facts", f.path + "/h", "--only", "backup", "--all")[1]
+        tap.ok("backups /srv/dumps: cron /etc/crontab" in out and "backups /srv/vault: cron /etc/cron.d/vault (/usr/local/bin/nightly)" in out and
+               "backups /var/lib/mydumps: unit dump.service" in out, "each is listed with the job that writes to it", out[:600])
+
+
 def test_policy(tap):
     """policy.*, projects and backups of the configuration; channels."""
     with Folder() as f:
@@ -780,4 +803,4 @@ def test_real_engine(tap):
 
 
 main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
-     test_saved_host, test_requirements, test_six_projects, test_env_states, test_backups, test_policy, test_patches, test_real_engine)
+     test_saved_host, test_requirements, test_six_projects, test_env_states, test_backups, test_backup_jobs, test_policy, test_patches, test_real_engine)

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "check.h"
+#include "check/dumps.h"
 #include "check/gather.h"
 #include "check/proc_net.h"
 #include "check/secret_name.h"
@@ -675,9 +676,51 @@ static void test_aliases(void **state)
 	assert_int_equal(id_parse("cis-9.9", &id), -EINVAL);
 }
 
+static void join_dir(const char *dir, void *user)
+{
+	struct pv_buf *out = user;
+
+	pv_buf_printf(out, "%s%s", out->len ? " " : "", dir);
+}
+
+/* Where a job's line puts what it dumps. */
+static void test_dump_targets(void **state)
+{
+	static const struct {
+		const char *line, *dirs;
+	} cases[] = {
+		{ "0 3 * * * root pg_dump shop > /srv/dumps/shop.sql", "/srv/dumps" },
+		{ "0 3 * * * root pg_dumpall | gzip >/srv/dumps/all-$(date +\\%F).sql.gz", "/srv/dumps" },
+		{ "@daily root mysqldump --result-file=/srv/my/x.sql shop", "/srv/my" },
+		{ "ExecStart=/usr/bin/pg_dump -Fc -f \"/srv/pg dumps/shop.dump\" shop", "/srv/pg dumps" },
+		{ "restic -r /srv/restic backup /home", "/srv/restic" },
+		{ "RESTIC_REPOSITORY=/srv/vault restic backup /home", "/srv/vault" },
+		{ "borg create /srv/borg::{now} /etc", "/srv/borg" },
+		{ "pg_basebackup -D /srv/base/", "/srv/base" },
+		{ "mongodump --out=/srv/mongo --gzip", "/srv/mongo" },
+		{ "mongodump --out=/srv/mongo/$(date +%F)", "/srv/mongo" },
+		{ "restic -r s3:bucket/x backup /home", "" },
+		{ "# pg_dump shop > /srv/dumps/x", "" },
+		{ "pg_dump shop >/dev/null", "" },
+		{ "echo hello > /srv/x/y", "" },
+		{ "pg_dump shop > \"$TARGET\"", "" },
+		{ "pg_dump x > /x.sql", "" },
+		{ "pg_dump 'a", "" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pv_autobuf got = PV_BUF_INIT;
+
+		dumps_line(cases[i].line, join_dir, &got);
+		CHECK_STR(pv_buf_str(&got), cases[i].dirs, "%s", cases[i].line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dump_targets),
 		cmocka_unit_test(test_unit_file),    cmocka_unit_test(test_sshd_conf), cmocka_unit_test(test_proc_net),
 		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_hosts),     cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_explained),    cmocka_unit_test(test_aliases),
