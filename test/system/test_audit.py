@@ -399,7 +399,8 @@ PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.en
            "G2.6": "ctr.cap-drop-all", "G4.3": "ctr.host-path,ctr.docker-socket,ctr.no-new-privileges,ctr.cap-drop-all,ctr.readonly-rootfs",
            "P8.1": "tls.https-on", "P8.2": "tls.expiry,tls.renewal", "P8.3": "tls.redirect",
            "P8.4": "fw.active-default-deny,fw.docker-bypass,fw.listening", "G6.5": "upd.unattended,upd.pending",
-           "G4.6": "host.docker-sock-perm,ctr.docker-socket", "G6.2": "ctr.docker-socket", "G4.8": "ssh.ban-engine"}
+           "G4.6": "host.docker-sock-perm,ctr.docker-socket", "G6.2": "ctr.docker-socket", "G4.8": "ssh.ban-engine",
+           "P9.3": "ci.present", "P15.4": "secret.rotation-age", "G7.4": "image.new-executables"}
 
 
 # how a project is found: its folder
@@ -416,6 +417,10 @@ def plant_project(f, name, folder, good):
                                     stderr=subprocess.DEVNULL, env={**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": f.path})
     git("init", "-q")
     w(".env", f"SECRET_KEY={KEY}\n" if good else "SECRET_KEY=tooshort\n", 0o600 if good else 0o644)
+    if good:
+        w(".github/workflows/check.yml", "jobs: {check: {steps: [{run: npm audit --audit-level=high}]}}\n")
+    else:
+        os.utime(f"{top}/.env", (time.time() - 100 * 86400,) * 2)
     w(".env.example", "SECRET_KEY=\n" if good else f"API_KEY={KEY}\n")
     w("db.sql.gz", "x")
     w("session_string.txt", "x")
@@ -476,6 +481,8 @@ def plant(f, name, good):
             config={"Image": "dokploy/dokploy:v0.29.3", "User": "1001" if good else ""}, mounts=[] if good else [bind("/var/run/docker.sock"), bind("/etc", True)])
     boxes = [b, box(2, "compose-web-1", labels={"com.docker.compose.project": "compose", "com.docker.compose.service": "web",
                                                 "com.docker.compose.project.working_dir": "/srv/compose"}), box(3, "app", mounts=[bind("/var/www/app/data", True)])]
+    boxes[1]["State"]["Running"], boxes[1]["GraphDriver"] = True, {"Data": {"UpperDir": "/layer"}}
+    w("layer/tmp/note" if good else "layer/tmp/xmr", "text" if good else "\x7fELF\2\1\1")
     w("engine/list.json", json.dumps([{"Id": x["Id"], "Labels": {}} for x in boxes]))
     for x in boxes:
         w(f"engine/inspect-{x['Id']}.json", json.dumps(x))

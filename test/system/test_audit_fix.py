@@ -353,12 +353,15 @@ def test_probe(tap):
                 code, out, err = pavise("audit", "--config", conf, "--probe", url, "--format", "json", *args)
                 return code, {x["id"]: x for x in json.loads(out)["findings"]} if out else {}, err
             login = "https://shop.test/api/login"
+            shown = f"$ pavise audit --probe {login}\n" + "".join(pavise("audit", "--config", conf, "--probe", login, "--all")[1:])
             code, got, err = probe(login)
             tap.eq({i: x["verdict"] for i, x in got.items()}, {"tls.https-on": "pass", "tls.redirect": "pass", "app.cors-explicit": "pass", "app.rate-limit": "pass"}, "a good site passes")
             posts = [x for x in site.seen if x[1] == "POST"]
             tap.ok(code == 0 and len(posts) == 6 and len({p[3] for p in posts}) == 1 and b"pavise-probe-" in posts[0][3], "stops at the first 429, one user that cannot exist", site.seen)
             tap.ok("will ask" in err and "7 of them" in err, "announced beforehand", err)
             site.limit, site.redirect, site.cors = False, False, {"Access-Control-Allow-Origin": "echo", "Access-Control-Allow-Credentials": "true"}
+            shown += f"(the same site without them)\n$ pavise audit --probe {login}\n" + pavise("audit", "--config", conf, "--probe", login, "--all")[1]
+            keep("P4.4.txt", shown)
             code, got, err = probe(login)
             tap.eq({i: x["verdict"] for i, x in got.items()}, {"tls.https-on": "pass", "tls.redirect": "fail", "app.cors-explicit": "fail", "app.rate-limit": "fail"}, "a bad one fails")
             tap.ok(sum(x[1] == "POST" for x in site.seen) == 7 and len(site.seen) == 10, "7 logins, 10 requests in all", site.seen)
