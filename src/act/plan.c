@@ -18,8 +18,10 @@ static enum pv_signal signal_of(enum id id)
 	case ID_RUN_PIDS:
 		return SIGNAL_PIDS;
 	case ID_NET_STRATUM:
+	case ID_NET_POOL: /* but for the questions among them */
 		return SIGNAL_NET;
 	case ID_DNS_MINING:
+	case ID_DNS_ENCRYPTED:
 		return SIGNAL_DNS;
 	case ID_EXEC_DROPPED:
 	case ID_EXEC_WEB_SHELL:

@@ -7,7 +7,10 @@
  *
  * TCP: bytes are let through as they come, in order, and kept until the question is whole. The segment that completes a
  * forbidden one is dropped, and so is everything after it: the server never sees a whole question, while a benign query
- * sent byte by byte is not delayed at all. What is below the mark is a retransmission of bytes already judged. */
+ * sent byte by byte is not delayed at all. What is below the mark is a retransmission of bytes already judged.
+ *
+ * Of any other connection the first 2 kB that this side sends are looked at (opening.h), and of every later packet nothing
+ * but how much was acknowledged. */
 #include "bpf/maps.h"
 
 enum { PASS = 1, DROP = 0 };
@@ -78,6 +81,13 @@ static __always_inline struct stream *stream_of(struct __sk_buff *skb)
 	struct bpf_sock *sk = skb->sk;
 
 	return sk ? bpf_sk_storage_get(&streams, sk, 0, 0) : NULL;
+}
+
+static __always_inline struct first_bytes *first_bytes_of(struct __sk_buff *skb, __u64 flags)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk ? bpf_sk_storage_get(&first_bytes, sk, 0, flags) : NULL;
 }
 
 /* ---- reading packets ---- */
@@ -462,12 +472,13 @@ GLOBAL int pv_is_neighbour(__u32 slot)
 	return 0;
 }
 
-GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flags)
+GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flags, __u32 what)
 {
 	struct scratch *s = slot_get(slot);
 	struct event_dns *e;
 	struct asked_key key;
 	struct asked *asker;
+	struct first_bytes *f;
 	struct mark *m;
 
 	if (!s)
@@ -476,7 +487,11 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 	if (!e)
 		return 0;
 	m = mark_of(skb, 0);
-	if (s->pkt.running) {
+	f = kind == EVENT_OPENING ? first_bytes_of(skb, 0) : NULL;
+	if (f && f->tgid) {
+		e->head.tgid = f->tgid;
+		__builtin_memcpy(e->head.comm, f->comm, sizeof(e->head.comm));
+	} else if (s->pkt.running) {
 		fill_current(&e->head.tgid, e->head.comm);
 	} else if (m) {
 		e->head.tgid = m->tgid;
@@ -487,8 +502,8 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 	e->sport = s->pkt.sport;
 	e->dport = s->pkt.dport;
 	e->proto = s->pkt.proto;
-	e->pad = 0;
-	e->pattern = kind == EVENT_DNS ? s->state.pattern : DNS_NO_PATTERN;
+	e->what = what;
+	e->pattern = kind == EVENT_DNS_ODD ? DNS_NO_PATTERN : s->state.pattern;
 	e->name_len = s->state.len;
 	__builtin_memcpy(e->name, s->state.name, sizeof(e->name));
 	key.cgroup = s->cgroup;
@@ -512,7 +527,7 @@ static __always_inline void tell_odd(struct __sk_buff *skb, __u32 slot, __u32 fl
 			return;
 		m->flags |= MARK_ODD_TOLD;
 	}
-	pv_tell_dns(skb, slot, EVENT_DNS_ODD, flags);
+	pv_tell_dns(skb, slot, EVENT_DNS_ODD, flags, 0);
 }
 
 /* One UDP message. Not whole: the first fragment of a datagram cut in the middle of its question is dropped, for the
@@ -531,7 +546,7 @@ GLOBAL int pv_datagram(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
 	if (!s || look == DNS_LOOK_ANSWER)
 		return PASS;
 	if (look == DNS_LOOK_MATCH && !pv_is_neighbour(slot)) {
-		pv_tell_dns(skb, slot, EVENT_DNS, verdict);
+		pv_tell_dns(skb, slot, EVENT_DNS, verdict, 0);
 		return verdict & EVF_REFUSED ? DROP : PASS;
 	}
 	if (look == DNS_LOOK_CUT && s->pkt.first_fragment && (verdict & EVF_REFUSED)) {
@@ -581,7 +596,7 @@ GLOBAL int pv_stream_message(struct __sk_buff *skb, __u32 slot, __u32 off, __u32
 	}
 	if (s->look == DNS_LOOK_MATCH && !pv_is_neighbour(slot)) {
 		if (!s->held)
-			pv_tell_dns(skb, slot, EVENT_DNS, s->verdict);
+			pv_tell_dns(skb, slot, EVENT_DNS, s->verdict, 0);
 		if (s->verdict & EVF_REFUSED)
 			return STREAM_DROP;
 	}
@@ -685,7 +700,7 @@ static __always_inline int tcp_stateless(struct __sk_buff *skb, struct scratch *
 	look = len > 2 ? pv_dns_datagram(skb, slot, off + 2, len - 2) : DNS_LOOK_CUT;
 	if (look != DNS_LOOK_MATCH || pv_is_neighbour(slot))
 		return PASS;
-	pv_tell_dns(skb, slot, EVENT_DNS, verdict);
+	pv_tell_dns(skb, slot, EVENT_DNS, verdict, 0);
 	return verdict & EVF_REFUSED ? DROP : PASS;
 }
 
@@ -737,6 +752,208 @@ static __noinline int on_dns(struct __sk_buff *skb, const struct packet *p)
 	return r;
 }
 
+/* ---- what a connection begins with ---- */
+
+GLOBAL int pv_opening_take(__u32 slot, __u32 at, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+
+	return s && at < len ? opening_take(&s->opening, s->buf, at, len) : 0;
+}
+
+/* As much of the segment as the buffer holds: how many octets that were; 0: nothing more is to be learned. */
+GLOBAL int pv_opening_chunk(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+	__u32 at = 0;
+
+	if (!s || !len)
+		return 0;
+	if (len > DNS_BUF)
+		len = DNS_BUF;
+	len = bounded(len);
+	if (bpf_skb_load_bytes(skb, off, s->buf, len) < 0)
+		return 0;
+	for (int i = 0; i < DNS_BUF; i++) {
+		if (at >= len)
+			return len;
+		at += pv_opening_take(slot, at, len);
+		if (s->opening.found || s->opening.kind == OPENING_OTHER)
+			return 0;
+	}
+	return len;
+}
+
+GLOBAL int pv_name_char(__u32 slot, __u32 i, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+	const struct dns_table *t = table();
+
+	return s && t ? dns_read_char(&s->state, t, s->opening.name, i, len) : DNS_BAD;
+}
+
+/* The TLS server's name: enum pv_opening_what, 0 where it is nobody's concern. */
+GLOBAL int pv_name_judged(__u32 slot)
+{
+	struct scratch *s = slot_get(slot);
+	const struct dns_table *t = table();
+	int r = DNS_BAD;
+
+	if (!s || !t)
+		return 0;
+	dns_reset(&s->state);
+	for (__u32 i = 0; i <= 255; i++) {
+		r = pv_name_char(slot, i, s->opening.name_len);
+		if (r)
+			break;
+	}
+	if (r != DNS_END)
+		return 0;
+	s->state.pattern = dns_verdict(&s->state, t);
+	if (s->state.pattern != DNS_NO_PATTERN)
+		return PV_OPENING_SNI;
+	return pool_of(&s->state, t) & POOL_RESOLVER ? PV_OPENING_RESOLVER : 0;
+}
+
+/* A miner's words, or a name that is somebody's concern: EVF_* of what becomes of it. The task that runs sends it, as far
+ * as the two share a cgroup: most writes lead to their packet at once. */
+GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
+{
+	struct scratch *s = slot_get(slot);
+	struct sender from = { 0 };
+	__u32 verdict;
+	__u8 class_ = 0;
+
+	if (!s || read_packet(skb, &s->pkt) < 0)
+		return SILENT;
+	who_sends(skb, s->pkt.proto, &from);
+	verdict = what == PV_OPENING_RESOLVER ? judge_encrypted(from.cgroup, &class_) : judge(from.cgroup, PV_ALLOW_NET, false, &class_);
+	if (verdict & SILENT)
+		return verdict;
+	if (is_net_allowed(&s->pkt.daddr))
+		verdict = EVF_ALLOWED;
+	if (what == PV_OPENING_RESOLVER && (verdict & EVF_ALLOWED))
+		return SILENT;
+	s->cgroup = from.cgroup;
+	s->pkt.running = bpf_get_current_cgroup_id() == from.task;
+	if (what == PV_OPENING_MINER) {
+		dns_reset(&s->state);
+		s->state.name_hash = 0;
+	}
+	pv_tell_dns(skb, slot, EVENT_OPENING, verdict | (from.moved ? EVF_MOVED : 0), what);
+	return verdict;
+}
+
+/* All that the segment at `off` has of the first bytes: enum pv_opening_what, 0 where they are nobody's concern so far. */
+GLOBAL int pv_opening_bytes(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 len)
+{
+	struct scratch *s = slot_get(slot);
+
+	if (!s)
+		return 0;
+	for (int i = 0; i < OPENING_BYTES / DNS_BUF && len; i++) {
+		int n = pv_opening_chunk(skb, slot, off, len);
+
+		if (n <= 0 || n > len)
+			break;
+		off += n;
+		len -= n;
+	}
+	if (s->opening.found == OPENING_MINER)
+		return PV_OPENING_MINER;
+	return s->opening.found ? pv_name_judged(slot) : 0;
+}
+
+/* Octets of a connection's beginning at `off`. `at`: of the stream's, how many came before (a client's first octet is 1, for
+ * its SYN was acknowledged). Nothing is kept for a connection whose first segment tells it all, which is nearly every one. */
+static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32 len, __u32 seq, __u32 at)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct first_bytes *f;
+	struct scratch *s;
+	int slot, r, what;
+	__s32 ahead = 0;
+
+	if (!sk)
+		return PASS;
+	f = first_bytes_of(skb, 0);
+	if (f ? f->cut : at > 1)
+		return f ? DROP : PASS;
+	if (f) {
+		ahead = f->next - seq;
+		if (ahead < 0 || ahead >= len)
+			return PASS; /* a gap, or a retransmission */
+	}
+	slot = slot_claim();
+	s = slot_get(slot);
+	if (slot < 0 || !s)
+		return PASS;
+	if (f) {
+		s->opening = f->o;
+		opening_segment(&s->opening);
+	} else {
+		opening_begin(&s->opening);
+	}
+	what = pv_opening_bytes(skb, slot, off + ahead, len - ahead);
+	r = what && (pv_on_opening(skb, slot, what) & EVF_REFUSED) ? DROP : PASS;
+	if (!f && (r == DROP || opening_goes_on(&s->opening))) {
+		f = first_bytes_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
+		if (f && bpf_get_current_cgroup_id() == bpf_skb_cgroup_id(skb))
+			fill_current(&f->tgid, f->comm);
+	}
+	if (f) {
+		f->o = s->opening;
+		f->next = seq + len;
+		f->cut = r == DROP;
+		if (r != DROP && !opening_goes_on(&s->opening))
+			bpf_sk_storage_delete(&first_bytes, sk);
+	}
+	slot_release(slot);
+	return r;
+}
+
+struct tcp_start {
+	__u16 sport, dport;
+	__u32 seq, ack;
+	__u8 offset, flags;
+};
+
+GLOBAL int pv_opening(struct __sk_buff *skb, __u32 l4)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tcp;
+	struct tcp_start h;
+	__u32 off, seq;
+	__u64 at;
+
+	if (!sk)
+		return PASS;
+	tcp = bpf_tcp_sock(sk);
+	if (!tcp || bpf_skb_load_bytes(skb, l4, &h, 14) < 0)
+		return PASS;
+	seq = bpf_ntohl(h.seq) + (h.flags >> 1 & 1); /* TCP fast open: data behind a SYN */
+	at = tcp->bytes_acked + (__u32) (seq - tcp->snd_una);
+	off = l4 + (h.offset >> 4) * 4;
+	if (at > OPENING_BYTES || skb->len <= off)
+		return PASS;
+	return opening_segment_at(skb, off, skb->len - off, seq, at) == DROP ? DROP : PASS;
+}
+
+/* Has its connection only begun, and is there anything in it? The acknowledgements of a long download, and the segments of
+ * a long upload, end here. */
+static __always_inline bool is_opening(struct __sk_buff *skb, const struct start *s)
+{
+	void *data = (void *) (long) skb->data, *end = (void *) (long) skb->data_end;
+	struct tcp_start *h = data + s->l4;
+	struct bpf_sock *sk = skb->sk;
+	struct bpf_tcp_sock *tcp;
+
+	if (s->udp || !sk || (void *) h + 14 > end || skb->len <= s->l4 + (h->offset >> 4) * 4)
+		return false;
+	tcp = bpf_tcp_sock(sk);
+	return tcp && tcp->bytes_acked <= OPENING_BYTES;
+}
+
 /* ---- blocked ports, by packet ---- */
 
 static __always_inline bool is_first_syn(struct __sk_buff *skb, const struct packet *p)
@@ -763,7 +980,7 @@ static __always_inline void tell_packet(const struct packet *p, const struct sen
 	e->dport = p->dport;
 	e->proto = p->proto;
 	e->by_packet = 1;
-	*(__u32 *) e->pad = 0;
+	*(__u32 *) &e->what = PV_NET_BLOCKED; /* and pad */
 	bpf_ringbuf_submit(e, 0);
 }
 
@@ -828,6 +1045,8 @@ GLOBAL int pv_look_out(struct __sk_buff *skb)
 	}
 	if (r < 0)
 		return PASS;
+	if (p.proto == IPPROTO_TCP && pv_opening(skb, p.l4) == DROP)
+		return DROP;
 	if (port_blocked(p.dport) && on_blocked(skb, &p) == DROP)
 		return DROP;
 	if (before_nat(skb, is_v4(&p.daddr), &a) && on_blocked_before(skb, &p, &a) == DROP)
@@ -888,6 +1107,8 @@ SEC("cgroup_skb/egress") int pv_egress(struct __sk_buff *skb)
 	if ((!s.udp && bpf_ntohl(skb->remote_port) == s.dport) || !port_blocked(s.dport)) {
 		if (s.dport != 53 && s.last != EMBEDDED_RESOLVER)
 			to = sent_to(skb, &s);
+		if (to == NOT_OURS && is_opening(skb, &s))
+			return pv_opening(skb, s.l4) == DROP ? DROP : PASS;
 		if (to == NOT_OURS || (to == SENT_TO_RESOLVER && s.udp && pv_is_clean(skb, s.l4 + 8)))
 			return PASS;
 	}

@@ -17,6 +17,17 @@
 #define DNS_LABEL_SLOTS 512			/* open addressing, at most half full */
 #define DNS_PROBES	8			/* a label lies at most this far from its slot: the builder sees to it */
 
+/* Names of known pools and of resolvers that take encrypted questions: far too many for the automaton, and all of one shape, a
+ * name and whatever stands before it. So each is a hash of its last two to four labels in a flat table of their own. */
+#define POOL_SLOTS  4096 /* open addressing, at most half full */
+#define POOL_PROBES 8
+#define POOL_LABELS 4
+
+#define POOL_NAME     (1u << 0) /* a pool */
+#define POOL_RESOLVER (1u << 1) /* a resolver: matters as a TLS server's name only */
+#define POOL_LONGER   (1u << 2) /* a longer name of the table ends so */
+#define POOL_FLAGS    7ull
+
 struct dns_label_slot {
 	__u64 hash; /* 0: free */
 	__u64 bits[DNS_WORDS];
@@ -31,12 +42,15 @@ struct dns_table {
 	__u64 allow[DNS_WORDS];	 /* last tokens of the patterns of dns.allow: they win */
 	__u8 pattern[DNS_BITS];	 /* last token -> index of its pattern */
 	struct dns_label_slot slots[DNS_LABEL_SLOTS];
+	__u64 pool_seed;
+	__u64 pools[POOL_SLOTS]; /* hash with POOL_* in its lowest bits; 0: free */
 };
 
 #define DNS_BUF		512 /* bytes of a message that are looked at: 12 + 255 + 4 would do */
 #define DNS_HEADER	12
 #define DNS_QUESTION_MAX (DNS_HEADER + 255 + 4)
 #define DNS_NO_PATTERN	255
+#define DNS_POOL	254 /* no pattern, but a known pool's name */
 #define DNS_HOPS	4 /* compression pointers followed: no client writes one into a question, some servers read it */
 
 /* State while a name is read. The kernel keeps it in a per-CPU map and not on its stack: the verifier does not track
@@ -44,6 +58,7 @@ struct dns_table {
 struct dns_state {
 	__u64 d[DNS_WORDS];
 	__u64 name_hash; /* of the labels so far */
+	__u64 last[POOL_LABELS]; /* hashes of the last labels, at their number modulo POOL_LABELS */
 	__u32 labels;	 /* how many */
 	__u32 len;	 /* octets in `name` */
 	__u32 pos, end;	 /* where in the message we read; where the name ended */
@@ -52,6 +67,7 @@ struct dns_state {
 	__u32 questions; /* QDCOUNT */
 	__u32 pattern;	 /* DNS_LOOK_MATCH: which; else DNS_NO_PATTERN */
 	__u32 slot;	 /* kernel only: where this state lies; never reset */
+	__u64 text_hash; /* of a label in dotted form */
 	__u8 name[256];	 /* wire form, folded, without the root label's zero; the rest is zero */
 };
 
@@ -110,6 +126,7 @@ static inline void dns_label_end(struct dns_state *s, const struct dns_table *t,
 		s->d[w] = next & (hit ? t->any[w] | hit->bits[w] : t->any[w]);
 		carry = old >> 63;
 	}
+	s->last[s->labels & (POOL_LABELS - 1)] = hash;
 	s->labels++;
 	s->name_hash = (s->name_hash ^ hash) * 0x9e3779b97f4a7c15ull;
 }
@@ -156,7 +173,52 @@ static inline int dns_read_label(struct dns_state *s, const struct dns_table *t,
 #define DNS_READ_LABEL(s, t, buf, len, slot) dns_read_label(s, t, buf, len)
 #endif
 
-/* After DNS_END: the index of the pattern that took the whole name, or DNS_NO_PATTERN. */
+static inline __u32 pool_slot(const struct dns_table *t, __u64 hash)
+{
+	return (__u32) ((((hash & ~POOL_FLAGS) ^ t->pool_seed) * 0x9e3779b97f4a7c15ull) >> 52);
+}
+
+/* One label more, from the end of a name on; starts with 0. */
+static inline __u64 pool_hash(__u64 hash, __u64 label)
+{
+	return (hash ^ label) * 0x100000001b3ull;
+}
+
+static inline __u32 pool_look(const struct dns_table *t, __u64 hash)
+{
+	__u32 at = pool_slot(t, hash);
+
+	for (int i = 0; i < POOL_PROBES; i++) {
+		__u64 slot = t->pools[(at + i) & (POOL_SLOTS - 1)];
+
+		if (!slot)
+			return 0;
+		if (!((slot ^ hash) & ~POOL_FLAGS))
+			return slot & POOL_FLAGS;
+	}
+	return 0;
+}
+
+/* POOL_NAME and POOL_RESOLVER of what the name ends with. */
+static inline __u32 pool_of(const struct dns_state *s, const struct dns_table *t)
+{
+	__u32 flags = POOL_LONGER, found = 0, n = s->labels;
+	__u64 hash = 0;
+
+	if (n < 2)
+		return 0;
+	hash = pool_hash(hash, s->last[(n - 1) & (POOL_LABELS - 1)]);
+	for (__u32 i = 2; i <= POOL_LABELS; i++) {
+		if (i > n || !(flags & POOL_LONGER))
+			break;
+		hash = pool_hash(hash, s->last[(n - i) & (POOL_LABELS - 1)]);
+		flags = pool_look(t, hash);
+		found |= flags;
+	}
+	return found & (POOL_NAME | POOL_RESOLVER);
+}
+
+/* After DNS_END: the index of the pattern that took the whole name, DNS_POOL, or DNS_NO_PATTERN. */
 static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_table *t)
 {
 	__u64 hit = 0;
@@ -171,7 +233,7 @@ static inline __u32 dns_verdict(const struct dns_state *s, const struct dns_tabl
 			bit = w * 64;
 		}
 	if (!hit)
-		return DNS_NO_PATTERN;
+		return pool_of(s, t) & POOL_NAME ? DNS_POOL : DNS_NO_PATTERN;
 	for (__u32 half = 32; half; half >>= 1)
 		if (!(hit & ((1ull << half) - 1))) {
 			hit >>= half;
@@ -197,6 +259,33 @@ static inline int dns_read_name(struct dns_state *s, const struct dns_table *t, 
 	(void) buf;
 	(void) slot;
 	return DNS_BAD;
+}
+
+/* A name in dotted form, as TLS has it: its i-th character, from 0 to `len`, where the dot may be missing. DNS_MORE, and
+ * DNS_END after the last; DNS_BAD: no name. Call dns_reset() before; s->pos is where its label begins. */
+static inline int dns_read_char(struct dns_state *s, const struct dns_table *t, const __u8 *text, __u32 i, __u32 len)
+{
+	__u8 c = i < len ? dns_fold(text[i & 255]) : '.';
+	__u32 n = i - s->pos;
+
+	if (i > len || i > PV_DNS_NAME_MAX - 1)
+		return DNS_BAD;
+	if (!n)
+		s->text_hash = t->seed;
+	if (c != '.') {
+		s->name[(i + 1) & 255] = c;
+		s->text_hash = dns_hash_byte(s->text_hash, c);
+		return DNS_MORE;
+	}
+	if (!n)
+		return i == len && i ? DNS_END : DNS_BAD;
+	if (n > 63)
+		return DNS_BAD;
+	s->name[s->pos & 255] = n;
+	s->pos = i + 1;
+	s->len = i + 1;
+	dns_label_end(s, t, s->text_hash ? s->text_hash : 1);
+	return i == len ? DNS_END : DNS_MORE;
 }
 
 /* Looks at a message in buf[0..len), a buffer of DNS_BUF bytes. CLEAN and MATCH speak of the first question;

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define PV_BPF_LAYOUT	2
+#define PV_BPF_LAYOUT	3
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
 #define PV_COMM_LEN	16
@@ -53,6 +53,7 @@ enum event_kind { /* numbers are never reused */
 	EVENT_MOVED = 7,  /* a task left a container's cgroup for one that is not below it */
 	EVENT_EXEC = 8,	  /* a program that is not as the container's image has it */
 	EVENT_SHELL = 9,  /* a server's process started a shell, a downloader, a compiler: struct event_exec */
+	EVENT_OPENING = 10, /* what a connection begins with: struct event_dns, `what` says more */
 	EVENT_N_KINDS
 };
 
@@ -84,13 +85,25 @@ struct event_cgroup {
 };
 _Static_assert(sizeof(struct event_cgroup) == 256, "BPF and user space disagree");
 
+/* Why an address and port is told. */
+enum pv_net_what { /* numbers are never reused */
+	PV_NET_BLOCKED = 0,  /* a port of net.ports */
+	PV_NET_POOL = 1,     /* another port that pools are known to use: told only */
+	PV_NET_DOT = 2,	     /* DNS over TLS or QUIC: port 853 */
+	PV_NET_DOH = 3,	     /* HTTPS to the address of a public resolver */
+};
+
+/* EVENT_OPENING: event_dns.what */
+enum pv_opening_what { PV_OPENING_MINER = 1, PV_OPENING_SNI = 2, PV_OPENING_RESOLVER = 3 };
+
 struct event_net {
 	struct event_head head;
 	__u8 daddr[16]; /* IPv4 as v4-mapped IPv6 */
 	__u16 dport;	/* host byte order */
 	__u8 proto;	/* IPPROTO_TCP, IPPROTO_UDP */
 	__u8 by_packet; /* seen as a packet at egress, not at connect or sendmsg */
-	__u8 pad[4];
+	__u8 what;	/* enum pv_net_what */
+	__u8 pad[3];
 };
 _Static_assert(sizeof(struct event_net) == 72, "BPF and user space disagree");
 
@@ -102,8 +115,8 @@ struct event_dns {
 	__u16 dport, sport;
 	__u8 proto;
 	__u8 name_len; /* octets of `name` in use, the root label's zero not counted */
-	__u8 pattern;  /* index into the policy's dns.names; 255 for EVENT_DNS_ODD */
-	__u8 pad;
+	__u8 pattern;  /* index into the policy's dns.names; DNS_POOL: a known pool's; DNS_NO_PATTERN: neither */
+	__u8 what;     /* EVENT_OPENING: enum pv_opening_what; else 0 */
 	__u8 name[256]; /* wire form, folded to lower case */
 };
 _Static_assert(sizeof(struct event_dns) == 360, "BPF and user space disagree");
@@ -174,6 +187,11 @@ _Static_assert(sizeof(struct event_exec) == 48 + 48 + 120 + 8 + 256 + 128 + 512,
 enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_SERVED, PV_COUNT_STEP }; /* SERVED, of EVENT_DNS: datagrams read from port 53 by our DNS servers */
 #define PV_COUNTERS (EVENT_N_KINDS * PV_COUNT_STEP)
 
+/* Value of map `ports`, key: port / 64; a bit per port. */
+struct pv_ports {
+	__u64 blocked, watched; /* watched: told where it leads; never blocked ones */
+};
+
 /* One value, index 0 of map `conf`. Only the broker (and root's `pavise off`) writes it. */
 struct pv_bpf_conf {
 	__u64 off_until_ns; /* CLOCK_MONOTONIC; blocks are lifted before it. ~0: until told otherwise */
@@ -188,8 +206,10 @@ struct pv_bpf_conf {
 	__u8 ingress_rests; /* nobody asks a DNS server of ours: the ingress hook is not attached */
 	__u64 exec_grace_ns; /* after the first start of a container */
 	__u32 host_ns[2];    /* mount namespaces of the host: of init and of the broker; 0: not known */
+	__u8 encrypted_action; /* DNS over TLS and HTTPS: IGNORE, ALERT, BLOCK */
+	__u8 pad[7];
 };
-_Static_assert(sizeof(struct pv_bpf_conf) == 40, "BPF and user space disagree");
+_Static_assert(sizeof(struct pv_bpf_conf) == 48, "BPF and user space disagree");
 
 /* What follows the vfs inode in struct ovl_inode. */
 enum pv_ovl_layout {

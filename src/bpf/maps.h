@@ -6,7 +6,7 @@
 #include "bpf/event.h"
 #define DNS_READ_LABEL(s, t, buf, len, slot) pv_dns_label(slot, len)
 int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
-#include "bpf/dns_match.h"
+#include "bpf/opening.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -75,6 +75,15 @@ struct stream { /* per TCP socket that speaks DNS: the question so far */
 	__u8 buf[DNS_STREAM + 7];
 };
 
+struct first_bytes { /* per TCP socket whose first bytes are not all there yet, or were judged and cut */
+	__u32 next; /* sequence number after the last byte that was looked at */
+	__u32 cut;  /* refused and told: all that comes is dropped */
+	__u32 tgid; /* of who sent the first of them, if that is known; what waits for room is sent in anybody's time */
+	char comm[PV_COMM_LEN];
+	__u32 pad;
+	struct opening o;
+};
+
 struct packet {
 	struct addr saddr, daddr;
 	__u32 l4; /* offset of the transport header */
@@ -94,6 +103,7 @@ struct scratch {
 	__u64 cgroup;
 	__u32 verdict, held;
 	struct pv_netname_key net;
+	struct opening opening;
 	__u8 buf[2 + DNS_STREAM * 2 + DNS_BUF]; /* message from index 2 on, before it a stream's length prefix */
 };
 
@@ -141,8 +151,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY); /* a bit per port: an array look-up is inlined, a hash is a call */
 	__uint(max_entries, 65536 / 64);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct pv_ports);
 } MAP(ports);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct addr); /* of public resolvers that speak HTTPS */
+	__type(value, __u32);
+} MAP(resolvers);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -284,6 +301,13 @@ struct {
 } MAP(streams);
 
 struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct first_bytes);
+} MAP(first_bytes);
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCRATCH_SLOTS);
 	__type(key, __u32);
@@ -355,9 +379,17 @@ static __always_inline void fill_current(__u32 *tgid, char *comm)
 static __always_inline bool port_blocked(__u16 port)
 {
 	__u32 index = port / 64;
-	__u64 *bits = bpf_map_lookup_elem(&ports, &index);
+	struct pv_ports *p = bpf_map_lookup_elem(&ports, &index);
 
-	return bits && (*bits >> (port % 64) & 1);
+	return p && (p->blocked >> (port % 64) & 1);
+}
+
+static __always_inline bool port_told(__u16 port)
+{
+	__u32 index = port / 64;
+	struct pv_ports *p = bpf_map_lookup_elem(&ports, &index);
+
+	return p && ((p->blocked | p->watched) >> (port % 64) & 1);
 }
 
 /* Who this cgroup is to us; what is not known counts as a container's. */
@@ -376,18 +408,14 @@ static __always_inline __u8 class_of(__u64 cgroup)
 /* What becomes of something forbidden that `cgroup` does: EVF_* bits, or SILENT (let through, not told). */
 #define SILENT 0x10000u
 
-static __always_inline __u32 judge(__u64 cgroup, __u32 allow, bool is_dns, __u8 *ret_class)
+static __always_inline __u32 judge_by(const struct pv_bpf_conf *c, __u8 action, __u64 cgroup, __u32 allow, __u8 *ret_class)
 {
-	struct pv_bpf_conf *c = settings();
 	struct pv_workload *w = workload_of(cgroup), *root = w;
-	__u8 class_ = w ? w->class_ : PV_CLASS_NONE, action;
+	__u8 class_ = w ? w->class_ : PV_CLASS_NONE;
 
-	if (!c)
-		return SILENT;
 	if (cgroup == c->root_id)
 		class_ = PV_CLASS_TOP;
 	*ret_class = class_;
-	action = is_dns ? c->dns_action : c->net_action;
 	if (action == ACTION_IGNORE || class_ == PV_CLASS_PROTECTED)
 		return SILENT;
 	if (w && w->root_id && w->root_id != cgroup)
@@ -401,6 +429,24 @@ static __always_inline __u32 judge(__u64 cgroup, __u32 allow, bool is_dns, __u8 
 	if (c->observe)
 		return EVF_OBSERVED;
 	return action == ACTION_ALERT ? EVF_ALERT : EVF_REFUSED;
+}
+
+static __always_inline __u32 judge(__u64 cgroup, __u32 allow, bool is_dns, __u8 *ret_class)
+{
+	struct pv_bpf_conf *c = settings();
+
+	return c ? judge_by(c, is_dns ? c->dns_action : c->net_action, cgroup, allow, ret_class) : SILENT;
+}
+
+/* Encrypted questions are a container's affair: a host's own resolver has every reason to ask so. */
+static __always_inline __u32 judge_encrypted(__u64 cgroup, __u8 *ret_class)
+{
+	struct pv_bpf_conf *c = settings();
+	__u8 class_ = class_of(cgroup);
+
+	if (!c || (class_ != PV_CLASS_CONTAINER && class_ != PV_CLASS_NONE) || cgroup == c->root_id)
+		return SILENT;
+	return judge_by(c, c->encrypted_action, cgroup, PV_ALLOW_DNS, ret_class);
 }
 
 static __always_inline void fill_head(struct event_head *h, __u32 size, __u16 kind, __u32 flags, __u64 cgroup, __u8 class_)

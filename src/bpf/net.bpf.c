@@ -19,7 +19,7 @@ static __always_inline void mark_dns(struct bpf_sock_addr *ctx)
 		bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 proto, __u64 cgroup, __u32 flags, __u8 class_)
+static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 proto, __u8 what, __u64 cgroup, __u32 flags, __u8 class_)
 {
 	struct event_net *e = event_new(sizeof(*e), EVENT_NET, flags, cgroup, class_);
 
@@ -30,7 +30,7 @@ static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 
 	e->dport = port;
 	e->proto = proto;
 	e->by_packet = 0;
-	*(__u32 *) e->pad = 0;
+	*(__u32 *) &e->what = what; /* and pad */
 	bpf_ringbuf_submit(e, 0);
 }
 
@@ -59,12 +59,46 @@ static __noinline int blocked_port(const struct addr *daddr, __u16 port, __u8 pr
 		return 1;
 	if (is_net_allowed(daddr))
 		flags = EVF_ALLOWED;
-	tell_net(daddr, port, proto, cgroup, flags | (home && home->moved ? EVF_MOVED : 0), class_);
+	tell_net(daddr, port, proto, PV_NET_BLOCKED, cgroup, flags | (home && home->moved ? EVF_MOVED : 0), class_);
 	if (flags & EVF_REFUSED)
 		return 0;
 	if (proto == IPPROTO_UDP)
 		bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
 	return 1;
+}
+
+#define TOLD_PORT 0x10000u /* beside those of map `peers` that were heard of or opened to */
+
+/* A port that pools are known to use, or encrypted questions: told once for each workload and address. Refused are the
+ * latter alone, and where the user says so. */
+static __noinline int watched_port(const struct addr *daddr, __u16 port, __u8 proto)
+{
+	__u32 flags, opened = PEER_OPENED;
+	__u8 class_ = 0, what = port == 853 ? PV_NET_DOT : port == 443 ? PV_NET_DOH : PV_NET_POOL;
+	struct pv_bpf_conf *c = settings();
+	struct peer_key key;
+	__u64 cgroup;
+
+	if (!daddr || !c || (what == PV_NET_DOH && !bpf_map_lookup_elem(&resolvers, daddr)))
+		return 1;
+	if ((what == PV_NET_POOL && proto != IPPROTO_TCP) || !is_external(daddr) || is_net_allowed(daddr))
+		return 1;
+	cgroup = bpf_get_current_cgroup_id();
+	if (what != PV_NET_POOL)
+		flags = judge_encrypted(cgroup, &class_);
+	else
+		flags = judge_by(c, c->net_action ? ACTION_ALERT : ACTION_IGNORE, cgroup, PV_ALLOW_NET, &class_);
+	if (flags & (SILENT | EVF_ALLOWED))
+		return 1;
+	peer_key(&key, cgroup, daddr, port);
+	key.port |= TOLD_PORT;
+	if (!(flags & EVF_REFUSED)) {
+		if (bpf_map_lookup_elem(&peers, &key))
+			return 1;
+		bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
+	}
+	tell_net(daddr, port, proto, what, cgroup, flags, class_);
+	return flags & EVF_REFUSED ? 0 : 1;
 }
 
 static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
@@ -75,8 +109,10 @@ static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *d
 		return 1;
 	if (port == 53 || is_embedded_resolver(daddr))
 		mark_dns(ctx);
-	if (!port_blocked(port))
+	if (!port_told(port))
 		return 1;
+	if (!port_blocked(port))
+		return watched_port(daddr, port, ctx->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP);
 	if (ctx->type == SOCK_STREAM)
 		return blocked_port(daddr, port, IPPROTO_TCP);
 	/* ping sockets are datagram sockets, too, and their port is none */
@@ -90,7 +126,7 @@ static __always_inline bool is_plain(const struct bpf_sock_addr *ctx, __u32 last
 {
 	__u16 port = bpf_ntohs(ctx->user_port);
 
-	return port != 53 && last != EMBEDDED_RESOLVER && !port_blocked(port);
+	return port != 53 && last != EMBEDDED_RESOLVER && !port_told(port);
 }
 
 static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a)

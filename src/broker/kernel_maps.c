@@ -56,18 +56,21 @@ int kernel_maps_rest(const struct kernel *k, bool rests)
 
 /* ---- ports: what comes is set before what goes is cleared ---- */
 
-static int ports_write(struct kernel *k, const uint64_t *now)
+static int ports_write(struct kernel *k, const struct pv_ports *now)
 {
 	int map = kernel_map(k->skel->maps.ports);
 
 	for (int pass = 0; pass < 2; pass++)
 		for (uint32_t i = 0; i < PORT_WORDS; i++) {
-			uint64_t old = 0, word;
+			struct pv_ports old = { 0 }, word = now[i];
 
 			if (bpf_map_lookup_elem(map, &i, &old) < 0)
 				return -errno;
-			word = pass == 0 ? old | now[i] : now[i];
-			if (word != old && bpf_map_update_elem(map, &i, &word, BPF_ANY) < 0)
+			if (pass == 0) {
+				word.blocked |= old.blocked;
+				word.watched |= old.watched;
+			}
+			if (memcmp(&word, &old, sizeof(word)) != 0 && bpf_map_update_elem(map, &i, &word, BPF_ANY) < 0)
 				return -errno;
 		}
 	return 0;
@@ -75,11 +78,47 @@ static int ports_write(struct kernel *k, const uint64_t *now)
 
 static int ports_policy(struct kernel *k, const struct policy *p)
 {
-	uint64_t now[PORT_WORDS] = { 0 };
+	static struct pv_ports now[PORT_WORDS]; /* 16 KiB, and everything here is one thread */
 
+	memset(now, 0, sizeof(now));
+	for (uint32_t i = 0; i < p->pool.n_ports; i++)
+		now[p->pool.ports[i] / 64].watched |= 1ull << p->pool.ports[i] % 64;
+	if (p->dns.encrypted != ACTION_IGNORE) {
+		now[853 / 64].watched |= 1ull << 853 % 64;
+		if (p->pool.n_resolvers)
+			now[443 / 64].watched |= 1ull << 443 % 64;
+	}
 	for (uint32_t i = 0; i < p->net.n_ports; i++)
-		now[p->net.ports[i] / 64] |= 1ull << p->net.ports[i] % 64;
+		now[p->net.ports[i] / 64].blocked |= 1ull << p->net.ports[i] % 64;
 	return ports_write(k, now);
+}
+
+/* ---- public resolvers ---- */
+
+static bool is_resolver(const struct policy *p, const struct ip_addr *a)
+{
+	for (uint32_t i = 0; i < p->pool.n_resolvers; i++)
+		if (memcmp(&p->pool.resolvers[i], a, sizeof(*a)) == 0)
+			return true;
+	return false;
+}
+
+static int resolvers_policy(struct kernel *k, const struct policy *p)
+{
+	int map = kernel_map(k->skel->maps.resolvers), r;
+	struct ip_addr key, next;
+	uint32_t one = 1;
+
+	for (uint32_t i = 0; i < p->pool.n_resolvers; i++)
+		if (bpf_map_update_elem(map, &p->pool.resolvers[i], &one, BPF_ANY) < 0)
+			return -errno;
+	for (r = bpf_map_get_next_key(map, NULL, &next); r == 0;) {
+		key = next;
+		r = bpf_map_get_next_key(map, &key, &next);
+		if (!is_resolver(p, &key))
+			(void) bpf_map_delete_elem(map, &key);
+	}
+	return 0;
 }
 
 /* ---- prefixes ---- */
@@ -264,6 +303,8 @@ int kernel_policy(struct kernel *k, const struct policy *p)
 	int r = ports_policy(k, p);
 
 	if (r == 0)
+		r = resolvers_policy(k, p);
+	if (r == 0)
 		r = prefixes_set(&k->internal, kernel_map(k->skel->maps.internal), p->net.internal,
 				 PV_MIN(p->net.n_internal, (uint32_t) POLICY_PREFIXES), FROM_POLICY);
 	if (r == 0)
@@ -279,6 +320,7 @@ int kernel_policy(struct kernel *k, const struct policy *p)
 	conf.dns_slot = (uint8_t) slot;
 	conf.net_action = p->net.action;
 	conf.dns_action = p->dns.action;
+	conf.encrypted_action = p->dns.encrypted;
 	conf.observe = p->observe;
 	r = kernel_exec_policy(k, p, &conf);
 	return r < 0 ? r : conf_write(k, &conf);

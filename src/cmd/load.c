@@ -14,10 +14,12 @@
 int load_run_child(const struct cmd *c, const char *const *args, const struct conf_files *files, int fd3,
 		   struct pv_buf *out, struct pv_buf *err)
 {
-	char path[4096], words[CONF_FILES_MAX][CONF_FILE_NAME + 16];
-	const char *argv[CONF_FILES_MAX + 8] = { path };
-	int keep[CONF_FILES_MAX];
-	size_t n = 1;
+	const struct conf_file *const pools[] = { &files->pools, &files->pools_sig };
+	static const char *const options[] = { "--own-pools", "--own-pools-sig" };
+	char path[4096], words[CONF_FILES_MAX + 2][CONF_FILE_NAME + 16];
+	const char *argv[CONF_FILES_MAX + 12] = { path };
+	int keep[CONF_FILES_MAX + 2];
+	size_t n = 1, n_keep = files->n;
 
 	if (child_path(c, "pavise-policy", path, sizeof(path)) < 0) {
 		cmd_fail("the program pavise-policy is missing: it belongs beside pavise or into /usr/lib/pavise", NULL);
@@ -25,27 +27,48 @@ int load_run_child(const struct cmd *c, const char *const *args, const struct co
 	}
 	while (args && *args && n < 6)
 		argv[n++] = *args++;
+	for (size_t i = 0; i < N_ELEMENTS(pools); i++) {
+		char *word = words[CONF_FILES_MAX + i];
+
+		if (pools[i]->fd <= 0)
+			continue;
+		(void) snprintf(word, sizeof(words[0]), "%d:%s", pools[i]->fd, pools[i]->name);
+		argv[n++] = options[i];
+		argv[n++] = word;
+		keep[n_keep++] = pools[i]->fd;
+	}
 	for (size_t i = 0; i < files->n; i++) {
 		(void) snprintf(words[i], sizeof(words[i]), "%d:%s", files->file[i].fd, files->file[i].name);
 		argv[n++] = words[i];
 		keep[i] = files->file[i].fd;
 	}
 	argv[n] = NULL;
-	return child_run(argv, &(struct child_io){ .fd3 = fd3, .keep = keep, .n_keep = files->n, .out = out, .err = err });
+	return child_run(argv, &(struct child_io){ .fd3 = fd3, .keep = keep, .n_keep = n_keep, .out = out, .err = err });
 }
 
 /* Descriptor 3 of the child must not be one of the files: they are opened from 10 up. */
+static int lift_one(int *fd)
+{
+	int up = fcntl(*fd, F_DUPFD_CLOEXEC, 10);
+
+	if (up < 0)
+		return -errno;
+	(void) close(*fd);
+	*fd = up;
+	return 0;
+}
+
 static int lift(struct conf_files *files)
 {
-	for (size_t i = 0; i < files->n; i++) {
-		int fd = fcntl(files->file[i].fd, F_DUPFD_CLOEXEC, 10);
+	int r = 0;
 
-		if (fd < 0)
-			return -errno;
-		(void) close(files->file[i].fd);
-		files->file[i].fd = fd;
-	}
-	return 0;
+	for (size_t i = 0; i < files->n && r == 0; i++)
+		r = lift_one(&files->file[i].fd);
+	if (r == 0 && files->pools.fd > 0)
+		r = lift_one(&files->pools.fd);
+	if (r == 0 && files->pools_sig.fd > 0)
+		r = lift_one(&files->pools_sig.fd);
+	return r;
 }
 
 static int open_files(const struct cmd *c, struct conf_files *files)

@@ -86,6 +86,21 @@ void kernel_notice_fill(struct notice *n, const struct event_head *e, struct gua
 		notice_add_evidence(n, "moved", "the process had moved itself out of its container's cgroup");
 }
 
+/* A port that is told only, or encrypted questions. */
+static void on_watched(struct guard *g, const struct event_net *e, struct guard_workload *w, uint64_t root)
+{
+	bool pool = e->what == PV_NET_POOL;
+	uint64_t key = kernel_mix(kernel_mix(ID_NET_POOL, &root, 8), &e->what, 1);
+	struct notice n;
+
+	notice_init(&n, pool ? ID_NET_POOL : ID_DNS_ENCRYPTED, kernel_event_time(&e->head));
+	if (pool)
+		n.severity = SEV_LOW;
+	kernel_notice_fill(&n, &e->head, w);
+	tell_watched(&n, e);
+	notices_fold(g, kernel_mix(kernel_mix(key, &e->dport, 2), e->daddr, 16), &n);
+}
+
 static void on_net(struct guard *g, const struct event_net *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
@@ -95,6 +110,10 @@ static void on_net(struct guard *g, const struct event_net *e)
 
 	if (w)
 		w->refused += !!(e->head.flags & EVF_REFUSED);
+	if (e->what != PV_NET_BLOCKED) {
+		on_watched(g, e, w, root);
+		return;
+	}
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_NET))
 		return;
 	key = kernel_mix(kernel_mix(kernel_mix(ID_NET_STRATUM, &root, 8), &e->dport, 2), &e->head.flags, 2);
@@ -210,7 +229,7 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 		return;
 	name_text(name, sizeof(name), e->name, e->name_len);
 	memcpy(resolver.b, e->daddr, 16);
-	notice_init(&n, odd ? ID_DNS_ODD : ID_DNS_MINING, kernel_event_time(&e->head));
+	notice_init(&n, odd ? ID_DNS_ODD : e->pattern == DNS_POOL ? ID_NET_POOL : ID_DNS_MINING, kernel_event_time(&e->head));
 	blame_client(g, e, &subject, client, sizeof(client));
 	kernel_notice_fill(&n, &e->head, subject);
 	key = kernel_mix(kernel_mix(kernel_mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16);
@@ -230,6 +249,32 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 	}
 	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED)
 		cut(g, e, root);
+	notices_fold(g, key, &n);
+}
+
+/* The segment was dropped, and all that follows is; the connection is ended, so that nobody waits for it. */
+static void on_opening(struct guard *g, const struct event_dns *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	bool resolver = e->what == PV_OPENING_RESOLVER;
+	struct notice n;
+	char name[512];
+
+	if (e->head.flags & EVF_REFUSED) {
+		cut(g, e, root);
+		if (w)
+			w->refused++;
+	}
+	if (kernel_is_ignored(g, w, e->head.flags, resolver ? SIGNAL_DNS : SIGNAL_NET))
+		return;
+	name_text(name, sizeof(name), e->name, e->name_len);
+	notice_init(&n, resolver ? ID_DNS_ENCRYPTED : ID_NET_POOL, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
+	tell_opening(&n, e, name);
+	key = kernel_mix(kernel_mix(kernel_mix(n.id, &root, 8), &e->head.flags, 2), &e->what, 1);
+	if (kernel_name_fits(g, w))
+		key = kernel_mix(kernel_mix(key, name, strlen(name)), e->daddr, 16);
 	notices_fold(g, key, &n);
 }
 
@@ -270,7 +315,7 @@ static bool is_whole(const struct event_head *e)
 	static const size_t sizes[EVENT_N_KINDS] = {
 		[EVENT_CGROUP_NEW] = sizeof(struct event_cgroup), [EVENT_CGROUP_GONE] = sizeof(struct event_cgroup),
 		[EVENT_NET] = sizeof(struct event_net),		  [EVENT_DNS] = sizeof(struct event_dns),
-		[EVENT_DNS_ODD] = sizeof(struct event_dns),	  [EVENT_OOM] = sizeof(struct event_head),
+		[EVENT_DNS_ODD] = sizeof(struct event_dns),	  [EVENT_OPENING] = sizeof(struct event_dns), [EVENT_OOM] = sizeof(struct event_head),
 		[EVENT_MOVED] = sizeof(struct event_move),	  [EVENT_EXEC] = sizeof(struct event_exec),
 		[EVENT_SHELL] = sizeof(struct event_exec),
 	};
@@ -298,6 +343,9 @@ static void on_record(const struct event_head *e, void *arg)
 	case EVENT_DNS:
 	case EVENT_DNS_ODD:
 		on_dns(g, (const void *) e);
+		break;
+	case EVENT_OPENING:
+		on_opening(g, (const void *) e);
 		break;
 	case EVENT_OOM:
 		on_oom(g, e);

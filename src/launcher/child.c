@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 
 #define POLICY_MS     5000
 #define POLICY_FD     3
-#define POLICY_RULES  4
-#define POLICY_FILES  5 /* first number of a configuration file */
+#define POLICY_RULES  4 /* the names of programs; behind it the lists of pools */
+#define POLICY_FILES  8 /* first number of a configuration file */
 #define ERRORS_MAX    (256u << 10)
 #define SEALS	      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -53,12 +54,17 @@ static void take_errors(int fd, struct pv_buf *err)
 	free(text);
 }
 
-static int run_child(const struct places *p, const struct conf_files *files, bool observe, int out, int errors)
+static int run_child(const struct places *p, const struct conf_files *files, bool observe, uint64_t present, int out, int errors)
 {
-	pv_autoclose int names_fd = places_rules(p, "ioc/exec.yaml");
-	char names_arg[40];
-	struct spawn_fd fds[CONF_FILES_MAX + 3] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
-	char *argv[CONF_FILES_MAX + 5] = { (char *) (uintptr_t) "pavise-policy" };
+	pv_autoclose int names_fd = places_rules(p, "ioc/exec.yaml"), pools_fd = places_rules(p, "ioc/pools.yaml");
+	const struct rules_arg {
+		const char *option, *name;
+		int fd;
+	} rules[] = { { "--names", "ioc/exec.yaml", names_fd }, { "--pools", "ioc/pools.yaml", pools_fd },
+		      { "--own-pools", files->pools.name, files->pools.fd }, { "--own-pools-sig", files->pools_sig.name, files->pools_sig.fd } };
+	char rules_text[N_ELEMENTS(rules)][CONF_FILE_NAME + 16], version[24];
+	struct spawn_fd fds[CONF_FILES_MAX + 2 + N_ELEMENTS(rules)] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
+	char *argv[CONF_FILES_MAX + 3 + 2 * N_ELEMENTS(rules) + 2] = { (char *) (uintptr_t) "pavise-policy" };
 	char(*names)[CONF_FILE_NAME + 16] = calloc(CONF_FILES_MAX, sizeof(*names));
 	struct spawn s = { .program = "pavise-policy", .argv = argv, .ids = p->child, .fds = fds, .n_fds = 2,
 			   .no_network = true, .cpu_s = 5, .file_bytes = 2 * sizeof(struct policy) + ERRORS_MAX };
@@ -69,12 +75,17 @@ static int run_child(const struct places *p, const struct conf_files *files, boo
 		return -ENOMEM;
 	if (observe)
 		argv[argc++] = (char *) (uintptr_t) "--observe";
-	if (names_fd >= 0) {
-		fds[s.n_fds++] = (struct spawn_fd){ names_fd, POLICY_RULES };
-		(void) snprintf(names_arg, sizeof(names_arg), "%d:ioc/exec.yaml", POLICY_RULES);
-		argv[argc++] = (char *) (uintptr_t) "--names";
-		argv[argc++] = names_arg;
+	for (size_t i = 0; i < N_ELEMENTS(rules); i++) {
+		if (rules[i].fd <= 0)
+			continue;
+		fds[s.n_fds++] = (struct spawn_fd){ rules[i].fd, POLICY_RULES + (int) i };
+		(void) snprintf(rules_text[i], sizeof(rules_text[i]), "%d:%s", POLICY_RULES + (int) i, rules[i].name);
+		argv[argc++] = (char *) (uintptr_t) rules[i].option;
+		argv[argc++] = rules_text[i];
 	}
+	(void) snprintf(version, sizeof(version), "%" PRIu64, present);
+	argv[argc++] = (char *) (uintptr_t) "--present-pools";
+	argv[argc++] = version;
 	for (size_t i = 0; i < files->n; i++) {
 		fds[s.n_fds++] = (struct spawn_fd){ files->file[i].fd, POLICY_FILES + (int) i };
 		(void) snprintf(names[i], sizeof(names[i]), "%d:%s", POLICY_FILES + (int) i, files->file[i].name);
@@ -106,7 +117,7 @@ static int seal_and_check(int fd)
 	return r;
 }
 
-int child_policy(const struct places *p, const char *config, bool observe, int *ret_fd, struct pv_buf *err)
+int child_policy(const struct places *p, const char *config, bool observe, uint64_t present, int *ret_fd, struct pv_buf *err)
 {
 	pv_autoclose int out = memfd_create("pavise-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	pv_autoclose int errors = memfd_create("pavise-policy-errors", MFD_CLOEXEC);
@@ -119,7 +130,7 @@ int child_policy(const struct places *p, const char *config, bool observe, int *
 	}
 	r = conf_files_open(config, files, err);
 	if (r == 0) {
-		r = run_child(p, files, observe, out, errors);
+		r = run_child(p, files, observe, present, out, errors);
 		conf_files_close(files);
 		take_errors(errors, err);
 		if (r == -ETIMEDOUT)

@@ -331,12 +331,12 @@ static void on_sock(struct launcher *l, struct role *role)
 		(void) pv_close(fds[--n_fds]);
 }
 
-static void log_lines(const struct pv_buf *text)
+static void log_lines(enum log_level level, const struct pv_buf *text)
 {
 	const char *line = pv_buf_str(text), *end;
 
 	while ((end = strchr(line, '\n'))) {
-		log_error("%.*s", (int) (end - line), line);
+		(void) log_full(level, 0, "%.*s", (int) (end - line), line);
 		line = end + 1;
 	}
 }
@@ -374,7 +374,7 @@ static void reload(struct launcher *l)
 {
 	pv_autobuf err = PV_BUF_INIT;
 	const struct policy *policy;
-	int fd = -1, r = child_policy(&l->places, l->config, l->observe, &fd, &err);
+	int fd = -1, r = child_policy(&l->places, l->config, l->observe, l->policy->pool.version, &fd, &err);
 
 	l->reload = false;
 	l->reload_us = clock_monotonic_us() + RELOAD_EVERY;
@@ -385,11 +385,12 @@ static void reload(struct launcher *l)
 
 		(void) pv_close(fd);
 		log_error("the new configuration is refused; the old one stays in force");
-		log_lines(&err);
+		log_lines(LOG_LEVEL_ERR, &err);
 		if (child_memfd("pavise-errors", pv_buf_str(&err), err.len, &errors) == 0)
 			tell(&l->engine, LAUNCH_POLICY_FAILED, 0, errors);
 		return;
 	}
+	log_lines(LOG_LEVEL_WARNING, &err);
 	if (strcmp(policy->state_dir, l->policy->state_dir) != 0 ||
 	    strcmp(policy->run_dir, l->policy->run_dir) != 0 || strcmp(policy->bpf_dir, l->policy->bpf_dir) != 0)
 		log_warning("state_dir, run_dir and bpf_dir change only when the guard starts again");
@@ -568,11 +569,10 @@ static int prepare(struct launcher *l)
 
 	if (r < 0)
 		return r;
-	r = child_policy(&l->places, l->config, l->observe, &l->policy_fd, &err);
-	if (r < 0) {
-		log_lines(&err);
+	r = child_policy(&l->places, l->config, l->observe, 0, &l->policy_fd, &err);
+	log_lines(r < 0 ? LOG_LEVEL_ERR : LOG_LEVEL_WARNING, &err);
+	if (r < 0)
 		return r;
-	}
 	r = policy_map(l->policy_fd, &l->policy);
 	if (r < 0)
 		return log_error_errno(r, "the policy child's answer is not a policy");

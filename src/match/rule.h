@@ -81,6 +81,7 @@ struct rule {
 
 /* Rules and all they point to. */
 struct rules;
+uint64_t rules_version(const struct rules *rs); /* of the file read last that has one; 0: none has */
 size_t rules_count(const struct rules *rs);
 const struct rule *rules_get(const struct rules *rs, size_t i);
 const struct rule *rules_find(const struct rules *rs, const char *id); /* NULL when absent */

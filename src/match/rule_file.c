@@ -230,7 +230,7 @@ static void read_after(struct load *l, const struct yaml_node *n)
 
 static void read_names(struct load *l, const struct yaml_node *n)
 {
-	l->rule->names = keep_words(l, n, "names", PV_NAME_LEN - 1);
+	l->rule->names = keep_words(l, n, "names", strncmp(l->rule->id, "exec.", 5) == 0 ? PV_NAME_LEN - 1 : 63);
 	for (size_t i = 0; i < l->rule->names.n; i++) {
 		const char *word = l->rule->names.word[i], *star = strchr(word, '*');
 
@@ -890,6 +890,14 @@ static void read_ban(struct load *l, const struct yaml_node *n)
 	l->ban = yes_no(l, n, "ban");
 }
 
+static void read_version(struct load *l, const struct yaml_node *n)
+{
+	double v;
+
+	if (number(l, n, "version", 1, 1e15, &v))
+		l->rs->version = (uint64_t) v;
+}
+
 static void read_rules(struct load *l, const struct yaml_node *n)
 {
 	if (n->kind != YAML_LIST || !n->n)
@@ -903,7 +911,7 @@ static void read_rules(struct load *l, const struct yaml_node *n)
 static const struct key file_keys[] = {
 	{ "schema", read_schema, true },       { "kind", read_kind, true },	    { "name", read_name, true },
 	{ "reference", read_reference, true }, { "verified", read_verified, true },
-	{ "ban", read_ban, false },	       { "rules", read_rules, true },
+	{ "version", read_version, false },    { "ban", read_ban, false },	    { "rules", read_rules, true },
 };
 
 static void unknown_key(struct load *l, const struct yaml_node *n, const struct key *keys, size_t count, const char *what)

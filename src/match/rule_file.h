@@ -39,9 +39,11 @@
  * its rules may ban though `verified` is `documentation`.
  * `after: [words]` in place of `literal` makes `match` the value of an assignment whose name holds one of the words.
  *
+ * `version: NUMBER` of the file: one that is replaced must not be replaced by an older one (rules/ioc/pools.yaml).
  * `names: [words]` in place of `literal` and `match`, for kind ioc: whole names of programs, of at most 31 bytes; `xmrig*` is
  * xmrig alone and with a version behind it (xmrig-6.21, xmrig_arm64). They reach the kernel by their id: exec.miner...,
- * exec.lookalike..., exec.server, .shell, .downloader, .compiler, .package, .multi (rules/ioc/exec.yaml).
+ * exec.lookalike..., exec.server, .shell, .downloader, .compiler, .package, .multi (rules/ioc/exec.yaml). With net.pool-name...,
+ * net.pool-port..., dns.resolver-name... and dns.resolver-address... they are names, ports and addresses, of at most 63 bytes.
  *
  * In examples every `+` is taken out before use, `++` stands for one, so that no scanner finds the example in the file.
  * The examples are tried when the file is read: a yes must be found with exactly that span, a no must not be found. */

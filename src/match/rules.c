@@ -38,6 +38,11 @@ int rules_new(struct rules **ret)
 	return 0;
 }
 
+uint64_t rules_version(const struct rules *rs)
+{
+	return rs->version;
+}
+
 size_t rules_count(const struct rules *rs)
 {
 	return rs->n;

@@ -15,6 +15,7 @@ struct rule_example {
 struct rules {
 	struct rule *rule;
 	size_t n, room;
+	uint64_t version;
 	struct arena_chunk *arena;
 	struct rule_example *examples;
 	size_t n_examples, examples_room;

@@ -25,7 +25,7 @@ static const char *untrusted(const struct stat *st)
 	return NULL;
 }
 
-static int open_one(int dir_fd, const char *path, const char *name, struct conf_files *ret, struct pv_buf *err)
+static int open_trusted(int dir_fd, const char *path, const char *name, struct conf_file *ret, struct pv_buf *err)
 {
 	pv_autoclose int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	const char *why;
@@ -42,11 +42,24 @@ static int open_one(int dir_fd, const char *path, const char *name, struct conf_
 	why = untrusted(&st);
 	if (why)
 		return refuse(err, name, why, -EPERM);
-	if (ret->n == CONF_FILES_MAX)
-		return refuse(err, name, "is one file too many; at most 64 are read", -E2BIG);
-	if (!text_copy(ret->file[ret->n].name, CONF_FILE_NAME, name))
+	if (!text_copy(ret->name, CONF_FILE_NAME, name))
 		return refuse(err, name, "has too long a path; at most 255 bytes", -ENAMETOOLONG);
-	ret->file[ret->n++].fd = pv_steal_fd(&fd);
+	ret->fd = pv_steal_fd(&fd);
+	return 0;
+}
+
+static int open_one(int dir_fd, const char *path, const char *name, struct conf_files *ret, struct pv_buf *err)
+{
+	struct conf_file one;
+	int r = open_trusted(dir_fd, path, name, &one, err);
+
+	if (r < 0)
+		return r;
+	if (ret->n == CONF_FILES_MAX) {
+		(void) close(one.fd);
+		return refuse(err, name, "is one file too many; at most 64 are read", -E2BIG);
+	}
+	ret->file[ret->n++] = one;
 	return 0;
 }
 
@@ -94,15 +107,34 @@ static int open_dropins(const char *dir, struct conf_files *ret, struct pv_buf *
 	return r;
 }
 
-int conf_files_dropin_dir(const char *path, char *out, size_t size)
+static int beside(const char *path, const char *what, char *out, size_t size)
 {
 	const char *slash;
 	int n;
 
 	path = path ? path : CONF_FILE_DEFAULT;
 	slash = strrchr(path, '/');
-	n = slash ? snprintf(out, size, "%.*s/conf.d", (int) (slash - path), path) : snprintf(out, size, "conf.d");
+	n = slash ? snprintf(out, size, "%.*s/%s", (int) (slash - path), path, what) : snprintf(out, size, "%s", what);
 	return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
+}
+
+int conf_files_dropin_dir(const char *path, char *out, size_t size)
+{
+	return beside(path, "conf.d", out, size);
+}
+
+static int open_pools(const char *path, struct conf_files *ret, struct pv_buf *err)
+{
+	char name[CONF_FILE_NAME];
+	int r = beside(path, "pools.yaml", name, sizeof(name));
+
+	if (r == 0)
+		r = open_trusted(AT_FDCWD, name, name, &ret->pools, err);
+	if (r == 0)
+		r = beside(path, "pools.yaml.minisig", name, sizeof(name));
+	if (r == 0)
+		r = open_trusted(AT_FDCWD, name, name, &ret->pools_sig, err);
+	return r == -ENOENT ? 0 : r;
 }
 
 int conf_files_open(const char *path, struct conf_files *ret, struct pv_buf *err)
@@ -119,6 +151,8 @@ int conf_files_open(const char *path, struct conf_files *ret, struct pv_buf *err
 	d = conf_files_dropin_dir(path, dir, sizeof(dir));
 	if (d == 0)
 		d = open_dropins(dir, &files, err);
+	if (d == 0)
+		d = open_pools(path, &files, err);
 	if (r < 0 || d < 0) {
 		conf_files_close(&files);
 		return r < 0 ? r : d;
@@ -127,9 +161,18 @@ int conf_files_open(const char *path, struct conf_files *ret, struct pv_buf *err
 	return 0;
 }
 
+static void close_one(struct conf_file *f)
+{
+	if (f->fd > 0)
+		(void) close(f->fd);
+	f->fd = 0;
+}
+
 void conf_files_close(struct conf_files *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		f->file[i].fd = pv_close(f->file[i].fd);
 	f->n = 0;
+	close_one(&f->pools);
+	close_one(&f->pools_sig);
 }

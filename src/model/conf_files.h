@@ -16,6 +16,7 @@ struct conf_files {
 		int fd; /* close-on-exec */
 		char name[CONF_FILE_NAME];
 	} file[CONF_FILES_MAX];
+	struct conf_file pools, pools_sig; /* pools.yaml and pools.yaml.minisig beside FILE; fd 0: there is none */
 };
 
 /* `path` NULL: CONF_FILE_DEFAULT, which need not exist (then n may be 0 and every default holds). A path that is

@@ -122,6 +122,9 @@ void conf_expect(struct pv_buf *out, const struct conf_item *item)
 	case CONF_BOOL:
 		pv_buf_puts(out, "yes, no");
 		break;
+	case CONF_KEY:
+		pv_buf_puts(out, "the second line of minisign.pub (56 characters), or no");
+		break;
 	case CONF_RATE:
 		pv_buf_printf(out, "a number from %" PRIu64 " to %" PRIu64 " and a time, such as 50/h", item->min, item->max);
 		break;
@@ -261,6 +264,20 @@ static int set_rate(struct policy_rate *out, const struct conf_item *item, const
 	return 0;
 }
 
+/* Whether it is a key says whoever uses it: nothing here can tell a point of the curve. */
+static int set_key(char *out, const struct conf_item *item, const char *text, struct pv_buf *why)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	memset(out, 0, sizeof(((struct policy *) 0)->pool.key));
+	if (strcmp(text, "no") == 0)
+		return 0;
+	if (strlen(text) != 56 || strspn(text, base64) != 56 || strncmp(text, "RW", 2) != 0)
+		return unfit(why, text, item);
+	memcpy(out, text, 56);
+	return 0;
+}
+
 int conf_set_scalar(struct policy *p, const struct conf_item *item, const char *text, struct pv_buf *why)
 {
 	bool yes;
@@ -271,6 +288,8 @@ int conf_set_scalar(struct policy *p, const struct conf_item *item, const char *
 			return unfit(why, text, item);
 		*(uint8_t *) place(p, item) = yes;
 		return 0;
+	case CONF_KEY:
+		return set_key(place(p, item), item, text, why);
 	case CONF_RATE:
 		return set_rate(place(p, item), item, text, why);
 	case CONF_MODE:
@@ -635,6 +654,9 @@ void conf_print(struct pv_buf *out, const struct policy *p, const struct conf_it
 		break;
 	case CONF_BOOL:
 		pv_buf_puts(out, *(const uint8_t *) at ? "yes" : "no");
+		break;
+	case CONF_KEY:
+		pv_buf_puts(out, *at ? at : "no");
 		break;
 	case CONF_RATE:
 		print_rate(out, (const struct policy_rate *) at);

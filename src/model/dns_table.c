@@ -177,6 +177,94 @@ int dns_table_build(struct dns_table *t, const char (*names)[128], uint32_t n_na
 	return r;
 }
 
+/* ---- pools ---- */
+
+static bool pool_put(struct dns_table *t, uint64_t hash, uint64_t flags)
+{
+	uint32_t at = pool_slot(t, hash);
+
+	for (uint32_t i = 0; i < POOL_PROBES; i++) {
+		__u64 *slot = &t->pools[(at + i) & (POOL_SLOTS - 1)];
+
+		if (!*slot || !((*slot ^ hash) & ~POOL_FLAGS)) {
+			*slot = (hash & ~POOL_FLAGS) | (*slot & POOL_FLAGS) | flags;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The same entries from another start, until all of them lie near their places. */
+static int pools_spread(struct dns_table *t, uint64_t hash, uint64_t flags)
+{
+	uint64_t *old = malloc(sizeof(t->pools)), old_seed = t->pool_seed;
+	int r = -E2BIG;
+
+	if (!old)
+		return -ENOMEM;
+	memcpy(old, t->pools, sizeof(t->pools));
+	for (uint64_t seed = 1; seed < SEEDS / 8 && r < 0; seed++) {
+		bool fits = true;
+
+		memset(t->pools, 0, sizeof(t->pools));
+		t->pool_seed = seed * 0xcbf29ce484222325ull;
+		for (uint32_t i = 0; i < POOL_SLOTS && fits; i++)
+			fits = !old[i] || pool_put(t, old[i] & ~POOL_FLAGS, old[i] & POOL_FLAGS);
+		if (fits && pool_put(t, hash, flags))
+			r = 0;
+	}
+	if (r < 0) {
+		memcpy(t->pools, old, sizeof(t->pools));
+		t->pool_seed = old_seed;
+	}
+	free(old);
+	return r;
+}
+
+void dns_table_pools_clear(struct dns_table *t)
+{
+	t->pool_seed = 0;
+	memset(t->pools, 0, sizeof(t->pools));
+}
+
+static uint64_t label_hash(const struct dns_table *t, const char *text, size_t len)
+{
+	uint64_t hash = t->seed;
+
+	for (size_t i = 0; i < len; i++)
+		hash = dns_hash_byte(hash, (uint8_t) text[i]);
+	return hash ? hash : 1;
+}
+
+int dns_table_pool(struct dns_table *t, const char *name, uint32_t flags)
+{
+	const char *end = name + strlen(name);
+	uint64_t hash = 0;
+	uint32_t labels = 0, used = 0;
+
+	for (uint32_t i = 0; i < POOL_SLOTS; i++)
+		used += t->pools[i] != 0;
+	for (const char *dot = end; dot > name; end = dot) {
+		char text[64];
+		size_t len;
+
+		for (dot = end; dot > name && dot[-1] != '.'; dot--)
+			continue;
+		len = (size_t) (end - dot);
+		if (!label_fold(text, dot, len) || ++labels > POOL_LABELS)
+			return -EINVAL;
+		hash = pool_hash(hash, label_hash(t, text, len));
+		dot -= dot > name;
+		if (labels < 2)
+			continue;
+		if (used > POOL_SLOTS / 2)
+			return -E2BIG;
+		if (!pool_put(t, hash, dot > name ? POOL_LONGER : flags) && pools_spread(t, hash, dot > name ? POOL_LONGER : flags) < 0)
+			return -E2BIG;
+	}
+	return labels >= 2 ? 0 : -EINVAL;
+}
+
 /* Dotted text as a message's question; -EINVAL: no DNS name. */
 static int question(uint8_t buf[DNS_BUF], const char *dotted)
 {
@@ -218,6 +306,21 @@ int dns_name_match(const struct dns_table *t, const char *dotted, int *ret_patte
 	if (ret_pattern)
 		*ret_pattern = (int) pattern;
 	return 1;
+}
+
+int dns_name_pool(const struct dns_table *t, const char *dotted)
+{
+	struct dns_state s = { .slot = 0 };
+	size_t len = strlen(dotted);
+	int r = DNS_BAD;
+
+	if (len > 255)
+		return -EINVAL;
+	dns_reset(&s);
+	for (uint32_t i = 0; i <= len; i++)
+		if ((r = dns_read_char(&s, t, (const uint8_t *) dotted, i, (uint32_t) len)) != DNS_MORE)
+			break;
+	return r == DNS_END ? (int) pool_of(&s, t) : -EINVAL;
 }
 
 static size_t put_octet(char *out, size_t room, uint8_t c)

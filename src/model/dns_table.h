@@ -11,6 +11,13 @@
 int dns_table_build(struct dns_table *t, const char (*names)[128], uint32_t n_names, const char (*allow)[128],
 		    uint32_t n_allow, char *err, size_t err_size);
 
+/* Adds a name to the compiled table's pools: `flags` POOL_NAME or POOL_RESOLVER, for it and all that ends with it. Two to four
+ * labels. 0, -EINVAL (no such name), -E2BIG: no room. dns_table_build() leaves none in it. */
+int dns_table_pool(struct dns_table *t, const char *name, uint32_t flags);
+void dns_table_pools_clear(struct dns_table *t);
+/* POOL_NAME and POOL_RESOLVER of what `dotted` ends with, 0 neither, -EINVAL: no DNS name. */
+int dns_name_pool(const struct dns_table *t, const char *dotted);
+
 /* Does `dotted` (any case, trailing dot ignored) match? 1 and the index of its pattern, 0 no, -EINVAL: no DNS name.
  * `ret_pattern` may be NULL. */
 int dns_name_match(const struct dns_table *t, const char *dotted, int *ret_pattern);

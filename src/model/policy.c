@@ -60,6 +60,12 @@ static bool network_ok(const struct policy *p)
 	for (uint32_t i = 0; i < p->net.n_ports; i++)
 		if (p->net.ports[i] == 0)
 			return false;
+	if (!signal_takes(SIGNAL_DNS, (enum pv_action) p->dns.encrypted) || p->pool.n_ports > POLICY_PORTS ||
+	    p->pool.n_resolvers > POLICY_RESOLVERS || !text_ok(p->pool.key, sizeof(p->pool.key), true))
+		return false;
+	for (uint32_t i = 0; i < p->pool.n_ports; i++)
+		if (p->pool.ports[i] == 0)
+			return false;
 	for (uint32_t i = 0; i < p->dns.n_names; i++)
 		if (!text_ok(p->dns.names[i], sizeof(p->dns.names[i]), false))
 			return false;

@@ -25,6 +25,7 @@
 #define POLICY_PATHS	  32
 #define POLICY_SERVERS	  32
 #define POLICY_EXEC_NAMES 512
+#define POLICY_RESOLVERS  64
 
 struct policy_exception {
 	char name[128];	   /* glob over the workload's name (shop/web, backup.service) */
@@ -90,12 +91,19 @@ struct policy {
 		struct ip_prefix allow[POLICY_PREFIXES];    /* external, but never refused */
 	} net;
 	struct {
-		uint8_t action, pad[3];
+		uint8_t action, encrypted, pad[2];
 		uint32_t n_names, n_allow;
 		char names[POLICY_PATTERNS][128];
 		char allow[POLICY_PATTERNS][128];
-		struct dns_table table; /* compiled from both */
+		struct dns_table table; /* compiled from both, and from the list of pools */
 	} dns;
+	struct { /* rules/ioc/pools.yaml or what its owner put in its place; the names stand in dns.table */
+		uint64_t version;
+		char key[64]; /* minisign's public key, base64; empty: the list cannot be replaced */
+		uint32_t n_ports, n_resolvers;
+		uint16_t ports[POLICY_PORTS];
+		struct ip_addr resolvers[POLICY_RESOLVERS];
+	} pool;
 
 	struct {
 		uint32_t limit, weak_limit; /* attempts */

@@ -1,9 +1,10 @@
 /* pavise-policy: the one place where the configuration's text is read. It owns nothing, may open nothing and is
  * confined before the first byte; it gets open files and leaves a flat, checked policy behind.
  *
- *   pavise-policy [--observe] [--names FD:NAME]... FD:NAME ...
+ *   pavise-policy [--observe] [--names FD:NAME] [--pools FD:NAME] [--own-pools FD:NAME] [--own-pools-sig FD:NAME]
+ *                 [--present-pools VERSION] FD:NAME ...
  *                                                writes struct policy to descriptor 3; --names: a rule file, whose names
- *                                                of programs the kernel is to know
+ *                                                of programs the kernel is to know; --pools: see pools.h
  *   pavise-policy --show [--origin] FD:NAME ...  writes the configuration in force to standard output
  *
  * Errors and notes are lines on standard error, exit status 78 (EX_CONFIG) when the configuration is not good. */
@@ -22,6 +23,9 @@
 #include "model/conf_files.h"
 #include "model/conf_yaml.h"
 #include "model/roles.h"
+#include "policy_child/pools.h"
+
+#include <sodium.h>
 
 #define POLICY_OUT 3
 #define NOBODY	   65534
@@ -174,6 +178,49 @@ static int read_names(const char *arg, struct pv_buf *err)
 	return r < 0 ? r : take_names(rs, err);
 }
 
+static struct {
+	struct pv_buf text[3];
+	struct pool_file file[3]; /* shipped, the owner's, its signature */
+	uint64_t present;
+} pools;
+
+static int read_pools(const char *arg, size_t which, struct pv_buf *err)
+{
+	struct pool_file *f = &pools.file[which];
+	int fd, r = parse_source(arg, &fd, &f->name);
+
+	if (r == 0)
+		r = read_all(fd, &pools.text[which]);
+	if (r < 0) {
+		pv_buf_printf(err, "%s: cannot be read: %s\n", arg, strerror(-r));
+		return r;
+	}
+	f->text = pv_buf_str(&pools.text[which]);
+	f->len = pools.text[which].len;
+	return 0;
+}
+
+/* An option with a word behind it: how many words that were, 0: it is none of these. */
+static int take_option(char **argv, int left, struct pv_buf *err, int *bad)
+{
+	static const char *const files[] = { "--pools", "--own-pools", "--own-pools-sig" };
+
+	if (left < 2)
+		return 0;
+	for (size_t i = 0; i < N_ELEMENTS(files); i++)
+		if (strcmp(argv[0], files[i]) == 0) {
+			*bad |= read_pools(argv[1], i, err) < 0;
+			return 1;
+		}
+	if (strcmp(argv[0], "--names") == 0)
+		*bad |= read_names(argv[1], err) < 0;
+	else if (strcmp(argv[0], "--present-pools") == 0)
+		*bad |= parse_u64(argv[1], &pools.present) < 0;
+	else
+		return 0;
+	return 1;
+}
+
 static int show(bool with_origins)
 {
 	pv_autobuf out = PV_BUF_INIT;
@@ -189,7 +236,7 @@ int main(int argc, char **argv)
 	int i, r, bad = 0;
 
 	log_open("pavise-policy");
-	r = confine();
+	r = sodium_init() < 0 ? -EIO : confine(); /* it wants a random device */
 	if (r < 0) {
 		(void) log_error_errno(r, "cannot give up its rights");
 		return 1;
@@ -199,8 +246,7 @@ int main(int argc, char **argv)
 		observe = observe || strcmp(argv[i], "--observe") == 0;
 		to_show = to_show || strcmp(argv[i], "--show") == 0;
 		with_origins = with_origins || strcmp(argv[i], "--origin") == 0;
-		if (strcmp(argv[i], "--names") == 0 && i + 1 < argc && read_names(argv[++i], &err) < 0)
-			bad = 1;
+		i += take_option(argv + i, argc - i, &err, &bad);
 	}
 	for (; i < argc; i++)
 		if (read_source(argv[i], &err, &notes) < 0)
@@ -211,6 +257,8 @@ int main(int argc, char **argv)
 		if (add_name(policy.exec.servers[k], PV_NAME_SERVER, &err) < 0)
 			bad = 1;
 	if (!bad && conf_finish(&policy, &err) < 0)
+		bad = 1;
+	if (!bad && pools_take(&policy, &pools.file[0], &pools.file[1], &pools.file[2], pools.present, &err, &notes) < 0)
 		bad = 1;
 	(void) pv_write_all(STDERR_FILENO, pv_buf_str(&err), err.len);
 	(void) pv_write_all(STDERR_FILENO, pv_buf_str(&notes), notes.len);

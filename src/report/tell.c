@@ -43,6 +43,31 @@ void tell_net(struct notice *n, const struct ip_addr *addr, uint16_t port, uint8
 	tell_allow(n, n->subject, signal_name(SIGNAL_NET));
 }
 
+static void put_address(struct notice *n, struct pv_buf *at, const uint8_t daddr[16], uint16_t port)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	struct ip_addr addr;
+
+	memcpy(addr.b, daddr, sizeof(addr.b));
+	ip_format(&text, &addr);
+	pv_buf_printf(at, ip_is_v4(&addr) ? "%s:%u" : "[%s]:%u", pv_buf_str(&text), port);
+	notice_add_evidence(n, "address", "%s", pv_buf_str(&text));
+	notice_add_evidence(n, "port", "%u", port);
+}
+
+void tell_watched(struct notice *n, const struct event_net *e)
+{
+	static const char *const what[] = { [PV_NET_POOL] = "a port that mining pools use", [PV_NET_DOT] = "DNS over TLS",
+					    [PV_NET_DOH] = "a public resolver's HTTPS" };
+	pv_autobuf at = PV_BUF_INIT;
+	uint8_t which = e->what <= PV_NET_DOH ? e->what : PV_NET_POOL;
+
+	put_address(n, &at, e->daddr, e->dport);
+	notice_set_what(n, was_refused(n) ? "tried to connect to %s (%s)" : "connected to %s (%s)", pv_buf_str(&at), what[which]);
+	notice_add_evidence(n, "protocol", "%s", e->proto == IPPROTO_UDP ? "udp" : "tcp");
+	tell_allow(n, n->subject, signal_name(which == PV_NET_POOL ? SIGNAL_NET : SIGNAL_DNS));
+}
+
 /* A name is up to 1,000 characters once its bytes are written out: its end, the part that somebody bought, is kept. */
 static const char *name_end(const char *name, size_t max)
 {
@@ -72,6 +97,24 @@ void tell_dns(struct notice *n, const char *name, const char *pattern, const cha
 		notice_add_evidence(n, "resolver", "%s", resolver);
 	/* The kernel meets the question in the resolver's cgroup: it is the one that an exception must name. */
 	tell_allow(n, resolver ? resolver : n->subject, signal_name(SIGNAL_DNS));
+}
+
+void tell_opening(struct notice *n, const struct event_dns *e, const char *name)
+{
+	const char *end = name_end(name, NAME_SHOWN), *dots = end == name ? "" : "…";
+	pv_autobuf at = PV_BUF_INIT;
+	bool refused = was_refused(n), resolver = e->what == PV_OPENING_RESOLVER;
+
+	put_address(n, &at, e->daddr, e->dport);
+	if (e->what == PV_OPENING_MINER) {
+		notice_set_what(n, refused ? "tried to log in to a mining pool at %s" : "logged in to a mining pool at %s", pv_buf_str(&at));
+		notice_add_evidence(n, "seen", "%s", "words of a miner's protocol in what it sent");
+	} else {
+		notice_set_what(n, "%s %s%s at %s by TLS (%s)", refused ? "tried to reach" : "reached", dots, end, pv_buf_str(&at),
+				resolver ? "a public resolver" : "mining pool name");
+		notice_add_evidence(n, "name", "%s%s", dots, end);
+	}
+	tell_allow(n, n->subject, signal_name(resolver ? SIGNAL_DNS : SIGNAL_NET));
 }
 
 void tell_dns_odd(struct notice *n, const struct ip_addr *resolver)

@@ -17,6 +17,10 @@ void tell_net(struct notice *n, const struct ip_addr *addr, uint16_t port, uint8
  * as the notice's subject `asked for ... through shop/dns`, else `passed on ... for 172.18.0.5`. Both NULL: it asked for
  * itself. `pattern` may be "". */
 void tell_dns(struct notice *n, const char *name, const char *pattern, const char *client, const char *resolver);
+/* net.pool and dns.encrypted: a port that is told only, DNS over TLS or HTTPS by its address. */
+void tell_watched(struct notice *n, const struct event_net *e);
+/* net.pool and dns.encrypted: what a connection began with; `name` of the TLS server, "" for a miner's words. */
+void tell_opening(struct notice *n, const struct event_dns *e, const char *name);
 void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
 
 /* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`. `build`: it

@@ -432,6 +432,7 @@ static void take(const struct event_head *e, void *arg)
 		break;
 	case EVENT_DNS:
 	case EVENT_DNS_ODD:
+	case EVENT_OPENING:
 		memcpy(&seen.dns, e, sizeof(seen.dns));
 		break;
 	case EVENT_CGROUP_NEW:
@@ -515,6 +516,13 @@ static void default_policy(void)
 	(void) text_copy(p->dns.allow[0], 128, "pool.ntp.org");
 	if (dns_table_build(&p->dns.table, p->dns.names, 2, p->dns.allow, 1, err, sizeof(err)) < 0)
 		give_up(err);
+	(void) dns_table_pool(&p->dns.table, "hashvault.pro", POOL_NAME);
+	(void) dns_table_pool(&p->dns.table, "donate.v2.xmrig.com", POOL_NAME);
+	(void) dns_table_pool(&p->dns.table, "dns.google", POOL_RESOLVER);
+	p->dns.encrypted = ACTION_ALERT;
+	p->pool.n_ports = p->pool.n_resolvers = 1;
+	p->pool.ports[0] = 7777;
+	p->pool.resolvers[0] = ip_from_v4(inet_addr("203.0.113.2"));
 	lab_policy = p;
 }
 

@@ -13,7 +13,7 @@ HELPERS = {  # number: name, kernel
     1: ("map_lookup_elem", (3, 19)), 2: ("map_update_elem", (3, 19)), 3: ("map_delete_elem", (3, 19)),
     5: ("ktime_get_ns", (4, 1)), 8: ("get_smp_processor_id", (4, 1)), 26: ("skb_load_bytes", (4, 5)),
     35: ("get_current_task", (4, 8)), 79: ("skb_cgroup_id", (4, 18)), 80: ("get_current_cgroup_id", (4, 18)),
-    93: ("spin_lock", (5, 1)), 94: ("spin_unlock", (5, 1)), 95: ("sk_fullsock", (5, 1)), 107: ("sk_storage_get", (5, 2)),
+    93: ("spin_lock", (5, 1)), 94: ("spin_unlock", (5, 1)), 95: ("sk_fullsock", (5, 1)), 96: ("tcp_sock", (5, 1)), 107: ("sk_storage_get", (5, 2)), 108: ("sk_storage_delete", (5, 2)),
     109: ("send_signal", (5, 3)), 112: ("probe_read_user", (5, 5)),
     113: ("probe_read_kernel", (5, 5)), 115: ("probe_read_kernel_str", (5, 5)),
     130: ("ringbuf_output", (5, 8)), 131: ("ringbuf_reserve", (5, 8)), 132: ("ringbuf_submit", (5, 8)),

@@ -8,6 +8,7 @@ void suite_net(void);
 void suite_servers(void);
 void suite_dns(void);
 void suite_nat(void);
+void suite_opening(void);
 void suite_modes(void);
 void suite_cgroups(void);
 void suite_pins(void);
