@@ -2,7 +2,11 @@
 """net.stratum against real containers. Each way out is first tried without the guard (it must work, else a refusal would
 prove nothing), then with it; beside each stands a benign twin that must go through."""
 
+import base64
+import ctypes
 import os
+import signal
+import ssl
 import subprocess
 import sys
 
@@ -172,11 +176,101 @@ def test_units(tap):
             tap.ok(n, "the session's connect is told", g.notices()[-3:])
 
 
+def hello(name):
+    """The first bytes of a TLS client, by OpenSSL."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).wrap_bio(ssl.MemoryBIO(), out := ssl.MemoryBIO(), server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
+def send(c, data, port=443):
+    """Bytes to a server outside; what nc says is nobody's concern."""
+    c.exec("sh", "-c", f"(echo {base64.b64encode(data).decode()} | base64 -d; sleep 0.3) | nc -w 1 {OUT4} {port} || true")
+
+
+def signed(text, path):
+    """A list of pools and its signature as minisign writes it; returns the public key."""
+    s, data = ctypes.CDLL("libsodium.so.23"), text.encode()
+    pk, sk, h, out = (ctypes.create_string_buffer(n) for n in (32, 64, 64, 64))
+    s.crypto_sign_seed_keypair(pk, sk, b"\7" * 32)
+
+    def sign(what):
+        s.crypto_sign_detached(out, None, what, ctypes.c_ulonglong(len(what)), sk)
+        return out.raw
+    s.crypto_generichash(h, 64, data, ctypes.c_ulonglong(len(data)), None, 0)
+    sig = sign(h.raw)
+    lines = ("untrusted comment: x", base64.b64encode(b"ED12345678" + sig).decode(), "trusted comment: y",
+             base64.b64encode(sign(sig + b"y")).decode())
+    for name, content in ((path, text), (path + ".minisig", "\n".join(lines) + "\n")):
+        with open(name, "w") as f:
+            f.write(content)
+        os.chmod(name, 0o644)
+    return base64.b64encode(b"Ed12345678" + pk.raw).decode()
+
+
+LIST = """schema: 1
+kind: ioc
+name: pools
+version: {}
+reference: [https://example.org/]
+verified: documentation
+rules:
+  - {{id: net.pool-name, title: a, severity: high, names: [{}], examples: {{yes: [{}], no: [x.org]}}}}
+"""
+
+
+def pools(tap, c, g):
+    """net.pool: names asked of DNS and of TLS, words of the protocol, ports; and a list of the owner's own."""
+    def told(what, id_="net.pool", act="blocked"):
+        n = g.wait_notice(id_, "web", where=lambda n: what in n["detail"]["what"])
+        return tap.ok(n and n["action"] == act, f"{id_}: {what}: {act}", [x["detail"]["what"] for x in g.notices()][-6:])
+    tap.eq(c.net(f"dns udp {DNS4} 53 gulf.moneroocean.stream", f"dns udp {DNS4} 53 xmrig.com"), ["EPERM", "ok"], "a pool's name is refused, its program's site is not")
+    told("asked for gulf.moneroocean.stream")
+    send(c, b'{"id":1,"method":"mining.subscribe","params":[]}\n')
+    told(f"tried to log in to a mining pool at {OUT4}:443")
+    send(c, hello("xmr.nanopool.org"))
+    told("tried to reach xmr.nanopool.org at")
+    before = len(g.notices())
+    send(c, hello("www.example.com"))
+    send(c, b'{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}\n')
+    tap.eq(len(g.notices()), before, "benign twins of both are let through in silence")
+    c.net(f"connect {OUT4} 7777", f"connect {OUT4} 853", f"connect {OUT4} 7777")
+    told(f"connected to {OUT4}:7777 (a port that mining pools use)", act="alerted")
+    told(f"connected to {OUT4}:853 (DNS over TLS)", "dns.encrypted", "alerted")
+
+    path = os.path.join(g.dir, "pools.yaml")
+    key = signed(LIST.format(2999010100, "own-pool.org", "own-pool.org"), path)
+    own, shipped = f"dns udp {DNS4} 53 eu.own-pool.org", f"dns udp {DNS4} 53 eu.hashvault.pro"
+
+    def reload(want, **conf):
+        g.write(conf)
+        g.proc.send_signal(signal.SIGHUP)
+        return wait_for(lambda: c.net(own, shipped) == want, 5)
+    g.proc.send_signal(signal.SIGHUP)
+    tap.ok(wait_for(lambda: "no key is configured" in g.log(60), 5) and c.net(own, shipped) == ["ok", "EPERM"],
+           "a list without a key to check it by is not used, and it is said so", g.log(5))
+    tap.ok(reload(["EPERM", "ok"], net={"pool_key": key}), "with its key it takes the place of ours", g.log(5))
+    with open(path, "a") as f:
+        f.write("# changed\n")
+    g.proc.send_signal(signal.SIGHUP)
+    tap.ok(wait_for(lambda: "changed after it was signed" in g.log(60), 5) and c.net(own, shipped) == ["EPERM", "ok"],
+           "changed afterwards it is refused, and the one in force stays", g.log(5))
+    signed(LIST.format(2999010000, "old-pool.org", "old-pool.org"), path)
+    g.proc.send_signal(signal.SIGHUP)
+    tap.ok(wait_for(lambda: "is older (version 2999010000)" in g.log(60), 5) and c.net(own, shipped) == ["EPERM", "ok"],
+           "so is an older one", g.log(5))
+    os.unlink(path)
+
+
 def test_network_removed(tap):
     """Addresses are internal as long as a network of Docker's has them."""
     with Dockerd() as d:
         c = d.run("sleep 1000", name="web")
         with Guard(d) as g:
+            pools(tap, c, g)
             tap.eq(c.net("connect 198.51.100.7 3333"), ["EPERM"], "outside: refused")
             n = d.api("POST", "/networks/create", {"Name": "odd", "Driver": "bridge",
                                                    "IPAM": {"Config": [{"Subnet": "198.51.100.0/24"}]}})["Id"]
