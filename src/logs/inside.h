@@ -10,16 +10,29 @@
 
 #define IDS_MAX 128 /* rules whose literals stand in one line; further ones are not tried */
 
-struct logs {
-	struct match_set *set;
-	const struct rules *rs;
-	uint64_t seed; /* of attempts: who writes lines cannot know which keys collide */
-};
+#define HITS_MAX 16384
 
 struct gate_hit {
 	size_t start; /* of its line */
 	uint64_t line;
 	uint32_t rule;
+};
+
+/* What is needed while lines are read. One reader has its turn at a time, so that all use this one; nothing in it outlives a call. */
+struct logs_work {
+	struct match_scratch *scratch;
+	uint64_t *stamp; /* of each rule: the line it was last noted for */
+	uint64_t serial; /* of lines, over all readers */
+	struct gate_hit *hits; /* HITS_MAX; pages that are never touched cost nothing */
+	size_t n_hits;
+	struct pv_buf plain, decoded, fields;
+};
+
+struct logs {
+	struct match_set *set;
+	const struct rules *rs;
+	uint64_t seed; /* of attempts: who writes lines cannot know which keys collide */
+	struct logs_work *work;
 };
 
 /* What a source lets a rule do. */
@@ -33,17 +46,12 @@ struct join { /* a record of Docker's that came in pieces */
 struct logs_reader {
 	const struct logs *l;
 	struct log_source s;
-	struct match_scratch *scratch;
-	uint8_t *may;	  /* of each rule */
-	uint64_t *stamp;  /* of each rule: the line it was last noted for */
-	uint64_t serial;
-	struct gate_hit *hits;
-	size_t n_hits;
+	struct logs_work *w; /* that of all */
+	uint8_t *may;	     /* of each rule */
 	struct log_clock clock;
 	struct attempts *attempts; /* made when first needed */
 	struct weak *weak;
 	struct join join[2]; /* stdout, stderr */
-	struct pv_buf plain, decoded, fields;
 	uint64_t line; /* lines seen */
 	bool skipping; /* the rest of a line that is too long */
 	bool said_bom;

@@ -37,9 +37,9 @@ static int on_gate(uint32_t index, size_t end, void *user)
 	} *c = user;
 
 	(void) end;
-	if (index == MATCH_ESCAPE || !(c->r->may[index] & MAY_TRY) || c->r->stamp[index] == c->r->serial || c->l->n_ids == IDS_MAX)
+	if (index == MATCH_ESCAPE || !(c->r->may[index] & MAY_TRY) || c->r->w->stamp[index] == c->r->w->serial || c->l->n_ids == IDS_MAX)
 		return 0;
-	c->r->stamp[index] = c->r->serial;
+	c->r->w->stamp[index] = c->r->w->serial;
 	c->l->id[c->l->n_ids++] = index;
 	return 0;
 }
@@ -52,8 +52,8 @@ int line_scan(struct logs_reader *r, struct line *l)
 	} c = { r, l };
 
 	l->n_ids = 0;
-	r->serial++;
-	return match_gates(r->l->set, r->scratch, l->text, l->len, on_gate, &c);
+	r->w->serial++;
+	return match_gates(r->l->set, r->w->scratch, l->text, l->len, on_gate, &c);
 }
 
 static bool listed(const struct rule_words *w, const char *s, size_t len)
@@ -100,7 +100,7 @@ static bool compose(struct logs_reader *r, const struct rule *rule, const char *
 {
 	struct json_value v[16];
 
-	pv_buf_clear(&r->fields);
+	pv_buf_clear(&r->w->fields);
 	if (!len || *msg != '{' || rule->json_keys.n > N_ELEMENTS(v) ||
 	    json_values(msg, len, rule->json_keys.word, rule->json_keys.n, v) < 0)
 		return false;
@@ -108,12 +108,12 @@ static bool compose(struct logs_reader *r, const struct rule *rule, const char *
 		size_t from;
 
 		if (i)
-			pv_buf_putc(&r->fields, '\t');
-		from = r->fields.len;
-		json_decode(&r->fields, &v[i]);
-		for (size_t k = from; k < r->fields.len; k++)
-			if ((unsigned char) r->fields.data[k] < 0x20)
-				r->fields.data[k] = '?';
+			pv_buf_putc(&r->w->fields, '\t');
+		from = r->w->fields.len;
+		json_decode(&r->w->fields, &v[i]);
+		for (size_t k = from; k < r->w->fields.len; k++)
+			if ((unsigned char) r->w->fields.data[k] < 0x20)
+				r->w->fields.data[k] = '?';
 	}
 	return true;
 }
@@ -139,8 +139,8 @@ static int confirm(struct judge *j, uint32_t index, const struct rule *rule, str
 	if (rule->kind == RULE_LOG && rule->from == RULE_FROM_JSON) {
 		if (!compose(j->r, rule, j->f.msg, j->f.len))
 			return 0;
-		text = pv_buf_str(&j->r->fields);
-		len = j->r->fields.len;
+		text = pv_buf_str(&j->r->w->fields);
+		len = j->r->w->fields.len;
 		f->composed = true;
 	} else if (rule->kind == RULE_LOG && rule->from != RULE_FROM_PART) {
 		text = j->f.msg;
@@ -148,7 +148,7 @@ static int confirm(struct judge *j, uint32_t index, const struct rule *rule, str
 	}
 	f->text = text;
 	f->base = f->composed ? 0 : (size_t) (text - j->l->text);
-	return match_confirm(j->r->l->set, j->r->scratch, index, text, len, 0, &f->hit, f->more);
+	return match_confirm(j->r->l->set, j->r->w->scratch, index, text, len, 0, &f->hit, f->more);
 }
 
 static const char *at(const struct found *f, struct rule_span s)
@@ -394,9 +394,9 @@ static int try_rule(struct judge *j, uint32_t index)
 	if (e.id == ID_LOGS_AUTH_FAILURE && !web(j, &f, &e))
 		return say_trial(j, rule, "nothing was refused to this address for this path", NULL);
 	if (e.id == ID_LOGS_ERROR) {
-		pv_buf_clear(&j->r->fields);
-		logs_template(j->f.msg, j->f.len, &j->r->fields);
-		e.attempt = hash_bytes(pv_buf_str(&j->r->fields), j->r->fields.len, 1);
+		pv_buf_clear(&j->r->w->fields);
+		logs_template(j->f.msg, j->f.len, &j->r->w->fields);
+		e.attempt = hash_bytes(pv_buf_str(&j->r->w->fields), j->r->w->fields.len, 1);
 	}
 	r = say_trial(j, rule, NULL, &e);
 	if (r)

@@ -27,7 +27,7 @@
 
 #define LOGS_LINE_MAX 65536 /* bytes of a line that are looked at; the rest of it is skipped and counted */
 
-struct logs; /* compiled rules; shared by all readers, never changes */
+struct logs; /* compiled rules, shared by all readers; the readers of one are used by one thread, one call at a time */
 
 /* Command line: rule files (folders), their cache; see match_set_open(). -EINVAL: err says `file:line:column: ...`. */
 int logs_open(const struct match_where *where, struct logs **ret, struct pv_buf *err);
@@ -103,7 +103,7 @@ bool logs_time(struct logs_reader *r, const char *line, size_t len, uint64_t now
 struct logs_counts {
 	uint64_t lines, events;
 	uint64_t cut;	  /* lines longer than LOGS_LINE_MAX */
-	uint64_t gave_up; /* a pattern was given up on a line */
+	uint64_t gave_up; /* a pattern was given up on a line: of all readers of the rules */
 };
 struct logs_counts logs_reader_counts(const struct logs_reader *r);
 

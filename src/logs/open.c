@@ -8,10 +8,45 @@
 #include "logs/inside.h"
 #include "match/rules.h"
 
+static struct logs_work *logs_work_free(struct logs_work *w)
+{
+	if (!w)
+		return NULL;
+	match_scratch_free(w->scratch);
+	free(w->stamp);
+	free(w->hits);
+	pv_buf_done(&w->plain);
+	pv_buf_done(&w->decoded);
+	pv_buf_done(&w->fields);
+	free(w);
+	return NULL;
+}
+PV_AUTO(logs_work)
+
+static int logs_work_new(const struct match_set *set, struct logs_work **ret)
+{
+	pv_auto(logs_work) w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->stamp = calloc(rules_count(match_set_rules(set)) + 1, sizeof(*w->stamp));
+	w->hits = malloc(HITS_MAX * sizeof(*w->hits));
+	if (!w->stamp || !w->hits)
+		return -ENOMEM;
+	r = match_scratch_new(set, &w->scratch);
+	if (r < 0)
+		return r;
+	w->plain.cap = w->decoded.cap = w->fields.cap = 4 * LOGS_LINE_MAX;
+	*ret = pv_steal(w);
+	return 0;
+}
+
 struct logs *logs_free(struct logs *l)
 {
 	if (!l)
 		return NULL;
+	logs_work_free(l->work);
 	match_set_free(l->set);
 	free(l);
 	return NULL;
@@ -19,18 +54,21 @@ struct logs *logs_free(struct logs *l)
 
 static int make(struct match_set *set, struct logs **ret)
 {
-	struct logs *l = calloc(1, sizeof(*l));
+	pv_auto(logs) l = calloc(1, sizeof(*l));
+	int r;
 
 	if (!l || sodium_init() < 0) {
 		match_set_free(set);
-		free(l);
 		return -ENOMEM;
 	}
 	tzset(); /* while files can be opened */
 	l->set = set;
 	l->rs = match_set_rules(set);
 	randombytes_buf(&l->seed, sizeof(l->seed));
-	*ret = l;
+	r = logs_work_new(set, &l->work);
+	if (r < 0)
+		return r;
+	*ret = pv_steal(l);
 	return 0;
 }
 
@@ -250,24 +288,19 @@ int logs_reader_new(const struct logs *l, const struct log_source *s, struct log
 	pv_auto(logs_reader) r = calloc(1, sizeof(*r));
 	size_t n = rules_count(l->rs);
 	char image[256] = "";
-	int e;
 
 	if (!r)
 		return -ENOMEM;
 	r->l = l;
+	r->w = l->work;
 	r->s = *s;
 	r->may = calloc(n + 1, sizeof(*r->may));
-	r->stamp = calloc(n + 1, sizeof(*r->stamp));
-	if (!r->may || !r->stamp)
+	if (!r->may)
 		return -ENOMEM;
 	if (s->image)
 		image_name(s->image, image, sizeof(image));
 	for (size_t i = 0; i < n; i++)
 		r->may[i] = judge_rule(s, image, rules_get(l->rs, i));
-	e = match_scratch_new(l->set, &r->scratch);
-	if (e < 0)
-		return e;
-	r->plain.cap = r->decoded.cap = r->fields.cap = 4 * LOGS_LINE_MAX;
 	for (size_t i = 0; i < N_ELEMENTS(r->join); i++)
 		r->join[i].text.cap = LOGS_LINE_MAX;
 	*ret = pv_steal(r);
@@ -278,15 +311,9 @@ struct logs_reader *logs_reader_free(struct logs_reader *r)
 {
 	if (!r)
 		return NULL;
-	match_scratch_free(r->scratch);
 	attempts_free(r->attempts);
 	weak_free(r->weak);
 	free(r->may);
-	free(r->stamp);
-	free(r->hits);
-	pv_buf_done(&r->plain);
-	pv_buf_done(&r->decoded);
-	pv_buf_done(&r->fields);
 	for (size_t i = 0; i < N_ELEMENTS(r->join); i++)
 		pv_buf_done(&r->join[i].text);
 	free(r);

@@ -5,7 +5,6 @@
 #include "logs/inside.h"
 
 #define CHUNK	  (256u << 10)
-#define HITS_MAX  16384
 #define PIECE_MIN 16384 /* Docker cuts what a container writes into pieces of this size (daemon/logger/copier.go) */
 
 static const char *const docker_keys[] = { "log", "stream", "time" };
@@ -26,10 +25,10 @@ static bool has_escape(const char *text, size_t len)
 
 static int judge_plain(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 {
-	pv_buf_clear(&r->plain);
-	frame_plain(l->text, l->len, &r->plain);
-	l->text = pv_buf_str(&r->plain);
-	l->len = r->plain.len;
+	pv_buf_clear(&r->w->plain);
+	frame_plain(l->text, l->len, &r->w->plain);
+	l->text = pv_buf_str(&r->w->plain);
+	l->len = r->w->plain.len;
 	return judge_text(r, l, fn, arg);
 }
 
@@ -73,16 +72,16 @@ static int judge_docker(struct logs_reader *r, struct line *l, logs_fn fn, void 
 	j = &r->join[v[1].len == 6 && memcmp(v[1].raw, "stderr", 6) == 0];
 	if (v[2].raw)
 		(void) log_time_read(&r->clock, v[2].raw, v[2].len, l->now_us, &l->time_us);
-	pv_buf_clear(&r->decoded);
-	json_decode(&r->decoded, &v[0]);
-	if (!r->decoded.len || r->decoded.data[r->decoded.len - 1] != '\n') { /* goes on in the next record */
+	pv_buf_clear(&r->w->decoded);
+	json_decode(&r->w->decoded, &v[0]);
+	if (!r->w->decoded.len || r->w->decoded.data[r->w->decoded.len - 1] != '\n') { /* goes on in the next record */
 		j->open = true;
-		pv_buf_add(&j->text, pv_buf_str(&r->decoded), r->decoded.len);
+		pv_buf_add(&j->text, pv_buf_str(&r->w->decoded), r->w->decoded.len);
 		return 0;
 	}
 	if (!j->open)
-		return judge_output(r, l, r->decoded.data, r->decoded.len, fn, arg);
-	pv_buf_add(&j->text, r->decoded.data, r->decoded.len);
+		return judge_output(r, l, r->w->decoded.data, r->w->decoded.len, fn, arg);
+	pv_buf_add(&j->text, r->w->decoded.data, r->w->decoded.len);
 	r->counts.cut += j->text.cut;
 	e = judge_output(r, l, pv_buf_str(&j->text), j->text.len, fn, arg);
 	j->open = false;
@@ -116,16 +115,16 @@ static void next_line(struct pass *p)
 	nl = p->start < p->len ? memchr(p->text + p->start, '\n', p->len - p->start) : NULL;
 	p->end = nl ? (size_t) (nl - p->text) : p->len;
 	p->line++;
-	p->r->serial++;
+	p->r->w->serial++;
 }
 
 static void add_hit(struct pass *p, uint32_t rule)
 {
-	if (p->r->n_hits == HITS_MAX) {
+	if (p->r->w->n_hits == HITS_MAX) {
 		p->full = true;
 		return;
 	}
-	p->r->hits[p->r->n_hits++] = (struct gate_hit){ .start = p->start, .line = p->line, .rule = rule };
+	p->r->w->hits[p->r->w->n_hits++] = (struct gate_hit){ .start = p->start, .line = p->line, .rule = rule };
 }
 
 /* Docker's long records may go on in the next one. */
@@ -150,9 +149,9 @@ static int on_gate(uint32_t rule, size_t end, void *user)
 			return 0;
 		p->escaped = p->line;
 	} else {
-		if (!(p->r->may[rule] & MAY_TRY) || p->r->stamp[rule] == p->r->serial)
+		if (!(p->r->may[rule] & MAY_TRY) || p->r->w->stamp[rule] == p->r->w->serial)
 			return 0;
-		p->r->stamp[rule] = p->r->serial;
+		p->r->w->stamp[rule] = p->r->w->serial;
 	}
 	add_hit(p, rule);
 	return p->full;
@@ -214,10 +213,10 @@ static int judge_pass(struct pass *p, size_t until, uint64_t now_us, logs_fn fn,
 	uint64_t line = r->line;
 	int e = 0;
 
-	for (size_t i = 0, n; i < r->n_hits && e == 0; i += n) {
-		const struct gate_hit *h = &r->hits[i];
+	for (size_t i = 0, n; i < r->w->n_hits && e == 0; i += n) {
+		const struct gate_hit *h = &r->w->hits[i];
 
-		for (n = 1; i + n < r->n_hits && h[n].start == h->start; n++)
+		for (n = 1; i + n < r->w->n_hits && h[n].start == h->start; n++)
 			;
 		if (h->start >= until)
 			break;
@@ -242,10 +241,10 @@ static int pass(struct logs_reader *r, const char *text, size_t len, uint64_t no
 	size_t until = len;
 	int e;
 
-	r->n_hits = 0;
-	r->serial++;
+	r->w->n_hits = 0;
+	r->w->serial++;
 	look_at_line(&p);
-	e = match_gates(r->l->set, r->scratch, text, len, on_gate, &p);
+	e = match_gates(r->l->set, r->w->scratch, text, len, on_gate, &p);
 	if (e < 0)
 		return e;
 	if (p.full && p.start) { /* the line that was reached is begun again */
@@ -286,21 +285,12 @@ static int passes(struct logs_reader *r, const char *buf, size_t len, uint64_t n
 	return 0;
 }
 
-static int ready(struct logs_reader *r)
-{
-	if (!r->hits)
-		r->hits = malloc(HITS_MAX * sizeof(*r->hits));
-	return r->hits ? 0 : -ENOMEM;
-}
-
 int logs_lines(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg, size_t *ret_used)
 {
 	const char *from = buf, *last;
-	int e = ready(r);
+	int e = 0;
 
 	*ret_used = 0;
-	if (e < 0)
-		return e;
 	if (r->skipping) {
 		const char *nl = memchr(buf, '\n', len);
 
@@ -328,13 +318,11 @@ int logs_lines(struct logs_reader *r, const char *buf, size_t len, uint64_t time
 
 int logs_end(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg)
 {
-	int e = ready(r);
-
 	if (r->skipping || !len) {
 		r->skipping = false;
-		return e;
+		return 0;
 	}
-	return e < 0 ? e : passes(r, buf, len, time_us, fn, arg);
+	return passes(r, buf, len, time_us, fn, arg);
 }
 
 int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn, void *arg)
@@ -362,7 +350,7 @@ struct logs_counts logs_reader_counts(const struct logs_reader *r)
 {
 	struct logs_counts c = r->counts;
 
-	c.gave_up = match_scratch_gave_up(r->scratch);
+	c.gave_up = match_scratch_gave_up(r->w->scratch);
 	return c;
 }
 

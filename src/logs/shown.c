@@ -42,7 +42,7 @@ static void find(struct logs_reader *r, const struct line *l, struct secrets *s)
 
 		if (rule->kind != RULE_SECRET)
 			continue;
-		while (from < l->len && match_confirm(r->l->set, r->scratch, l->id[i], l->text, l->len, from, &h, NULL) == 1) {
+		while (from < l->len && match_confirm(r->l->set, r->w->scratch, l->id[i], l->text, l->len, from, &h, NULL) == 1) {
 			if (add(s, &h))
 				return;
 			from = PV_MAX(h.secret.start + h.secret.len, from + 1);
