@@ -11,17 +11,17 @@ struct slot {
 	uint64_t window_us; /* until then after told_us it is only counted */
 	struct slot *newer, *older;
 	bool used, dirty;
-	struct notice notice;
+	struct burst_told told;
 };
 
 struct burst {
 	struct pv_map by_key;
 	struct slot *newest, *oldest;
 	uint64_t flushed_us, events, evicted;
-	void (*on_evicted)(const struct notice *n, void *arg);
+	void (*on_evicted)(const struct burst_told *t, void *arg);
 	void *arg;
 	size_t used, dirty;
-	struct slot slots[BURST_SLOTS]; /* 3.7 MB of zero pages; what is not used costs nothing */
+	struct slot slots[BURST_SLOTS]; /* half a megabyte of zero pages; what is not used costs nothing */
 };
 
 int burst_new(struct burst **ret)
@@ -56,14 +56,14 @@ static void list_front(struct burst *b, struct slot *s)
 	b->newest = s;
 }
 
-static void hand_back(struct burst *b, struct slot *s, void (*fn)(const struct notice *n, void *arg), void *arg)
+static void hand_back(struct burst *b, struct slot *s, void (*fn)(const struct burst_told *t, void *arg), void *arg)
 {
 	if (!s->dirty)
 		return;
 	s->dirty = false;
 	b->dirty--;
 	if (fn)
-		fn(&s->notice, arg);
+		fn(&s->told, arg);
 }
 
 /* A slot for a key that has none: a free one, or that of the key that was quiet for longest. */
@@ -80,7 +80,7 @@ static struct slot *slot_take(struct burst *b, uint64_t key)
 	} else {
 		b->used++;
 	}
-	memset(&s->notice, 0, sizeof(s->notice));
+	memset(&s->told, 0, sizeof(s->told));
 	s->key = key;
 	s->used = true;
 	s->dirty = false;
@@ -106,7 +106,7 @@ static bool window_over(struct slot *s, uint64_t now_us)
 	return true;
 }
 
-enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uint64_t n, struct notice **ret_kept)
+enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uint64_t n, struct burst_told **ret_kept)
 {
 	struct slot *s = pv_map_get(&b->by_key, key);
 	bool fresh = !s;
@@ -121,7 +121,7 @@ enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uin
 		fresh = window_over(s, now_us);
 	}
 	s->last_us = now_us;
-	*ret_kept = &s->notice;
+	*ret_kept = &s->told;
 	if (fresh) {
 		hand_back(b, s, b->on_evicted, b->arg); /* the count of the notice before is final now */
 		s->told_us = now_us;
@@ -132,7 +132,7 @@ enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uin
 	return BURST_COUNT;
 }
 
-size_t burst_flush_all(struct burst *b, void (*fn)(const struct notice *n, void *arg), void *arg)
+size_t burst_flush_all(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg)
 {
 	size_t n = b->dirty;
 
@@ -141,7 +141,7 @@ size_t burst_flush_all(struct burst *b, void (*fn)(const struct notice *n, void 
 	return n;
 }
 
-size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct notice *n, void *arg), void *arg)
+size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct burst_told *t, void *arg), void *arg)
 {
 	if (!b->dirty || (now_us >= b->flushed_us && now_us - b->flushed_us < BURST_FLUSH_US))
 		return 0;
@@ -149,7 +149,7 @@ size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct not
 	return burst_flush_all(b, fn, arg);
 }
 
-void burst_on_evicted(struct burst *b, void (*fn)(const struct notice *n, void *arg), void *arg)
+void burst_on_evicted(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg)
 {
 	b->on_evicted = fn;
 	b->arg = arg;

@@ -9,7 +9,7 @@
 #define PV_DETECT_BURST_H
 
 #include "base/util.h"
-#include "model/notice.h"
+#include "model/ids.h"
 
 #define BURST_SLOTS	1024
 #define BURST_WINDOW_US ((uint64_t) 60 * 1000000)
@@ -23,6 +23,16 @@ enum burst_answer {
 
 struct burst;
 
+/* What is remembered of a notice, enough to raise its count in the store: a whole one takes eight times the room. */
+struct burst_told {
+	uint64_t row;		   /* of the store; 0: not stored */
+	uint64_t time_us, last_us; /* wall clock */
+	enum id id;
+	uint64_t cgroup;
+	uint64_t count;
+	char subject[160], next[224]; /* as the last event had them: a name may come late */
+};
+
 int burst_new(struct burst **ret);
 struct burst *burst_free(struct burst *b);
 PV_AUTO(burst)
@@ -31,14 +41,14 @@ PV_AUTO(burst)
  * the caller keeps the key's notice until burst_flush() or an eviction hands it back: on BURST_NEW it still holds
  * the one before (counted up and handed back already, or zeroed) and is filled by the caller; on BURST_COUNT the
  * caller raises its count. Valid until the next call. */
-enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uint64_t n, struct notice **ret_kept);
+enum burst_answer burst_step(struct burst *b, uint64_t key, uint64_t now_us, uint64_t n, struct burst_told **ret_kept);
 
 /* Hands every notice whose count rose to `fn` and returns how many; at most once a second, else 0. */
-size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct notice *n, void *arg), void *arg);
+size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct burst_told *t, void *arg), void *arg);
 /* The same now, whatever the clock says: before the end, and what burst_step() does with one notice that loses its
  * slot while its count is not stored. Until it is set such a count is lost (and counted). */
-void burst_on_evicted(struct burst *b, void (*fn)(const struct notice *n, void *arg), void *arg);
-size_t burst_flush_all(struct burst *b, void (*fn)(const struct notice *n, void *arg), void *arg);
+void burst_on_evicted(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg);
+size_t burst_flush_all(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg);
 
 /* The kept notice of this row, to be amended; NULL: its slot is another's by now. */
 struct notice *burst_kept(struct burst *b, uint64_t row);

@@ -438,9 +438,9 @@ void kernel_events_lost(struct guard *g)
 	(void) notices_raise(g, &n);
 }
 
-static void on_counted(const struct notice *n, void *arg)
+static void on_counted(const struct burst_told *t, void *arg)
 {
-	notices_count(arg, n);
+	notices_counted(arg, t);
 }
 
 void kernel_events_flush(struct guard *g)

@@ -65,12 +65,12 @@ static void late_keep(struct guard *g, const struct notice *n)
 	g->late->without_row++;
 }
 
-static struct notice *late_find(struct guard *g, const struct notice *n)
+static struct notice *late_find(struct guard *g, const struct burst_told *t)
 {
 	for (size_t i = 0; g->late && i < g->late->used; i++) {
 		struct notice *l = &g->late->notices[i];
 
-		if (l->id == n->id && l->time_us == n->time_us && l->cgroup == n->cgroup)
+		if (l->id == t->id && l->time_us == t->time_us && l->cgroup == t->cgroup)
 			return l;
 	}
 	return NULL;
@@ -130,6 +130,14 @@ static int on_unnamed(const struct notice *n, void *arg)
 	return a->n == RENAME_MAX;
 }
 
+static void count_store(struct guard *g, const struct notice *n)
+{
+	int r = trouble(g, store_count(g->store, n));
+
+	if (r < 0)
+		(void) log_error_errno(r, "event %" PRIu64 ": its count could not be stored", n->row);
+}
+
 static void rename_row(struct guard *g, uint64_t row, const char *name)
 {
 	struct notice n, named;
@@ -143,7 +151,7 @@ static void rename_row(struct guard *g, uint64_t row, const char *name)
 	if (at) /* `pavise allow 0123456789ab net` */
 		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", name,
 				n.next + (at - named.next) + strlen(n.subject));
-	notices_count(g, &named);
+	count_store(g, &named);
 }
 
 /* Events do not wait for the Engine API: what was told under the first digits of an id gets its name afterwards. */
@@ -181,35 +189,44 @@ int notices_raise(struct guard *g, struct notice *n)
 /* The first event of its kind is a notice at once; the others only raise its count. */
 void notices_fold(struct guard *g, uint64_t key, struct notice *n)
 {
-	struct notice *kept = NULL;
+	struct burst_told *t = NULL;
+	uint64_t before = 0;
 
-	if (burst_step(g->burst, key, clock_monotonic_us(), n->count, &kept) == BURST_COUNT) {
-		kept->count += n->count;
-		kept->last_us = n->time_us;
-		(void) text_copy(kept->subject, sizeof(kept->subject), n->subject); /* the name may have come since */
-		(void) text_copy(kept->next, sizeof(kept->next), n->next);
-		return;
+	if (burst_step(g->burst, key, clock_monotonic_us(), n->count, &t) == BURST_COUNT) {
+		before = t->count;
+	} else {
+		(void) notices_raise(g, n);
+		/* Also without a row: its counts find it where it waits to be stored. */
+		*t = (struct burst_told){ .row = n->row, .time_us = n->time_us, .id = n->id, .cgroup = n->cgroup };
 	}
-	(void) notices_raise(g, n);
-	*kept = *n; /* also without a row: its counts find it where it waits to be stored */
+	t->count = before + n->count;
+	t->last_us = n->time_us;
+	(void) text_copy(t->subject, sizeof(t->subject), n->subject); /* the name may have come since */
+	(void) text_copy(t->next, sizeof(t->next), n->next);
 }
 
-void notices_count(struct guard *g, const struct notice *n)
+void notices_counted(struct guard *g, const struct burst_told *t)
 {
-	struct notice *late = n->row ? NULL : late_find(g, n);
-	struct notice counted = *n;
+	struct notice *late = t->row ? NULL : late_find(g, t);
+	uint64_t row = late ? late->row : t->row;
+	struct notice n;
 	int r;
 
 	if (late && !late->row) { /* goes into the history with its count */
-		late->count = n->count;
-		late->last_us = n->last_us;
+		late->count = t->count;
+		late->last_us = t->last_us;
 		return;
 	}
-	if (late)
-		counted.row = late->row;
-	r = trouble(g, store_count(g->store, &counted));
-	if (r < 0)
-		(void) log_error_errno(r, "event %" PRIu64 ": its count could not be stored", counted.row);
+	r = trouble(g, store_notice(g->store, row, &n));
+	if (r < 0) {
+		(void) log_error_errno(r, "event %" PRIu64 ": its count could not be stored", row);
+		return;
+	}
+	n.count = t->count;
+	n.last_us = t->last_us;
+	(void) text_copy(n.subject, sizeof(n.subject), t->subject);
+	(void) text_copy(n.next, sizeof(n.next), t->next);
+	count_store(g, &n);
 }
 
 void notices_deliver(struct guard *g)

@@ -174,23 +174,23 @@ static void test_starter(void **state)
 
 static uint64_t handed, last_row;
 
-static void on_changed(const struct notice *n, void *arg)
+static void on_changed(const struct burst_told *t, void *arg)
 {
 	(void) arg;
-	handed += n->count;
-	last_row = n->row;
+	handed += t->count;
+	last_row = t->row;
 }
 
 /* Steps as the engine does; returns whether it was told. */
 static bool step(struct burst *b, uint64_t key, uint64_t now)
 {
-	struct notice *n;
+	struct burst_told *t;
 
-	if (burst_step(b, key, now, 1, &n) == BURST_COUNT) {
-		n->count++;
+	if (burst_step(b, key, now, 1, &t) == BURST_COUNT) {
+		t->count++;
 		return false;
 	}
-	*n = (struct notice){ .row = key, .count = 1 };
+	*t = (struct burst_told){ .row = key, .count = 1 };
 	return true;
 }
 
