@@ -47,11 +47,20 @@ static bool may_have_acted(int result)
 	}
 }
 
+static void note_restart(struct act_run *run, int result)
+{
+	bool late = may_have_acted(result) && result != 0 && result != -EREMOTEIO;
+
+	run->restart_changed |= result == 0 || late;
+	if (!run->settling && result != 0 && result != -ESRCH)
+		run->settles = late ? 2 : 1;
+}
+
 /* A request came back: note what undo needs. A failing step does not end the run: the cgroup decides. */
 static void note_answer(struct act_run *run, int result, uint64_t value)
 {
-	if (run->asked == ACT_RESTART_OFF && result == 0)
-		run->restart_changed = true;
+	if (run->asked == ACT_RESTART_OFF)
+		note_restart(run, result);
 	if (run->asked == ACT_SCALE_ZERO && result == 0 && !run->scaled) { /* the second time it was zero already */
 		run->scaled = true;
 		run->scaled_from = value;
@@ -62,11 +71,20 @@ static void note_answer(struct act_run *run, int result, uint64_t value)
 		run->result = result;
 }
 
+static enum act_want settle(struct act_run *run, struct broker_req *ret_req)
+{
+	if (!run->settles)
+		return finish(run, 0);
+	run->settles--;
+	run->settling = true;
+	return ask(run, ACT_RESTART_OFF, ret_req);
+}
+
 static enum act_want after_look(struct act_run *run, int empty, uint64_t now_us, struct broker_req *ret_req,
 				uint64_t *ret_until_us)
 {
 	if (empty == 1 || empty == -ENODEV)
-		return finish(run, 0);
+		return settle(run, ret_req);
 	if (now_us < run->deadline_us) {
 		*ret_until_us = now_us + ACT_LOOK_EVERY_US;
 		return run->last = ACT_WANT_PAUSE;
@@ -82,6 +100,12 @@ enum act_want act_run_next(struct act_run *run, int result, uint64_t value, uint
 {
 	if (run->last == ACT_WANT_REQUEST) {
 		note_answer(run, result, value);
+		if (run->settling && !run->settles)
+			return finish(run, 0);
+		if (run->settling) {
+			*ret_until_us = now_us + ACT_SETTLE_US;
+			return run->last = ACT_WANT_PAUSE;
+		}
 		if (result == -EDQUOT) /* the limit holds for every other way, too */
 			return finish(run, result);
 		if (run->forced) {
@@ -91,7 +115,7 @@ enum act_want act_run_next(struct act_run *run, int result, uint64_t value, uint
 	} else if (run->last == ACT_WANT_LOOK) {
 		return after_look(run, result, now_us, ret_req, ret_until_us);
 	} else if (run->last == ACT_WANT_PAUSE) {
-		return run->last = ACT_WANT_LOOK;
+		return run->settling ? settle(run, ret_req) : (run->last = ACT_WANT_LOOK);
 	}
 	if (run->step == run->plan.n_steps)
 		return finish(run, run->result);

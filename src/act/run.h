@@ -1,5 +1,9 @@
 /* run.h - carries a plan out, one request after the other, with the clock passed in. Pure: it says what it wants next
- * (a request to the broker, a look at the cgroup, a pause) and is told how that went. */
+ * (a request to the broker, a look at the cgroup, a pause) and is told how that went.
+ *
+ * dockerd changes a running container in two steps and puts the restart policy back when the second one fails (daemon/update.go), as it
+ * does when the container is killed meanwhile. So where the change was refused it is asked for again when the cgroup is empty, and where its
+ * answer did not come, twice, ACT_SETTLE_US apart. */
 #ifndef PV_ACT_RUN_H
 #define PV_ACT_RUN_H
 
@@ -18,7 +22,9 @@ struct act_run {
 	enum act_want last;
 	enum act_step_kind asked;
 	uint64_t deadline_us; /* of the wait for an empty cgroup */
-	bool restart_changed; /* ACT_RESTART_OFF went through: undo has something to take back */
+	bool restart_changed; /* ACT_RESTART_OFF went through, or may have: undo has something to take back */
+	unsigned settles;     /* requests for the restart policy that are still to be made when it is over */
+	bool settling;
 	bool forced;	      /* cgroup.kill had to help */
 	bool acted;	      /* a request that ends or freezes it went through, or may have; else it ended by itself */
 	uint64_t scaled_from; /* replicas before ACT_SCALE_ZERO; UINT64_MAX: global */
@@ -34,6 +40,7 @@ void act_run_again(struct act_run *run, const struct act_plan *plan);
 enum act_want act_run_next(struct act_run *run, int result, uint64_t value, uint64_t now_us, struct broker_req *ret_req,
 			   uint64_t *ret_until_us);
 
+#define ACT_SETTLE_US	  ((uint64_t) 3000000)
 #define ACT_EMPTY_WAIT_US ((uint64_t) 3000000)	/* after the API's kill; a stop has its own 5 s and then this */
 #define ACT_LOOK_EVERY_US ((uint64_t) 50000)
 

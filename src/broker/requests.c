@@ -82,6 +82,8 @@ static int check_api_cgroup(struct requests *r, const struct broker_req *req, co
 	if (!t->acts || (!req->cgroup && !needs_cgroup((enum api_request) req->arg)))
 		return 0;
 	result = r->ops->cgroup_open(r->ctx, req->cgroup, &cg);
+	if (result == -ESRCH && !needs_cgroup((enum api_request) req->arg))
+		return 0; /* it has ended: the id alone will do, as without a cgroup, and it is still one act */
 	if (result < 0)
 		return result;
 	if (strcmp(cg.id, req->id) != 0)

@@ -164,11 +164,11 @@ static void test_runs(void **state)
 	} cases[] = {
 		{ "the API does it", { 0, 0, 1200000, false }, "RK", 0, false, true, true },
 		{ "the API says yes and lies", { 0, 0, UINT64_MAX, true }, "RKC", 0, true, true, true },
-		{ "the API is broken", { -EREMOTEIO, 0, UINT64_MAX, true }, "RKC", 0, true, false, true },
+		{ "the API is broken", { -EREMOTEIO, 0, UINT64_MAX, true }, "RKCR", 0, true, false, true },
 		{ "nothing helps", { 0, 0, UINT64_MAX, false }, "RKC", -EBUSY, true, true, true },
 		{ "over the limit", { -EDQUOT, -EDQUOT, UINT64_MAX, false }, "R", -EDQUOT, false, false, false },
-		{ "the API's answer is late", { -EPIPE, 0, 1200000, false }, "RK", 0, false, false, true },
-		{ "it had ended", { -EALREADY, 0, 1200000, false }, "RK", 0, false, false, false },
+		{ "the API's answer is late", { -EPIPE, 0, 1200000, false }, "RKRR", 0, false, true, true },
+		{ "it had ended", { -EALREADY, 0, 1200000, false }, "RKR", 0, false, false, false },
 		{ "it is gone", { -ESRCH, 0, 1200000, false }, "RK", 0, false, false, false },
 	};
 	struct workload w = container("always");
@@ -187,7 +187,7 @@ static void test_runs(void **state)
 		CHECK(run.forced == cases[i].forced, "%s", cases[i].what);
 		CHECK(run.restart_changed == cases[i].undo, "%s", cases[i].what);
 		CHECK(run.acted == cases[i].acted, "%s", cases[i].what);
-		CHECK(took <= 2 * ACT_EMPTY_WAIT_US + 2 * ACT_LOOK_EVERY_US, "%s took too long", cases[i].what);
+		CHECK(took <= 2 * ACT_EMPTY_WAIT_US + 2 * ACT_LOOK_EVERY_US + ACT_SETTLE_US, "%s took too long", cases[i].what);
 	}
 }
 

@@ -83,6 +83,8 @@ static const struct {
 	{ "kill another than the cgroup", REQ(.op = BROKER_API, .arg = API_KILL, .cgroup = 100, .id = FAKE_OTHER_ID), -EPERM, "" },
 	{ "kill a unit", REQ(.op = BROKER_API, .arg = API_KILL, .cgroup = FAKE_UNIT, .id = FAKE_ID), -EPERM, "" },
 	{ "restart policy, no cgroup any more", REQ(.op = BROKER_API, .arg = API_RESTART_ALWAYS, .id = FAKE_ID), 0, "api" },
+	{ "restart policy, the cgroup has gone", REQ(.op = BROKER_API, .arg = API_RESTART_NO, .cgroup = 7, .id = FAKE_ID), 0, "api" },
+	{ "kill, the cgroup has gone", REQ(.op = BROKER_API, .arg = API_KILL, .cgroup = 7, .id = FAKE_ID), -ESRCH, "" },
 	{ "restart policy of another", REQ(.op = BROKER_API, .arg = API_RESTART_NO, .cgroup = 100, .id = FAKE_OTHER_ID), -EPERM, "" },
 	{ "on-failure:5", REQ(.op = BROKER_API, .arg = API_RESTART_ON_FAILURE, .arg2 = 5ULL << 32, .id = FAKE_ID), 0, "api" },
 	{ "scale", REQ(.op = BROKER_SWARM_SCALE, .arg = 2, .id = FAKE_SERVICE), 0, "swarm" },
