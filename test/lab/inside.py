@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs inside the lab's guest: first pavise as an installed systemd service beside the machine's own dockerd, then every
-system suite. Prints their TAP and, last, the counts."""
+system suite; with names, those that they fit, in the order of the names. Prints their TAP and, last, the counts of each and of all."""
 
 import glob
 import os
@@ -11,30 +11,38 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 names = sys.argv[1:]
-total = {"passed": 0, "failed": 0, "skipped": 0}
+KINDS = ((r"ok .*# SKIP", "skipped"), (r"ok ", "passed"), (r"not ok ", "failed"))
+total, lines = dict.fromkeys(("passed", "failed", "skipped"), 0), []
+
+
+def said(counts):
+    return ", ".join(f"{n} {k}" for k, n in counts.items())
+
+
+def rank(path):
+    name = os.path.basename(path)
+    return next((i for i, n in enumerate(names) if n in name), len(names))
+
+
 suites = [os.path.join(HERE, f"test_{n}.py") for n in ("service", "rootless")] + sorted(glob.glob(os.path.join(HERE, "..", "system", "test_*.py")))
-for path in suites:
+for path in sorted(suites, key=rank) if names else suites:
     name = os.path.basename(path)[:-3]
-    if names and not any(n in name for n in names):
+    if names and rank(path) == len(names):
         continue
     start = time.monotonic()
     print(f"# --- {name}", flush=True)
     p = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    got = 0
+    counts = dict.fromkeys(total, 0)
     for line in p.stdout:
         print(line, end="", flush=True)
-        if re.match(r"ok .*# SKIP", line):
-            total["skipped"] += 1
-        elif re.match(r"ok ", line):
-            total["passed"] += 1
-        elif re.match(r"not ok ", line):
-            total["failed"] += 1
-        else:
-            continue
-        got += 1
-    if p.wait() and not got:
+        kind = next((k for pattern, k in KINDS if re.match(pattern, line)), None)
+        if kind:
+            counts[kind] += 1
+    if p.wait() and not counts["failed"]:
         print(f"not ok - {name} ended with {p.returncode}")
-        total["failed"] += 1
-    print(f"# --- {name}: {time.monotonic() - start:.0f} s", flush=True)
-print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+        counts["failed"] += 1
+    total = {k: total[k] + counts[k] for k in total}
+    lines.append(f"{name}: {said(counts)}, {time.monotonic() - start:.0f} s")
+    print(f"# --- {lines[-1]}", flush=True)
+print("\n".join(["", *lines, said(total)]))
 sys.exit(1 if total["failed"] or not total["passed"] else 0)
