@@ -239,6 +239,18 @@ static bool newer(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
 }
 
+/* A number or a date is all that it has more: app.log.1, app-20261128.log. Somebody made app.log.bak and app.log.errors. */
+static bool is_numbered(const char *own, const char *name)
+{
+	size_t len = strlen(own), stem = strcspn(own + 1, ".") + 1, end = strlen(name), tail = len - stem;
+	const bool whole = strncmp(name, own, len) == 0;
+	const char *more = name + (whole ? len : stem);
+
+	if (!whole && end >= stem + tail && strcmp(name + end - tail, own + stem) == 0)
+		end -= tail;
+	return strspn(more, "0123456789.-_") >= (size_t) (name + end - more) && strpbrk(more, "0123456789");
+}
+
 /* The newest files beside `own`, newest first. */
 static size_t find_beside(int dir, const char *own, struct beside found[LOG_BESIDE_MAX])
 {
@@ -283,6 +295,7 @@ static int open_path(const struct log_files *l, const char *path, uint32_t which
 	if (which) {
 		if (which > find_beside(dir, name, found))
 			return -ENOENT;
+		ret->numbered = is_numbered(name, found[which - 1].name);
 		(void) text_copy(name, sizeof(name), found[which - 1].name);
 	}
 	r = log_walk_file(dir, name, &ret->fd);

@@ -27,6 +27,7 @@ struct log_files {
 
 struct log_file {
 	int fd;
+	bool numbered;	/* found beside, and its name says more than the log's by a digit: app.log.1, app-20261128.log */
 	uint64_t watch; /* UINT64_MAX: none */
 };
 

@@ -279,13 +279,14 @@ static int give_log(int r, const struct log_file *file, struct broker_answer *re
 	ret->n_fds = 1;
 	ret->give = true;
 	ret->rep.value = file->watch;
+	ret->rep.value2 = file->numbered;
 	return 0;
 }
 
 static int op_log_open(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret)
 {
 	struct broker *b = ctx;
-	struct log_file file;
+	struct log_file file = { .fd = -1 };
 	int r = log_files_open(&b->logs, b->policy, place, position, number, which, &file);
 
 	return give_log(r, &file, ret);
@@ -294,7 +295,7 @@ static int op_log_open(void *ctx, uint32_t place, uint32_t position, uint32_t nu
 static int op_log_container(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret)
 {
 	struct broker *b = ctx;
-	struct log_file file;
+	struct log_file file = { .fd = -1 };
 	int r = log_files_container(&b->logs, b->policy, id, (enum log_driver) driver, which, &file);
 
 	return give_log(r, &file, ret);

@@ -191,7 +191,7 @@ static void on_image(struct api_call *c, int status)
 
 	if (answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
 			   c->e->kind, &info) >= 0 &&
-	    table_knows(c->g, info.id)) /* not one that was removed meanwhile: nobody would take it out again */
+	    (!info.running || table_knows(c->g, info.id))) /* not one that was removed meanwhile: nobody would take it out again */
 		table_info(c->g, &info, known ? LABELS_KNOWN : LABELS_NONE);
 	call_free(c);
 }
@@ -387,8 +387,10 @@ static void on_event(struct guard *g, struct guard_engine *e, const struct engin
 
 	if (strcmp(ev->type, "network") == 0 && strcmp(ev->action, "disconnect") != 0)
 		ask_networks(g, e);
-	if (strcmp(ev->action, "destroy") == 0 || strcmp(ev->action, "remove") == 0)
+	if (strcmp(ev->action, "destroy") == 0 || strcmp(ev->action, "remove") == 0) {
 		free(pv_map_take(&g->infos, table_id_hash(ev->id)));
+		guard_logs_container_removed(g, ev->id);
+	}
 	for (size_t i = 0; i < N_ELEMENTS(again); i++)
 		if (strcmp(ev->action, again[i]) == 0)
 			engines_inspect(g, e->kind, ev->id);

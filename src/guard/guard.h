@@ -276,7 +276,8 @@ void guard_logs_rules(struct guard *g, int fd); /* takes it */
 void guard_logs_pause(struct guard *g);	 /* before another policy ... */
 void guard_logs_resume(struct guard *g); /* ... and after it */
 void guard_logs_container(struct guard *g, const struct container_info *info);
-void guard_logs_container_gone(struct guard *g, const char *id);
+void guard_logs_container_gone(struct guard *g, const char *id);    /* it has ended */
+void guard_logs_container_removed(struct guard *g, const char *id); /* and does not come back */
 void guard_logs_second(struct guard *g);
 void guard_logs_json(struct guard *g, struct pv_buf *out);
 void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_buf *out); /* secrets masked; not escaped */

@@ -159,6 +159,8 @@ static void take_present(struct guard_logs *l, struct log_src *s, int fd, uint64
 	}
 	s->refused = false;
 	s->follow.from_end = !is_young(l, fd);
+	if (s->kind == SRC_CONTAINER && !s->follow.from_end && !s->follow.restored && !s->follow.orders)
+		s->follow.born_ns = l->since_us * 1000; /* it has rotated before we came to look */
 	r = follow_present(&s->follow, fd, watch <= INT32_MAX ? (int) watch : -1, clock_monotonic_us());
 	if (r < 0)
 		return;
@@ -217,33 +219,60 @@ void log_watch_look(struct guard_logs *l, struct log_src *s)
 
 static void ask_beside(struct guard_logs *l, struct log_src *s);
 
+/* Takes `fd`. 1: it is read from now on; -EBUSY: no room for it now. */
+static int try_beside(struct guard_logs *l, struct log_src *s, const struct broker_rep *rep, int fd)
+{
+	int wd = rep->value <= INT32_MAX ? (int) rep->value : -1;
+
+	if (read_by_another(l, s, fd) || (s->look == LOOK_BETWEEN && !rep->value2)) {
+		(void) pv_close(fd);
+		return 0;
+	}
+	if (s->look == LOOK_BETWEEN)
+		return follow_between(&s->follow, fd, wd, clock_monotonic_us());
+	return follow_beside(&s->follow, fd, wd, s->look == LOOK_COPIES, clock_monotonic_us());
+}
+
+/* The next one to ask for; false: all were. */
+static bool next_beside(struct log_src *s)
+{
+	if (s->look == LOOK_BETWEEN)
+		return --s->beside > 0;
+	if (!follow_looks(&s->follow) || (++s->beside > BESIDE_MAX && s->look == LOOK_COPIES)) {
+		follow_give_up(&s->follow);
+		s->look = LOOK_BETWEEN;
+		s->beside = follow_misses(&s->follow) ? BESIDE_MAX : 0;
+	} else if (s->beside > BESIDE_MAX) {
+		s->look = LOOK_COPIES;
+		s->beside = 1;
+	}
+	return s->beside > 0;
+}
+
 static void on_beside(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
 	struct log_src *s = arg;
 	struct guard_logs *l = g->logs;
-	int wd = rep->value <= INT32_MAX ? (int) rep->value : -1;
+	int r = 0;
 
 	if (!answered(s, fd))
 		return;
-	if (rep->result < 0 || fd < 0) {
-		(void) pv_close(fd);
-		s->beside = rep->result == -ENOENT || rep->result == -ESTALE ? BESIDE_MAX : s->beside;
-	} else if (read_by_another(l, s, fd)) {
-		(void) pv_close(fd);
-	} else if (follow_beside(&s->follow, fd, wd, s->copies, clock_monotonic_us()) > 0) {
+	if (rep->result >= 0 && fd >= 0)
+		r = try_beside(l, s, rep, fd);
+	else if (s->look != LOOK_BETWEEN && (rep->result == -ENOENT || rep->result == -ESTALE))
+		s->beside = BESIDE_MAX; /* there are no more */
+	else if (rep->result == -ESTALE)
+		r = -EBUSY; /* another list is on its way */
+	if (r > 0) {
 		log_watch_watched(l, rep->value, s);
 		log_src_ready(l, s);
 	}
-	s->beside++;
-	if (s->beside > BESIDE_MAX && !s->copies) {
-		s->copies = true;
-		s->beside = 1;
-	}
-	if (follow_looks(&s->follow) && s->beside <= BESIDE_MAX) {
+	if (r != -EBUSY && next_beside(s)) {
 		ask_beside(l, s);
 		return;
 	}
-	follow_give_up(&s->follow);
+	if (r != -EBUSY) /* else once more with the next look, every few seconds */
+		follow_caught_up(&s->follow);
 	s->beside = 0;
 	s->dirty = true;
 	log_watch_look(l, s);
@@ -258,10 +287,10 @@ static void ask_beside(struct guard_logs *l, struct log_src *s)
 
 void log_watch_beside(struct guard_logs *l, struct log_src *s)
 {
-	if (!follow_looks(&s->follow) || s->asking)
+	if (s->asking || s->by_journal || (!follow_looks(&s->follow) && !follow_misses(&s->follow)))
 		return;
-	s->beside = 1;
-	s->copies = false;
+	s->look = follow_looks(&s->follow) ? LOOK_SAME : LOOK_BETWEEN;
+	s->beside = s->look == LOOK_SAME ? 1 : BESIDE_MAX;
 	ask_beside(l, s);
 }
 

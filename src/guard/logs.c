@@ -1,6 +1,7 @@
 #include "guard/logs.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,8 +142,18 @@ static void forget_watches(struct guard_logs *l, const struct log_src *s)
 	} while (n == N_ELEMENTS(keys));
 }
 
+static void position_drop(struct guard_logs *l, const char *id)
+{
+	char key[80];
+
+	(void) snprintf(key, sizeof(key), LOG_KEY "container:%.64s", id);
+	(void) store_kv_drop(l->g->store, key);
+}
+
 void log_src_drop(struct guard_logs *l, struct log_src *s)
 {
+	if (s->removed)
+		position_drop(l, s->id);
 	unlink_from(&l->all, s, false);
 	unlink_from(&l->ready, s, true);
 	l->ready_tail = &l->ready;
@@ -319,6 +330,7 @@ static void second_of(struct guard_logs *l, struct log_src *s, uint64_t now)
 	if (waited || l->seconds % POLL_SECONDS == 0) {
 		log_src_ready(l, s);
 		log_watch_look(l, s);
+		log_watch_beside(l, s); /* for what there was no room */
 	}
 	if (l->seconds % TIDY_SECONDS == 0) {
 		follow_tidy(&s->follow, now, log_watch_unwatch, l);
@@ -360,18 +372,21 @@ static int on_key(const char *key, const char *value, void *arg)
 	return a->n == N_ELEMENTS(a->keys);
 }
 
-/* Containers that were removed while nobody looked. */
-static void drop_stale(struct guard_logs *l)
+/* Containers that were removed while nobody looked. True: there may be more. */
+static bool drop_stale(struct guard_logs *l)
 {
 	struct stale *a = calloc(1, sizeof(*a));
+	bool full;
 
 	if (!a)
-		return;
+		return false;
 	a->l = l;
 	(void) store_kv_each(l->g->store, LOG_KEY "container:", on_key, a);
 	for (size_t i = 0; i < a->n; i++)
 		(void) store_kv_drop(l->g->store, a->keys[i]);
+	full = a->n == N_ELEMENTS(a->keys);
 	free(a);
+	return full;
 }
 
 static void tell_no_rules(struct guard_logs *l)
@@ -409,8 +424,8 @@ void guard_logs_second(struct guard *g)
 		log_watch_relist(l, 0);
 		save_since(l);
 	}
-	if (l->seconds == STALE_SECONDS)
-		drop_stale(l);
+	if (l->seconds >= l->stale_seconds && !drop_stale(l))
+		l->stale_seconds = UINT_MAX;
 	if (batch)
 		(void) store_batch_end(g->store);
 }
@@ -469,6 +484,7 @@ int guard_logs_start(struct guard *g)
 	l->inotify_fd = -1;
 	l->ready_tail = &l->ready;
 	l->started_us = clock_monotonic_us();
+	l->stale_seconds = STALE_SECONDS;
 	g->logs = l;
 	l->buf = malloc(TAIL_BUFFER);
 	r = l->buf ? sd_event_add_defer(g->loop, &l->turn, on_turn, l) : -ENOMEM;
@@ -584,6 +600,21 @@ void guard_logs_container_gone(struct guard *g, const char *id)
 	struct log_src *s = g->logs ? container_of(g->logs, id) : NULL;
 
 	if (s) /* what it printed last is still to be read */
+		s->ended_us = clock_monotonic_us();
+}
+
+void guard_logs_container_removed(struct guard *g, const char *id)
+{
+	struct log_src *s = g->logs ? container_of(g->logs, id) : NULL;
+
+	if (!g->logs)
+		return;
+	if (!s) {
+		position_drop(g->logs, id);
+		return;
+	}
+	s->removed = true;
+	if (!s->ended_us)
 		s->ended_us = clock_monotonic_us();
 }
 

@@ -37,7 +37,11 @@ struct log_src {
 	bool refused;	/* told that it is not read */
 	bool marked;	/* the stored position has bytes before it, by which the file would be known again */
 	unsigned beside; /* the file beside it that is tried; 0: none */
-	bool copies;
+	enum log_look {
+		LOOK_SAME,    /* for files that were read and rotated */
+		LOOK_COPIES,  /* and for copies of those that were truncated */
+		LOOK_BETWEEN, /* for files that were never seen, the oldest first */
+	} look;
 	int64_t allowance; /* bytes, until the next second */
 	uint64_t lines, events, shed, told_shed, long_lines;
 	struct log_silent silent; /* files, and containers that run */
@@ -50,6 +54,7 @@ struct log_src {
 	enum log_driver driver;
 	bool by_journal;
 	uint64_t ended_us; /* 0: it runs */
+	bool removed;	   /* it does not come back: its position is dropped with it */
 	struct pv_buf pending; /* pieces of a line from the journal */
 	char unit[JOURNAL_FIELD]; /* journal: of the record that is being judged */
 	struct log_src *next, *next_ready;
@@ -64,7 +69,7 @@ struct guard_logs {
 	struct pv_map watches; /* inotify watch + 1 -> struct log_src */
 	uint64_t since_us;     /* wall clock: what is younger was not there when logs were last read */
 	uint64_t started_us;   /* monotonic */
-	unsigned seconds;
+	unsigned seconds, stale_seconds; /* since the start; when positions of what is gone are dropped */
 	char *buf; /* TAIL_BUFFER */
 	bool ending;
 	bool turn_counted; /* the turn led to something */

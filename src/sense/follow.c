@@ -1,5 +1,6 @@
 #include "sense/follow.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,28 @@ void follow_give_up(struct follow *f)
 	f->n_lost = 0;
 }
 
+void follow_caught_up(struct follow *f)
+{
+	f->between_ns = 0;
+}
+
+/* 0: the file system does not tell. */
+static uint64_t birth_of(int fd)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
+		return 0;
+	return (uint64_t) st.stx_btime.tv_sec * 1000000000 + st.stx_btime.tv_nsec;
+}
+
+static void note_birth(struct follow *f, uint64_t birth)
+{
+	if (f->born_ns && birth > f->born_ns && !f->between_ns)
+		f->between_ns = f->born_ns;
+	f->born_ns = PV_MAX(f->born_ns, birth);
+}
+
 /* Where reading begins in a file that the path means and that is not open yet. */
 static int begin(struct follow *f, struct tail *t)
 {
@@ -114,6 +137,7 @@ int follow_present(struct follow *f, int fd, int wd, uint64_t now_us)
 	}
 	file = place(f);
 	*file = (struct follow_file){ .tail = t, .wd = wd, .grew_us = now_us, .order = ++f->orders, .present = true };
+	note_birth(f, birth_of(fd));
 	return 1;
 }
 
@@ -140,6 +164,68 @@ int follow_beside(struct follow *f, int fd, int wd, bool copies, uint64_t now_us
 	}
 	tail_close(&t);
 	return 0;
+}
+
+/* A copy that somebody made of a log begins as the log itself does. */
+static bool begins_as_another(const struct follow *f, int fd)
+{
+	char own[TAIL_BLOCK], other[TAIL_BLOCK];
+	ssize_t n = pread(fd, own, sizeof(own), 0);
+
+	for (size_t i = 0; i < FOLLOW_FILES && n > 0; i++)
+		if (is_open(&f->files[i]) && pread(f->files[i].tail.fd, other, (size_t) n, 0) == n && memcmp(own, other, (size_t) n) == 0)
+			return true;
+	return n <= 0;
+}
+
+/* A free place, or that of a rotated file which is read to its end. */
+static struct follow_file *place_for_older(struct follow *f)
+{
+	struct follow_file *file;
+	struct stat st;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (!is_open(&f->files[i]))
+			return &f->files[i];
+	file = oldest(f);
+	if (fstat(file->tail.fd, &st) == 0 && (uint64_t) st.st_size > file->tail.scanned)
+		return NULL;
+	tail_close(&file->tail);
+	return file;
+}
+
+/* Rotated after all that are known, but before the present one. */
+static uint64_t order_before_present(struct follow *f)
+{
+	uint64_t order = ++f->orders;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++)
+		if (is_open(&f->files[i]) && f->files[i].present) {
+			order = f->files[i].order;
+			f->files[i].order = f->orders;
+		}
+	return order;
+}
+
+int follow_between(struct follow *f, int fd, int wd, uint64_t now_us)
+{
+	uint64_t birth = birth_of(fd);
+	struct follow_file *file;
+	struct tail t;
+
+	if (birth <= f->between_ns || birth >= f->born_ns || tail_open(&t, fd, f->kind) < 0 || follow_has(f, t.pos.dev, t.pos.ino) ||
+	    begins_as_another(f, fd)) {
+		(void) pv_close(fd);
+		return 0;
+	}
+	file = place_for_older(f);
+	if (!file) {
+		(void) pv_close(fd);
+		return -EBUSY;
+	}
+	*file = (struct follow_file){ .tail = t, .wd = wd, .grew_us = now_us, .order = order_before_present(f) };
+	f->between_ns = birth;
+	return 1;
 }
 
 int follow_turn(struct follow *f, char *buf, size_t room, tail_fn fn, void *arg, uint64_t now_us)
@@ -215,6 +301,8 @@ void follow_save(const struct follow *f, struct pv_buf *out)
 		tail_position(&f->files[i].tail, &pos);
 		save_one(out, &pos);
 	}
+	if (f->born_ns)
+		pv_buf_printf(out, "%s+%" PRIx64, out->len ? " " : "", f->between_ns ? f->between_ns : f->born_ns);
 }
 
 /* DEV:INO:OFFSET:HASH:BLOCK in hexadecimal, :0 or :1, then a blank or the end. */
@@ -239,14 +327,22 @@ static bool read_position(const char **text, struct tail_pos *ret)
 int follow_restore(struct follow *f, const char *text)
 {
 	struct tail_pos lost[FOLLOW_LOST + FOLLOW_FILES];
+	unsigned long long born = 0;
+	const char *plus = strchr(text, '+');
 	size_t n = 0;
 
-	while (*text) {
+	if (plus) {
+		if (!plus[1] || strlen(plus + 1) > 16 || strspn(plus + 1, "0123456789abcdef") != strlen(plus + 1))
+			return -EBADMSG;
+		born = strtoull(plus + 1, NULL, 16);
+	}
+	while (*text && text != plus) {
 		if (n == N_ELEMENTS(lost) || !read_position(&text, &lost[n]))
 			return -EBADMSG;
 		n++;
 	}
 	f->restored = true;
+	f->born_ns = born;
 	for (size_t i = 0; i < n; i++)
 		lose(f, &lost[i]);
 	return 0;

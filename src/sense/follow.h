@@ -7,6 +7,9 @@
  *                          tries files that lie beside it with follow_beside()
  *   deleted, made anew     the same as renamed; its descriptor keeps the deleted one readable
  *   while we did not run   follow_restore() brings the positions back; a file that the path does not mean any more is found beside it
+ *   rotated more than once before we looked    the path meant files that we never saw: they were born after the last one that we did,
+ *                          and lie beside it; the caller offers what lies there to follow_between(). Where the file system knows no
+ *                          births, or where they were copied and truncated, or compressed at once, such files are not read
  *
  * Pure but for reading the descriptors that it is given; the clock is passed in. */
 #ifndef PV_SENSE_FOLLOW_H
@@ -30,6 +33,8 @@ struct follow {
 	struct tail_pos lost[FOLLOW_LOST]; /* of files that are not open (any more); offset 0: free */
 	size_t n_lost;
 	uint64_t orders;
+	uint64_t born_ns;    /* wall clock: birth of the youngest file that the path meant; 0: not known */
+	uint64_t between_ns; /* what was born after this and before that one may not have been seen; 0: nothing is missing */
 	const struct tail_kind *kind;
 	bool from_end; /* of the first file, where no position is known */
 	bool restored; /* there were positions: a file that is not among them is new */
@@ -45,6 +50,15 @@ int follow_present(struct follow *f, int fd, int wd, uint64_t now_us);
  * 0: no. All are tried without copies first: a copy ends where the file itself goes on. */
 int follow_beside(struct follow *f, int fd, int wd, bool copies, uint64_t now_us);
 bool follow_has(const struct follow *f, uint64_t dev, uint64_t ino);
+/* A file that lies beside it and whose name is that of a rotated one, the oldest first: did the path mean it without our seeing it? Takes
+ * `fd`. 1: yes, it is read from its start; 0: no; -EBUSY: there is no room for it before others are read: offer all of them again later.
+ * follow_caught_up() when all were offered. */
+int follow_between(struct follow *f, int fd, int wd, uint64_t now_us);
+static inline bool follow_misses(const struct follow *f)
+{
+	return f->between_ns != 0;
+}
+void follow_caught_up(struct follow *f);
 /* Something is looked for; follow_give_up() when all that lie beside it were tried. */
 static inline bool follow_looks(const struct follow *f)
 {

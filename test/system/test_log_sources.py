@@ -8,88 +8,141 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvcanary  # noqa: E402
 from pvtest import *  # noqa: E402,F403
-from test_logs import LINES, each, error, banned, kill_engine, line, logs_world, seen, settled, word  # noqa: E402
+from test_logs import each, error, banned, line, logs_world, seen, word  # noqa: E402
 
 
 # --- containers --------------------------------------------------------------------------------------------------------
 
-def printer(kind, pause, n=LINES):
-    words = " ".join(word(i, kind) for i in range(n))
-    return ["/bin/sh", "-c", f"for w in {words}; do echo 2026/11/28 15:00:00 [error] 28#28: the spool $w is not there; sleep {pause}; done; sleep 1000"]
+def printing(kind, a, b, pause=0.01, to=""):
+    """A shell's lines that print errors a to b."""
+    words = " ".join(word(i, kind) for i in range(a, b))
+    return f"for w in {words}; do echo 2026/11/28 15:00:00 [error] 28#28: the spool $w is not there{to}; sleep {pause}; done"
 
 
-def container_conf(d):
-    return {"docker": {"socket": d.sock, "root": f"{d.dir}/data"}, "logs": {"journal": False}}
+class Printer:
+    """A container that says what it is told to, and Docker's files of it. The words of its lines begin with `kind`."""
+    FILES = {"json-file": "{0}-json.log", "local": "local-logs/container.log"}
+
+    def __init__(self, d, driver, kind):
+        self.c = d.run("sleep 1000", name=driver, image="nginx:1",
+                       LogConfig={"Type": driver, "Config": {"max-size": "4k", "max-file": "3", **({"compress": "false"} if driver == "local" else {})}})
+        self.file = f"{d.dir}/data/containers/{self.c.id}/" + self.FILES[driver].format(self.c.id)
+        self.kind, self.n = kind, 0
+
+    def say(self, n):
+        self.c.exec("sh", "-c", printing(self.kind, self.n, self.n + n, to=" >/proc/1/fd/1"))
+        self.n += n
+
+    def rotate_twice(self):
+        """Says so much that the file that was the log is the oldest one that is left."""
+        def ino(end):
+            return os.path.exists(self.file + end) and os.stat(self.file + end).st_ino
+        first = ino("")
+        while ino(".1") != first:
+            self.say(10)
+        self.say(10)
+        while ino(".2") != first:
+            if first not in (ino(".1"), ino(".2")):
+                raise RuntimeError(f"{self.file}: gone before it was looked at")
+            self.say(10)
+
+    def want(self):
+        return each(self.n, self.kind)
+
+
+def told_once(tap, g, want, name):
+    """Each of these lines was told once, however long it takes; then a moment longer, for those that come twice."""
+    wait_for(lambda: set(want) <= set(seen(g)), 30)
+    time.sleep(0.3)
+    kinds = {w[0] for w in want}
+    got = {w: n for w, n in seen(g).items() if w[0] in kinds}
+    tap.ok(got == want, name, f"missing {sorted(set(want) - set(got))}, twice {[w for w in got if got[w] > 1]}\n{g.log(10)}")
+
+
+def rotated(tap, d, g):
+    """Both drivers with a file of their own, rotated twice while the engine stands still, or stands still and is killed: the file in between was
+    never the log as far as it has seen."""
+    both = [Printer(d, "json-file", "s"), Printer(d, "local", "t")]
+    for p in both:
+        p.say(10)
+    wait_for(lambda: len(seen(g)) == 20, 30)
+    for killed in (False, True):
+        pid = g.roles()["pavise-engine"]
+        os.kill(pid, signal.SIGSTOP)
+        for p in both:
+            p.rotate_twice()
+        os.kill(pid, signal.SIGKILL if killed else signal.SIGCONT)
+        if killed:
+            wait_for(lambda: g.roles().get("pavise-engine", pid) != pid and g.answers(), 20)
+        for p in both:
+            p.say(5)
+        told_once(tap, g, {**both[0].want(), **both[1].want()},
+                  f"json-file and local: each line once, over two rotations{' and kill -9' if killed else ''}")
+    for p in both:
+        p.c.remove()
+
+
+def short(tap, d, g):
+    """Over, and rotated twice, before anybody looked."""
+    pid = g.roles()["pavise-engine"]
+    os.kill(pid, signal.SIGSTOP)
+    small = {"Type": "json-file", "Config": {"max-size": "4k", "max-file": "4"}}
+    c = d.run(["/bin/sh", "-c", printing("v", 0, 80)], name="short", image="nginx:1", LogConfig=small)
+    c.wait()
+    tap.ok(os.path.exists(f"{d.dir}/data/containers/{c.id}/{c.id}-json.log.2"), "a short container has rotated twice")
+    os.kill(pid, signal.SIGCONT)
+    told_once(tap, g, each(80, "v"), "a container that is over already: what it printed")
+    tap.eq({n["subject"]["kind"] for n in g.notices("logs.error")}, {"container"}, "told of the container")
+
+
+def pieces(tap, d, g):
+    """A line of 40,000 bytes comes as three records of Docker's; it is one line."""
+    for i, driver in enumerate(("json-file", "local")):
+        before = g.status()["logs"]["lines"]
+        cmd = ("x=$(head -c 40000 /dev/zero | tr '\\0' x); echo one; echo 'two '$x; echo '" + error(i).strip().replace(word(i), word(i, "u")) +
+               "'; sleep 100")
+        c = d.run(["/bin/sh", "-c", cmd], image="nginx:1", LogConfig={"Type": driver, "Config": {}})
+        tap.ok(wait_for(lambda: word(i, "u") in seen(g), 20), f"{driver}: the line after it is read", c.logs()[-300:])
+        lines = g.status()["logs"]["lines"] - before
+        tap.note(f"{driver}: {lines} lines counted for 3 of the application")
+        if driver == "local":
+            tap.eq(lines, 3, "local: pieces are joined")
+
+
+def found(tap, d, g):
+    """What a container prints: a miner's words are told (G4.7); a secret is told masked, and stands nowhere in what pavise writes."""
+    canary = pvcanary.TOKEN
+    d.run(["/bin/sh", "-c", f"echo '[2026-11-28 15:00:00.000]  net      use pool pool.example.org:3333  203.0.113.9'; "
+           f"echo ' * ABOUT        XMRig/6.21.0 gcc/11.2.0'; echo 'new job from stratum+tcp://pool.example.org:3333 diff 120001'; "
+           f"echo 'clone https://{canary}@github.com/x/y failed'; sleep 100"], name="worker")
+    n = g.wait_notice("logs.miner", "worker", 20)
+    out = g.cmd("events", "--id", "logs.miner")
+    os.makedirs(os.path.join(REPO, "build", "test", "evidence"), exist_ok=True)
+    with open(os.path.join(REPO, "build", "test", "evidence", "G4.7.txt"), "w") as f:
+        f.write(out)
+    tap.ok(n and "worker" in out, "G4.7 a container's log speaks of mining: told", out + g.log(6))
+    n = g.wait_notice("logs.secret", "worker", 20)
+    tap.ok(n and canary not in json.dumps(n), "a secret in a container's log is told, masked", n)
+    g.cmd("events", "show", str(n["row"])) if n else None
+    where = []
+    for folder, _, names in os.walk(g.dir):
+        for name in (x for x in names if os.path.isfile(os.path.join(folder, x))):
+            with open(os.path.join(folder, name), "rb") as f:
+                if canary.encode() in f.read():
+                    where.append(f"{folder}/{name}")
+    tap.eq(where, [], "the secret itself stands nowhere in history and log")
 
 
 def test_containers(tap):
-    """Both drivers with a file of their own, rotated while the container prints, and the engine killed meanwhile."""
     logs_world()
     with Dockerd() as d:
         d.import_image(d.tar, "nginx:1", ("ENV PATH=/bin",))
-        with Guard(d, conf=container_conf(d)) as g:
+        with Guard(d, conf={"docker": {"socket": d.sock, "root": f"{d.dir}/data"}, "logs": {"journal": False}}) as g:
             tap.ok(wait_for(lambda: g.status()["logs"]["rules"], 60), "rules are there")
-            small = {"max-size": "4k", "max-file": "3"}
-            d.run(printer("s", 0.05), name="json", image="nginx:1", LogConfig={"Type": "json-file", "Config": small})
-            d.run(printer("t", 0.05), name="local", image="nginx:1",
-                  LogConfig={"Type": "local", "Config": {**small, "compress": "false"}})
-            d.run(printer("v", 0, 30), name="short", image="nginx:1", LogConfig={"Type": "json-file", "Config": {}}).kill()
-            time.sleep(1)
-            kill_engine(g)
-            want = {**each(LINES), **each(LINES, "t")}
-            got = settled(g, len(want), 15)
-            short = {a: n for a, n in got.items() if a.startswith("v")}
-            got = {a: n for a, n in got.items() if a not in short}
-            tap.ok(got == want, "json-file and local: each line once, over rotations and kill -9",
-                   f"missing {sorted(set(want) - set(got))}, twice {[a for a in got if got[a] > 1]}\n{g.log(10)}")
-            tap.ok(short and set(short.values()) == {1} and short == each(len(short), "v"), "a container that is over already: what it printed", short)
-            tap.eq({n["subject"]["kind"] for n in g.notices("logs.error")}, {"container"}, "told of the container")
-
-
-def test_pieces(tap):
-    """A line of 40,000 bytes comes as three records of Docker's; it is one line."""
-    logs_world()
-    with Dockerd() as d:
-        d.import_image(d.tar, "nginx:1", ("ENV PATH=/bin",))
-        with Guard(d, conf=container_conf(d)) as g:
-            wait_for(lambda: g.status()["logs"]["rules"], 60)
-            for i, driver in enumerate(("json-file", "local")):
-                before = g.status()["logs"]["lines"]
-                cmd = ("x=$(head -c 40000 /dev/zero | tr '\\0' x); echo one; echo 'two '$x; echo '" + error(i).strip() + "'; sleep 100")
-                c = d.run(["/bin/sh", "-c", cmd], image="nginx:1", LogConfig={"Type": driver, "Config": {}})
-                tap.ok(wait_for(lambda: word(i) in seen(g), 8), f"{driver}: the line after it is read", c.logs()[-300:])
-                lines = g.status()["logs"]["lines"] - before
-                tap.note(f"{driver}: {lines} lines counted for 3 of the application")
-                if driver == "local":
-                    tap.eq(lines, 3, "local: pieces are joined")
-
-
-def test_found(tap):
-    """What a container prints: a miner's words are told (G4.7); a secret is told masked, and stands nowhere in what pavise writes."""
-    logs_world()
-    canary = pvcanary.TOKEN
-    with Dockerd() as d:
-        with Guard(d, conf=container_conf(d)) as g:
-            wait_for(lambda: g.status()["logs"]["rules"], 60)
-            d.run(["/bin/sh", "-c", f"echo '[2026-11-28 15:00:00.000]  net      use pool pool.example.org:3333  203.0.113.9'; "
-                   f"echo ' * ABOUT        XMRig/6.21.0 gcc/11.2.0'; echo 'new job from stratum+tcp://pool.example.org:3333 diff 120001'; "
-                   f"echo 'clone https://{canary}@github.com/x/y failed'; sleep 100"], name="worker")
-            n = g.wait_notice("logs.miner", "worker", 10)
-            out = g.cmd("events", "--id", "logs.miner")
-            os.makedirs(os.path.join(REPO, "build", "test", "evidence"), exist_ok=True)
-            with open(os.path.join(REPO, "build", "test", "evidence", "G4.7.txt"), "w") as f:
-                f.write(out)
-            tap.ok(n and "worker" in out, "G4.7 a container's log speaks of mining: told", out + g.log(6))
-            n = g.wait_notice("logs.secret", "worker", 10)
-            tap.ok(n and canary not in json.dumps(n), "a secret in a container's log is told, masked", n)
-            g.cmd("events", "show", str(n["row"])) if n else None
-            found = []
-            for folder, _, names in os.walk(g.dir):
-                for name in (x for x in names if os.path.isfile(os.path.join(folder, x))):
-                    with open(os.path.join(folder, name), "rb") as f:
-                        if canary.encode() in f.read():
-                            found.append(f"{folder}/{name}")
-            tap.eq(found, [], "the secret itself stands nowhere in history and log")
+            rotated(tap, d, g)
+            short(tap, d, g)
+            pieces(tap, d, g)
+            found(tap, d, g)
 
 
 # --- the journal and the socket ----------------------------------------------------------------------------------------
@@ -245,4 +298,4 @@ def test_syslog_socket(tap):
 
 
 if __name__ == "__main__":
-    main(test_containers, test_pieces, test_found, test_journal, test_made_journal, test_journald_driver, test_syslog_socket)
+    main(test_containers, test_journal, test_made_journal, test_journald_driver, test_syslog_socket)

@@ -277,7 +277,7 @@ static void age(const struct world *w, const char *name, time_t seconds)
 static void test_beside(void **state)
 {
 	static const char *const made[] = { "auth.log", "auth.log.1", "auth-20261128.log", "auth.log-20261127", "auth.log.2.gz", "auth2.log",
-					    "aut.log", "auth.log.old" };
+					    "aut.log", "auth.log.old", "auth.log.bak2", "auth-app2.log", "auth-.log" };
 	struct world *w = *state;
 	char got[100], text[64];
 	uint64_t more, number;
@@ -288,11 +288,20 @@ static void test_beside(void **state)
 	}
 	place(w, "auth.log");
 	number = list(w, got, sizeof(got), &more);
-	static const char *const want[] = { "auth.log", "auth.log.1", "auth-20261128.log", "auth.log-20261127", "auth.log.old" };
+	static const struct {
+		const char *name;
+		bool numbered;
+	} want[] = { { "auth.log", false },	  { "auth.log.1", true },   { "auth-20261128.log", true }, { "auth.log-20261127", true },
+		     { "auth.log.old", false }, { "auth.log.bak2", false }, { "auth-app2.log", false },	   { "auth-.log", false } };
 
 	for (uint32_t i = 0; i < N_ELEMENTS(want); i++) {
+		struct log_file file = { .fd = -1 };
+
 		assert_int_equal(open_nth(w, number, 0, i, text, sizeof(text)), 0);
-		CHECK_STR(text, want[i], "file %u", i);
+		CHECK_STR(text, want[i].name, "file %u", i);
+		assert_int_equal(log_files_open(&w->logs, &w->policy, w->place, 0, (uint32_t) number, i, &file), 0);
+		CHECK(file.numbered == want[i].numbered, "%s", text);
+		(void) close(file.fd);
 	}
 	assert_int_equal(open_nth(w, number, 0, N_ELEMENTS(want), text, sizeof(text)), -ENOENT);
 	assert_int_equal(open_nth(w, number, 0, LOG_BESIDE_MAX + 1, text, sizeof(text)), -EINVAL);

@@ -133,6 +133,41 @@ static void beside(struct world *w)
 	follow_give_up(&w->f);
 }
 
+static uint64_t changed(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t) st.st_mtim.tv_sec * 1000000000 + (uint64_t) st.st_mtim.tv_nsec;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	uint64_t x = changed(a), y = changed(b);
+
+	return (x > y) - (x < y);
+}
+
+/* And those whose name is that of a rotated one, the oldest first, for what was never seen. */
+static void between(struct world *w)
+{
+	char paths[16][400];
+	struct dirent **list;
+	int n = scandir(w->dir, &list, NULL, newest_first), m = 0, r = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (m < 16 && strncmp(list[i]->d_name, "app.log.", 8) == 0)
+			(void) snprintf(paths[m++], sizeof(paths[0]), "%s/%s", w->dir, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	qsort(paths, (size_t) m, sizeof(paths[0]), oldest_first);
+	for (int i = 0; i < m && r != -EBUSY; i++)
+		r = follow_between(&w->f, open(paths[i], O_RDONLY | O_CLOEXEC), -1, w->now_us);
+	if (r != -EBUSY)
+		follow_caught_up(&w->f);
+}
+
 static void kill_reader(struct world *w)
 {
 	follow_done(&w->f);
@@ -152,6 +187,8 @@ static void look(struct world *w)
 	do {
 		if (follow_looks(&w->f))
 			beside(w);
+		if (follow_misses(&w->f))
+			between(w);
 		r = follow_turn(&w->f, w->buf, TAIL_BUFFER, sink, w, w->now_us);
 		assert_true(r >= 0 || r == -EIO);
 		if (r < 0)
@@ -159,7 +196,7 @@ static void look(struct world *w)
 		/* what was counted and the positions are one transaction of the store */
 		pv_buf_clear(&w->stored);
 		follow_save(&w->f, &w->stored);
-	} while (r > 0 || follow_looks(&w->f));
+	} while (r > 0 || follow_looks(&w->f) || follow_misses(&w->f));
 	follow_tidy(&w->f, w->now_us, NULL, NULL);
 }
 
@@ -332,6 +369,73 @@ static void rotated_twice(struct world *w)
 	look(w);
 }
 
+/* As Docker does it: .1 becomes .2, the log .1, a new one is made. Births must differ, and a file system's clock ticks slowly. */
+static void shift(struct world *w, unsigned files)
+{
+	char from[128], to[128];
+
+	for (unsigned i = files; i > 1; i--) {
+		(void) snprintf(from, sizeof(from), "%s/app.log.%u", w->dir, i - 1);
+		(void) snprintf(to, sizeof(to), "%s/app.log.%u", w->dir, i);
+		(void) rename(from, to);
+	}
+	rotate(w, "app.log.1");
+	(void) usleep(12000);
+	open_writer(w);
+}
+
+static void rotated_unseen(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	lines(w, 10, 15);
+	shift(w, 4);
+	lines(w, 15, 20);
+	shift(w, 4);
+	lines(w, 20, 25);
+	look(w);
+	shift(w, 4);
+	lines(w, 25, LINES);
+	look(w);
+}
+
+/* More than can be open at once, and the last one that was seen is gone. */
+static void rotated_often(struct world *w)
+{
+	lines(w, 0, 10);
+	look(w);
+	for (unsigned i = 10; i < LINES; i += 4) {
+		shift(w, 7);
+		lines(w, i, PV_MIN(i + 4, (unsigned) LINES));
+	}
+	look(w);
+}
+
+/* What somebody copied, while it was the log and after, is not read for it. */
+static void copied_by_hand(struct world *w)
+{
+	char text[4096], path[128];
+	int in, out;
+	ssize_t n;
+
+	lines(w, 0, 10);
+	look(w);
+	(void) usleep(12000);
+	in = open(w->path, O_RDONLY | O_CLOEXEC);
+	(void) snprintf(path, sizeof(path), "%s/app.log.9", w->dir);
+	out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+	n = read(in, text, sizeof(text));
+	assert_int_equal(write(out, text, (size_t) n), n);
+	(void) close(in);
+	(void) close(out);
+	lines(w, 10, 15);
+	shift(w, 4);
+	lines(w, 15, 20);
+	shift(w, 4);
+	lines(w, 20, LINES);
+	look(w);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct world *w);
@@ -341,7 +445,8 @@ static const struct {
 	{ "the writer keeps the old file", keeps_old }, { "copied and truncated", copied },
 	{ "copied and truncated, unread", copied_unread }, { "truncated and grown", truncated_grown },
 	{ "truncated to the same size", truncated_same_size }, { "lines in halves", halves },
-	{ "deleted and made anew", deleted },  { "rotated twice", rotated_twice },
+	{ "deleted and made anew", deleted },  { "rotated twice", rotated_twice }, { "rotated twice, unseen", rotated_unseen },
+	{ "rotated often, unseen", rotated_often }, { "copied by hand", copied_by_hand },
 };
 
 static void run_scenarios(bool mortal)
@@ -523,7 +628,8 @@ static void test_tidy(void **state)
 
 static void test_restore_bad(void **state)
 {
-	static const char *const bad[] = { "x", "1:2:3:4:5", "1:2:3:4:500:0", "1:2:3:4:5:0x", "1:2:3:4:5:0,1:2:3:4:5:0" };
+	static const char *const bad[] = { "x", "1:2:3:4:5", "1:2:3:4:500:0", "1:2:3:4:5:0x", "1:2:3:4:5:0,1:2:3:4:5:0", "1:2:3:4:5:0+1", "+", "1:2:3:4:5:0 +1g",
+					 "+ 1", "+11112222333344445" };
 	struct follow f;
 
 	(void) state;
