@@ -164,11 +164,3 @@ uint64_t burst_evicted(const struct burst *b)
 {
 	return b->evicted;
 }
-
-struct notice *burst_kept(struct burst *b, uint64_t row)
-{
-	for (struct slot *s = b->newest; s && row; s = s->older)
-		if (s->notice.row == row)
-			return &s->notice;
-	return NULL;
-}

@@ -50,9 +50,6 @@ size_t burst_flush(struct burst *b, uint64_t now_us, void (*fn)(const struct bur
 void burst_on_evicted(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg);
 size_t burst_flush_all(struct burst *b, void (*fn)(const struct burst_told *t, void *arg), void *arg);
 
-/* The kept notice of this row, to be amended; NULL: its slot is another's by now. */
-struct notice *burst_kept(struct burst *b, uint64_t row);
-
 uint64_t burst_events(const struct burst *b);  /* all that were given */
 uint64_t burst_evicted(const struct burst *b); /* keys that lost their slot to another */
 

@@ -127,14 +127,10 @@ static void add_evidence(struct notice *n, const struct capture *c, const struct
 		notice_add_evidence(n, "missing", "%s", r->lacks);
 }
 
-/* The stored notice, and the one whose count may still be stored over it. */
 static void amend(const struct capture *c, const struct capture_result *r)
 {
-	struct notice *kept = burst_kept(c->g->burst, c->row);
 	struct notice n;
 
-	if (kept)
-		add_evidence(kept, c, r);
 	if (c->row && store_notice(c->g->store, c->row, &n) == 0) {
 		add_evidence(&n, c, r);
 		notices_count(c->g, &n);

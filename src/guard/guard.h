@@ -244,6 +244,7 @@ void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL:
 int notices_raise(struct guard *g, struct notice *n);
 /* The first of `key` is a notice at once, the others only raise its count by theirs (detect/burst.h). */
 void notices_fold(struct guard *g, uint64_t key, struct notice *n);
+void notices_count(struct guard *g, const struct notice *n); /* a stored one: count, words or evidence changed */
 void notices_counted(struct guard *g, const struct burst_told *t); /* its count rose */
 void notices_again(struct guard *g);			     /* what could not be stored */
 bool notices_wait(const struct guard *g);		     /* there is such a one */

@@ -130,7 +130,7 @@ static int on_unnamed(const struct notice *n, void *arg)
 	return a->n == RENAME_MAX;
 }
 
-static void count_store(struct guard *g, const struct notice *n)
+void notices_count(struct guard *g, const struct notice *n)
 {
 	int r = trouble(g, store_count(g->store, n));
 
@@ -151,7 +151,7 @@ static void rename_row(struct guard *g, uint64_t row, const char *name)
 	if (at) /* `pavise allow 0123456789ab net` */
 		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", name,
 				n.next + (at - named.next) + strlen(n.subject));
-	count_store(g, &named);
+	notices_count(g, &named);
 }
 
 /* Events do not wait for the Engine API: what was told under the first digits of an id gets its name afterwards. */
@@ -226,7 +226,7 @@ void notices_counted(struct guard *g, const struct burst_told *t)
 	n.last_us = t->last_us;
 	(void) text_copy(n.subject, sizeof(n.subject), t->subject);
 	(void) text_copy(n.next, sizeof(n.next), t->next);
-	count_store(g, &n);
+	notices_count(g, &n);
 }
 
 void notices_deliver(struct guard *g)
