@@ -78,6 +78,17 @@ int bans_look_never(void *ctx, const struct ip_prefix *who, uint64_t *ret_why)
 	return *ret_why == NEVER_NO ? 0 : -EPERM;
 }
 
+int bans_look_others(void *ctx, const struct ip_prefix *who, uint64_t *ret_other)
+{
+	enum ban_other other;
+	int r = nft_look_others(&who->addr, &other);
+
+	(void) ctx;
+	if (r == 0)
+		*ret_other = other;
+	return r;
+}
+
 int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why)
 {
 	struct broker *b = ctx;

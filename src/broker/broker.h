@@ -60,6 +60,7 @@ uint64_t broker_degraded(const struct broker *b);
 /* bans.c */
 int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);
 int bans_look_never(void *ctx, const struct ip_prefix *who, uint64_t *ret_why);
+int bans_look_others(void *ctx, const struct ip_prefix *who, uint64_t *ret_other);
 int bans_unban(void *ctx, const struct ip_prefix *who);
 int bans_file(void *ctx, struct broker_answer *ret);
 int bans_load(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never);

@@ -51,6 +51,9 @@ int nft_remove(struct nft *n);
 int nft_look_generation(uint32_t *ret);		 /* rises with every change of any ruleset in this network namespace */
 int nft_look_rules(const char *chain, unsigned *ret_n); /* of table inet pavise; -ENOENT */
 int nft_look_element(const char *set, const void *key, size_t len); /* 0 there; -ENOENT */
+/* Whether a set of fail2ban's, CrowdSec's bouncer or sshguard's holds the address, or a rule of a chain f2b-... names it (iptables as
+ * nftables has it). Not seen: ipset, and iptables-legacy. 0, or why it could not be looked. */
+int nft_look_others(const struct ip_addr *a, enum ban_other *ret);
 int nft_look_counter(const char *name, uint64_t *ret_packets);
 
 #endif

@@ -25,6 +25,9 @@ struct look {
 	unsigned n;	 /* how many of them came */
 	uint32_t generation;
 	uint64_t packets;
+	void (*each)(struct look *l, uint8_t family, const uint8_t *attrs, size_t len); /* NULL: counted alone */
+	struct ip_addr address; /* that is looked for */
+	enum ban_other other;	/* who has it */
 };
 
 static void start(struct message *m, uint16_t type, uint16_t flags)
@@ -81,6 +84,8 @@ static void read_one(struct look *l, const struct nlmsghdr *h)
 	const struct nlattr *a;
 
 	l->n++;
+	if (l->each && h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nfgenmsg)))
+		l->each(l, ((const struct nfgenmsg *) NLMSG_DATA(h))->nfgen_family, attrs, len);
 	if (l->wanted == NFT_MSG_NEWGEN && (a = find(attrs, len, NFTA_GEN_ID)) && a->nla_len >= NLA_HDRLEN + 4) {
 		memcpy(&l->generation, (const uint8_t *) a + NLA_HDRLEN, 4);
 		l->generation = ntohl(l->generation);
@@ -159,14 +164,15 @@ int nft_look_rules(const char *chain, unsigned *ret_n)
 	return l.n ? 0 : -ENOENT;
 }
 
-int nft_look_element(const char *set, const void *key, size_t len)
+static int element(uint8_t family, const char *table, const char *set, const void *key, size_t len)
 {
 	struct look l = { .wanted = NFT_MSG_NEWSETELEM };
 	struct nlattr *list, *element, *value;
 	struct message m;
 
 	start(&m, NFT_MSG_GETSETELEM, 0);
-	(void) add(&m, NFTA_SET_ELEM_LIST_TABLE, TABLE, sizeof(TABLE));
+	((struct nfgenmsg *) NLMSG_DATA(&m.head))->nfgen_family = family;
+	(void) add(&m, NFTA_SET_ELEM_LIST_TABLE, table, strlen(table) + 1);
 	(void) add(&m, NFTA_SET_ELEM_LIST_SET, set, strlen(set) + 1);
 	list = add(&m, NLA_F_NESTED | NFTA_SET_ELEM_LIST_ELEMENTS, NULL, 0);
 	element = add(&m, NLA_F_NESTED | NFTA_LIST_ELEM, NULL, 0);
@@ -176,6 +182,96 @@ int nft_look_element(const char *set, const void *key, size_t len)
 	close_nest(&m, element);
 	close_nest(&m, list);
 	return ask(&m, &l);
+}
+
+int nft_look_element(const char *set, const void *key, size_t len)
+{
+	return element(NFPROTO_INET, TABLE, set, key, len);
+}
+
+/* --- other programs' bans --- */
+
+/* Of a set, or of the chain of a rule: whose it is, by the names that these programs have used for years. */
+static enum ban_other owner(const char *table, const char *set, const char *chain)
+{
+	if (set && strcmp(table, "f2b-table") == 0 && strncmp(set, "addr", 4) == 0)
+		return OTHER_FAIL2BAN;
+	if (set && (strcmp(table, "crowdsec") == 0 || strcmp(table, "crowdsec6") == 0))
+		return OTHER_CROWDSEC;
+	if (set && strcmp(table, "sshguard") == 0)
+		return OTHER_SSHGUARD;
+	return chain && strncmp(chain, "f2b-", 4) == 0 ? OTHER_FAIL2BAN : OTHER_NONE;
+}
+
+/* A name of the kernel's: NUL-terminated within its attribute, else "". */
+static const char *name_of(const uint8_t *attrs, size_t len, uint16_t type)
+{
+	const struct nlattr *a = find(attrs, len, type);
+	const char *s = (const char *) a + NLA_HDRLEN;
+
+	return a && memchr(s, '\0', a->nla_len - NLA_HDRLEN) ? s : "";
+}
+
+static size_t key_of(const struct look *l, const void **ret)
+{
+	*ret = ip_is_v4(&l->address) ? l->address.b + 12 : l->address.b;
+	return ip_is_v4(&l->address) ? 4 : 16;
+}
+
+static void each_set(struct look *l, uint8_t family, const uint8_t *attrs, size_t len)
+{
+	const char *table = name_of(attrs, len, NFTA_SET_TABLE), *set = name_of(attrs, len, NFTA_SET_NAME);
+	const struct nlattr *a = find(attrs, len, NFTA_SET_KEY_LEN);
+	enum ban_other who = owner(table, set, NULL);
+	uint32_t key_len = 0;
+	const void *key;
+	size_t n = key_of(l, &key);
+
+	if (a && a->nla_len >= NLA_HDRLEN + 4)
+		memcpy(&key_len, (const uint8_t *) a + NLA_HDRLEN, 4);
+	if (who != OTHER_NONE && l->other == OTHER_NONE && ntohl(key_len) == n && element(family, table, set, key, n) == 0)
+		l->other = who;
+}
+
+/* iptables -s ADDRESS is a comparison with the address: an attribute NFTA_DATA_VALUE of its length, somewhere in the rule. */
+static void each_rule(struct look *l, uint8_t family, const uint8_t *attrs, size_t len)
+{
+	struct nlattr head = { .nla_type = NFTA_DATA_VALUE };
+	uint8_t wanted[NLA_HDRLEN + 16];
+	const void *key;
+	size_t n = key_of(l, &key);
+
+	(void) family;
+	if (owner("", NULL, name_of(attrs, len, NFTA_RULE_CHAIN)) == OTHER_NONE)
+		return;
+	head.nla_len = (uint16_t) (NLA_HDRLEN + n);
+	memcpy(wanted, &head, NLA_HDRLEN);
+	memcpy(wanted + NLA_HDRLEN, key, n);
+	for (size_t at = 0; at + NLA_HDRLEN + n <= len; at += NLA_ALIGNTO)
+		if (memcmp(attrs + at, wanted, NLA_HDRLEN + n) == 0)
+			l->other = OTHER_FAIL2BAN;
+}
+
+int nft_look_others(const struct ip_addr *a, enum ban_other *ret)
+{
+	struct look sets = { .wanted = NFT_MSG_NEWSET, .each = each_set, .address = *a };
+	struct look rules = { .wanted = NFT_MSG_NEWRULE, .each = each_rule, .address = *a };
+	struct message m;
+	int r;
+
+	start(&m, NFT_MSG_GETSET, NLM_F_DUMP);
+	((struct nfgenmsg *) NLMSG_DATA(&m.head))->nfgen_family = AF_UNSPEC;
+	r = ask(&m, &sets);
+	if (r == 0 && sets.other == OTHER_NONE) {
+		start(&m, NFT_MSG_GETRULE, NLM_F_DUMP);
+		((struct nfgenmsg *) NLMSG_DATA(&m.head))->nfgen_family = ip_is_v4(a) ? NFPROTO_IPV4 : NFPROTO_IPV6;
+		(void) add(&m, NFTA_RULE_TABLE, "filter", sizeof("filter"));
+		r = ask(&m, &rules);
+	}
+	if (r < 0)
+		return r;
+	*ret = sets.other != OTHER_NONE ? sets.other : rules.other;
+	return 0;
 }
 
 int nft_look_counter(const char *name, uint64_t *ret_packets)

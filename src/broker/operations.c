@@ -329,7 +329,7 @@ const struct broker_ops broker_operations = {
 	.cgroup_open = op_cgroup_open, .cgroup_close = op_cgroup_close, .hello = op_hello, .api = op_api,
 	.swarm_scale = op_swarm_scale, .kill = op_kill, .freeze = op_freeze, .cut = op_cut, .except = op_except,
 	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .capture = op_capture, .state = op_state,
-	.ban = bans_ban, .ban_look = bans_look_never, .unban = bans_unban, .bans_file = bans_file, .bans_load = bans_load, .bans_state = bans_state,
+	.ban = bans_ban, .ban_look = bans_look_never, .ban_others = bans_look_others, .unban = bans_unban, .bans_file = bans_file, .bans_load = bans_load, .bans_state = bans_state,
 	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
 	.log_syslog = op_log_syslog,
 };

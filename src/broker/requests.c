@@ -291,13 +291,15 @@ static int handle_ban(struct requests *r, const struct broker_req *req, const st
 	int result;
 
 	(void) cg;
-	if (why == NEVER_N || req->arg2 > 2)
+	if (why == NEVER_N || req->arg2 > 3 || (req->arg2 == 3 && who.len != 128))
 		return -EINVAL;
 	ret->rep.value = why;
 	if (why != NEVER_NO)
 		return -EPERM;
 	if (req->arg2 == 2)
 		return r->ops->ban_look(r->ctx, &who, &ret->rep.value);
+	if (req->arg2 == 3)
+		return r->ops->ban_others(r->ctx, &who, &ret->rep.value);
 	result = limit_rate_take(&r->bans, r->now_us);
 	return result < 0 ? result : r->ops->ban(r->ctx, &who, (uint32_t) req->arg, &ret->rep.value);
 }

@@ -48,6 +48,7 @@ struct broker_ops {
 	/* Who is never banned: -EPERM, and *ret_why says which of them. */
 	int (*ban)(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);
 	int (*ban_look)(void *ctx, const struct ip_prefix *who, uint64_t *ret_why); /* 0, or -EPERM as for ban */
+	int (*ban_others)(void *ctx, const struct ip_prefix *who, uint64_t *ret_other); /* enum ban_other */
 	int (*unban)(void *ctx, const struct ip_prefix *who);
 	int (*bans_file)(void *ctx, struct broker_answer *ret);
 	int (*bans_load)(void *ctx, uint32_t n, uint64_t *ret_in_force, uint64_t *ret_never);

@@ -283,7 +283,7 @@ static void bans(struct doctor *d, const cJSON *b)
 	if (*other)
 		doctor_tell(d, DEGRADED, "bans", strcmp(other, "fail2ban") == 0 ?
 			    "sudo pavise bans import fail2ban; systemctl disable --now fail2ban" : "keep one of the two",
-			    "%s runs here, too: refused logins of sshd are left to it, so that nobody is banned twice", other);
+			    "%s runs here, too: bans wait some seconds for it, so that nobody is banned twice", other);
 	else
 		doctor_tell(d, WELL, "bans", NULL, "%llu in force, %llu addresses are counted",
 			    (unsigned long long) json_u64(b, "in_force"), (unsigned long long) json_u64(b, "addresses"));

@@ -19,8 +19,7 @@ bool ban_budget_take(struct ban_budget *b, uint64_t key, uint64_t now_us)
 	for (size_t i = 0; i < BAN_SOURCES && !s; i++) {
 		if (b->source[i].key == key)
 			s = &b->source[i];
-		else if (oldest->key &&
-			 (!b->source[i].key || b->source[i].start_us < oldest->start_us))
+		else if (oldest->key && (!b->source[i].key || b->source[i].start_us < oldest->start_us))
 			oldest = &b->source[i];
 	}
 	if (!s) {
@@ -39,14 +38,12 @@ bool ban_budget_take(struct ban_budget *b, uint64_t key, uint64_t now_us)
 
 static void fold_begin(struct ban_fold *f, uint64_t now_us, bool going_on)
 {
-	*f = (struct ban_fold){.open = true,
-			       .going_on = going_on,
-			       .until_us =
-				   now_us + (going_on ? BAN_FOLD_NEXT_US : BAN_FOLD_FIRST_US)};
+	*f = (struct ban_fold){ .open = true,
+				.going_on = going_on,
+				.until_us = now_us + (going_on ? BAN_FOLD_NEXT_US : BAN_FOLD_FIRST_US) };
 }
 
-bool ban_fold_step(struct ban_fold *f, const struct ip_prefix *who, const char *service,
-		   uint64_t now_us)
+bool ban_fold_step(struct ban_fold *f, const struct ip_prefix *who, const char *service, uint64_t now_us)
 {
 	if (!f->open || (now_us >= f->until_us && !f->held.n))
 		fold_begin(f, now_us, false);

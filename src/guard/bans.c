@@ -14,8 +14,7 @@
 #define OTHERS_SECONDS 300 /* how often other ban programs are looked for */
 #define SWEEP_SECONDS  30
 #define KEEP_SECONDS   60
-#define THROUGH_US                                                                                 \
-	(15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
+#define THROUGH_US     (15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
 
 /* Asked of the broker and not answered. */
 struct asked {
@@ -27,11 +26,11 @@ struct asked {
 
 static struct login_policy login_policy(const struct policy *p, const uint64_t seed[2])
 {
-	return (struct login_policy){.limit = p->login.limit,
-				     .weak_limit = p->login.weak_limit,
-				     .within_us = p->login.within_us,
-				     .prefix6 = (uint8_t) p->ban.prefix6,
-				     .seed = {seed[0], seed[1]}};
+	return (struct login_policy){ .limit = p->login.limit,
+				      .weak_limit = p->login.weak_limit,
+				      .within_us = p->login.within_us,
+				      .prefix6 = (uint8_t) p->ban.prefix6,
+				      .seed = { seed[0], seed[1] } };
 }
 
 /* --- a ban --- */
@@ -48,8 +47,8 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 		if (rep->result == -EPERM)
 			bans_tell_protected(g, &a->v, rep->value);
 		else
-			bans_tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_TELL_BRUTEFORCE,
-				  DONE_ALERTED, "what its line is was judged by its shape alone");
+			bans_tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_TELL_BRUTEFORCE, DONE_ALERTED,
+				  "what its line is was judged by its shape alone");
 		free(a);
 		return;
 	}
@@ -65,8 +64,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	if (ban)
 		bans_remove(g, ban);
 	/* Somebody who is never banned shares the IPv6 network: the address alone. */
-	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN &&
-	    a->v.who.len < 128) {
+	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN && a->v.who.len < 128) {
 		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
 		ask_broker(g, a);
 		return;
@@ -75,20 +73,15 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 		bans_tell_protected(g, &a->v, rep->value);
 	else
 		bans_tell_failed(g, &a->v,
-				 rep->result == -EDQUOT
-				     ? "more than 1,000 bans were asked for within a minute"
-				     : "the kernel refused it",
+				 rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute"
+							: "the kernel refused it",
 				 "pavise doctor", false);
 	free(a);
 }
 
 static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
 {
-	struct store_ban s = {.who = a->v.who,
-			      .since_us = now,
-			      .until_us = now + a->us,
-			      .times = times,
-			      .by = "pavise"};
+	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
 	int r;
 
 	(void) text_copy(s.service, sizeof(s.service), a->v.service);
@@ -125,8 +118,7 @@ static void ask_broker(struct guard *g, struct asked *a)
 		req.arg = PV_MAX(a->us / USEC_PER_SEC, 1u);
 		ban = bans_add(g, &a->v.who, now, now + a->us);
 		if (!ban) {
-			bans_tell_failed(g, &a->v, "so many are banned that no more can be",
-					 "pavise bans", false);
+			bans_tell_failed(g, &a->v, "so many are banned that no more can be", "pavise bans", false);
 			free(a);
 			return;
 		}
@@ -138,6 +130,51 @@ static void ask_broker(struct guard *g, struct asked *a)
 
 		on_banned(g, &rep, -1, a);
 	}
+}
+
+/* --- another program that bans: it is left the time for it --- */
+
+static void on_other(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	static const char *const names[OTHER_N] = { "", "fail2ban", "CrowdSec", "sshguard" };
+	struct asked *a = arg;
+	char how[64];
+
+	(void) pv_close(fd);
+	if (rep->result < 0 || rep->value == OTHER_NONE || rep->value >= OTHER_N) {
+		ask_broker(g, a);
+		return;
+	}
+	(void) snprintf(how, sizeof(how), "%s has locked it out already", names[rep->value]);
+	bans_tell(g, ID_LOGIN_BRUTEFORCE, &a->v, LOGIN_BAN, DONE_ALERTED, how);
+	free(a);
+}
+
+static bool hold(struct guard *g, struct asked *a)
+{
+	struct bans *b = g->bans;
+
+	if (b->n_held == BANS_HELD)
+		return false;
+	b->held[b->n_held++] = (struct bans_held){ .asked = a, .due_s = b->seconds + BANS_HOLD_S };
+	return true;
+}
+
+static void held_due(struct guard *g)
+{
+	struct bans *b = g->bans;
+	size_t due = 0;
+
+	while (due < b->n_held && b->held[due].due_s <= b->seconds) { /* in the order of their time */
+		struct asked *a = b->held[due++].asked;
+		struct broker_req req = { .op = BROKER_BAN, .prefix = 128, .arg = 60, .arg2 = 3 };
+
+		memcpy(req.addr, a->address.b, sizeof(req.addr));
+		if (link_call(g, &req, on_other, a) < 0)
+			ask_broker(g, a);
+	}
+	b->n_held -= due;
+	memmove(b->held, b->held + due, b->n_held * sizeof(b->held[0]));
 }
 
 static struct asked *asked_new(const struct login_verdict *v, const struct log_event *e, bool look)
@@ -152,16 +189,13 @@ static struct asked *asked_new(const struct login_verdict *v, const struct log_e
 /* What the configuration says about the source that told it. */
 static enum pv_action action_for(const struct guard *g, const struct login_verdict *v)
 {
-	return policy_action(g->policy, v->container[0] ? strchr(v->container, ':') + 1 : "host",
-			     SIGNAL_LOGIN, NULL);
+	return policy_action(g->policy, v->container[0] ? strchr(v->container, ':') + 1 : "host", SIGNAL_LOGIN, NULL);
 }
 
 /* Attempts go on from an address that is locked out. */
-static void came_through(struct guard *g, struct ban *ban, const struct log_event *e,
-			 const struct login_verdict *v)
+static void came_through(struct guard *g, struct ban *ban, const struct log_event *e, const struct login_verdict *v)
 {
-	if (ban->told || ban->asked || e->time_us < ban->since_us + THROUGH_US ||
-	    acts_are_lifted(g))
+	if (ban->told || ban->asked || e->time_us < ban->since_us + THROUGH_US || acts_are_lifted(g))
 		return;
 	ban->told = true;
 	bans_tell_failed(g, v,
@@ -193,26 +227,17 @@ static void ban_it(struct guard *g, const struct login_verdict *v, const struct 
 			  g->policy->observe ? NULL : "bans are lifted by pavise off");
 		return;
 	}
-	if (g->bans->others[0] && strcmp(v->service, "sshd") == 0) {
-		char how[128];
-
-		(void) snprintf(how, sizeof(how), "%s runs on this host and is left to it",
-				g->bans->others);
-		bans_tell(g, ID_LOGIN_BRUTEFORCE, v, LOGIN_BAN, DONE_ALERTED, how);
-		return;
-	}
 	a = asked_new(v, e, false);
 	if (!a)
 		return;
-	if (v->container[0] &&
-	    !ban_budget_take(&g->bans->budget, bans_hash(v->container), clock_monotonic_us())) {
+	if (v->container[0] && !ban_budget_take(&g->bans->budget, bans_hash(v->container), clock_monotonic_us())) {
 		free(a);
-		bans_tell_failed(g, v,
-				 "this container's log may cause no more bans for now (ban.budget)",
+		bans_tell_failed(g, v, "this container's log may cause no more bans for now (ban.budget)",
 				 "pavise explain ban.failed", false);
 		return;
 	}
-	ask_broker(g, a);
+	if (!g->bans->others[0] || !hold(g, a))
+		ask_broker(g, a);
 }
 
 /* Stored and sent: secrets in the lines are masked. */
@@ -221,8 +246,7 @@ static void mask_lines(struct login_verdict *v, struct logs_reader *reader)
 	for (size_t i = 0; i < v->n_lines; i++) {
 		pv_autobuf shown = PV_BUF_INIT;
 
-		logs_shown(reader, v->lines[i].text, strlen(v->lines[i].text),
-			   sizeof(v->lines[i].text) - 1, &shown);
+		logs_shown(reader, v->lines[i].text, strlen(v->lines[i].text), sizeof(v->lines[i].text) - 1, &shown);
 		(void) text_copy(v->lines[i].text, sizeof(v->lines[i].text), pv_buf_str(&shown));
 	}
 }
@@ -242,16 +266,14 @@ void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *
 	if (answer == LOGIN_BAN) {
 		ban_it(g, &v, e);
 	} else if (answer == LOGIN_TELL_BRUTEFORCE) {
-		struct asked *a =
-		    action_for(g, &v) == ACTION_IGNORE ? NULL : asked_new(&v, e, true);
+		struct asked *a = action_for(g, &v) == ACTION_IGNORE ? NULL : asked_new(&v, e, true);
 
 		if (a)
 			ask_broker(g, a); /* whether it could be an address that somebody wants to
 					     see banned */
 	} else {
-		bans_tell(
-		    g, answer == LOGIN_TELL_SUSPICIOUS ? ID_LOGIN_SUSPICIOUS : ID_LOGIN_DISTRIBUTED,
-		    &v, answer, DONE_ALERTED, NULL);
+		bans_tell(g, answer == LOGIN_TELL_SUSPICIOUS ? ID_LOGIN_SUSPICIOUS : ID_LOGIN_DISTRIBUTED, &v, answer,
+			  DONE_ALERTED, NULL);
 	}
 }
 
@@ -293,6 +315,8 @@ void bans_stop(struct guard *g)
 	if (!g->bans)
 		return;
 	bans_tell_stop(g);
+	for (size_t i = 0; i < g->bans->n_held; i++)
+		free(g->bans->held[i].asked); /* the windows know it: the next attempt asks again */
 	if (g->bans->login)
 		kept_logins(g);
 	for (size_t i = 0; (ban = pv_map_next(&g->bans->all, &i));)
@@ -347,6 +371,7 @@ void bans_second(struct guard *g)
 		return;
 	b->seconds++;
 	bans_tell_second(g);
+	held_due(g);
 	if (b->restore && b->seconds % 20 == 0)
 		bans_restore(g);
 	if (b->counted && b->seconds % KEEP_SECONDS == 0) {

@@ -15,8 +15,18 @@
 struct ban {
 	struct ip_prefix who;
 	uint64_t since_us, until_us; /* wall clock */
-	bool asked;                  /* the broker has not answered yet */
-	bool told;                   /* that attempts still come through it */
+	bool asked;		     /* the broker has not answered yet */
+	bool told;		     /* that attempts still come through it */
+};
+
+/* Where another program bans, too, a ban waits: fail2ban looks each second, CrowdSec's bouncer each ten. Has one of them locked
+ * the address out by then, it is left to it; what none of them covers is banned. */
+#define BANS_HOLD_S 12
+#define BANS_HELD   1024 /* further ones do not wait */
+struct asked;
+struct bans_held {
+	struct asked *asked;
+	uint32_t due_s;
 };
 
 struct bans {
@@ -29,16 +39,17 @@ struct bans {
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
-	bool counted; /* something since the windows were kept */
-	bool restore;          /* is due */
+	struct bans_held held[BANS_HELD];
+	size_t n_held;
+	bool counted;	       /* something since the windows were kept */
+	bool restore;	       /* is due */
 	char others[64];       /* other programs that ban on this host: "fail2ban"; "" */
 	uint64_t bans, failed; /* since the start */
 };
 
 /* bans_list.c */
-struct ban *bans_find(struct bans *b, const struct ip_prefix *who); /* exactly this network */
-struct ban *bans_covering(struct bans *b, const struct guard *g,
-			  const struct ip_addr *a); /* whatever holds the address */
+struct ban *bans_find(struct bans *b, const struct ip_prefix *who);			   /* exactly this network */
+struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip_addr *a); /* whatever holds the address */
 struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us,
 		     uint64_t until_us); /* NULL: full, no memory */
 void bans_remove(struct guard *g, struct ban *ban);
@@ -49,15 +60,12 @@ void bans_load(struct guard *g);    /* out of the history, at start */
 
 /* bans_tell.c */
 uint64_t bans_hash(const char *s);
-void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer,
-	       enum notice_action action, const char *how);
-void bans_tell_banned(struct guard *g, const struct login_verdict *v,
-		      uint64_t ban_us); /* alone, or later with others */
-void bans_tell_failed(struct guard *g, const struct login_verdict *v, const char *why,
-		      const char *next, bool critical);
-void bans_tell_protected(struct guard *g, const struct login_verdict *v,
-			 uint64_t why); /* enum ban_never */
-void bans_tell_start(struct guard *g);  /* what the engine before had not told */
+void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer, enum notice_action action,
+	       const char *how);
+void bans_tell_banned(struct guard *g, const struct login_verdict *v, uint64_t ban_us); /* alone, or later with others */
+void bans_tell_failed(struct guard *g, const struct login_verdict *v, const char *why, const char *next, bool critical);
+void bans_tell_protected(struct guard *g, const struct login_verdict *v, uint64_t why); /* enum ban_never */
+void bans_tell_start(struct guard *g);							/* what the engine before had not told */
 void bans_tell_second(struct guard *g);
 void bans_tell_stop(struct guard *g);
 

@@ -1,4 +1,4 @@
-/* Other programs that ban: what they watch is theirs, so that nobody is banned twice. */
+/* Other programs that ban: whether one runs. What it has banned is left to it (bans.c), so that nobody is banned twice. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,8 +42,9 @@ static bool is_hosts_own(const char *pid)
 /* Which of them it is, NULL for none. */
 static const char *other_program(const char *pid)
 {
-	static const char *const names[] = {"fail2ban-server", "crowdsec", "sshguard"},
-				 *const shown[] = {"fail2ban", "CrowdSec", "sshguard"};
+	static const char *const names[] = { "fail2ban-server", "crowdsec", "sshguard" }, *const shown[] = { "fail2ban",
+													     "CrowdSec",
+													     "sshguard" };
 	char comm[32];
 
 	read_proc(pid, "comm", comm, sizeof(comm));
@@ -68,8 +69,8 @@ void bans_others(struct guard *g)
 		(void) closedir(proc);
 	news = strcmp(g->bans->others, found ? found : "") != 0;
 	if (news && found)
-		log_info("%s runs on this host: bans for sshd are left to it", found);
+		log_info("%s runs on this host: bans wait %d s for it", found, BANS_HOLD_S);
 	else if (news)
-		log_info("%s is gone: bans for sshd are pavise's", g->bans->others);
+		log_info("%s is gone: bans wait for nobody", g->bans->others);
 	(void) text_copy(g->bans->others, sizeof(g->bans->others), found ? found : "");
 }

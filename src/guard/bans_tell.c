@@ -30,8 +30,8 @@ static void subject(struct notice *n, const struct login_verdict *v)
 	(void) text_copy(n->subject, sizeof(n->subject), name + 1);
 }
 
-void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer,
-	       enum notice_action action, const char *how)
+void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum login_answer answer, enum notice_action action,
+	       const char *how)
 {
 	struct notice n;
 	uint64_t key = id;
@@ -47,8 +47,7 @@ void bans_tell(struct guard *g, enum id id, const struct login_verdict *v, enum 
 }
 
 /* One notice for all that one log names in vain: whoever forges names many. */
-void bans_tell_failed(struct guard *g, const struct login_verdict *v, const char *why,
-		      const char *next, bool critical)
+void bans_tell_failed(struct guard *g, const struct login_verdict *v, const char *why, const char *next, bool critical)
 {
 	struct notice n;
 
@@ -70,8 +69,7 @@ void bans_tell_protected(struct guard *g, const struct login_verdict *v, uint64_
 		return;
 	}
 	if (v->container[0]) {
-		(void) snprintf(next, sizeof(next), "docker logs %.90s",
-				strchr(v->container, ':') + 1);
+		(void) snprintf(next, sizeof(next), "docker logs %.90s", strchr(v->container, ':') + 1);
 		bans_tell_failed(g, v, tell_never(why), next, true);
 		return;
 	}
@@ -111,16 +109,13 @@ static void keep_folded(struct guard *g)
 
 static bool parse_folded(char *text, struct ban_folded *ret)
 {
-	char *rest = NULL, *word = strtok_r(text, " ", &rest), *span = strtok_r(NULL, " ", &rest),
-	     *service;
+	char *rest = NULL, *word = strtok_r(text, " ", &rest), *span = strtok_r(NULL, " ", &rest), *service;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!word || parse_u64(word, &ret->n) < 0 || !ret->n || !span ||
-	    parse_u64(span, &ret->span_us) < 0)
+	if (!word || parse_u64(word, &ret->n) < 0 || !ret->n || !span || parse_u64(span, &ret->span_us) < 0)
 		return false;
 	ret->span_us *= USEC_PER_SEC;
-	while (ret->n_shown < BAN_FOLD_SHOWN && (word = strtok_r(NULL, " ", &rest)) &&
-	       (service = strtok_r(NULL, " ", &rest))) {
+	while (ret->n_shown < BAN_FOLD_SHOWN && (word = strtok_r(NULL, " ", &rest)) && (service = strtok_r(NULL, " ", &rest))) {
 		struct ban_shown *s = &ret->shown[ret->n_shown];
 
 		if (ip_prefix_parse(word, &s->who) < 0)

@@ -63,7 +63,7 @@ enum broker_op { /* numbers are never reused */
 	BROKER_EXEC = 17,
 	/* addr/prefix is locked out for arg seconds (1 to 10 years); arg2: 1 a person asked for it, who may take a prefix wider
 	 * than /24 (IPv4) or /56, but none wider than /8 or /16; 2 only look whether it
-	 * could be. Never: what enum ban_never names, looked up again here at each
+	 * could be; 3 only look whether another program has locked it out (one address): value is enum ban_other. Never: what enum ban_never names, looked up again here at each
 	 * request. -EPERM: value says which of them; -EDQUOT: more than 1,000 in a minute. */
 	BROKER_BAN = 20,
 	/* addr/prefix is let in again; 0 also where it was not locked out. */
@@ -128,6 +128,9 @@ enum ban_never {
 	NEVER_UNKNOWN,	  /* who is never banned could not be read: nobody is, until it can be */
 	NEVER_N
 };
+
+/* Who has locked an address out already. */
+enum ban_other { OTHER_NONE, OTHER_FAIL2BAN, OTHER_CROWDSEC, OTHER_SSHGUARD, OTHER_N };
 
 /* News and BROKER_STATE: what is not as it should be. */
 #define BROKER_DEGRADED_CONNECT	 (1u << 0) /* connect4/6 not attached */

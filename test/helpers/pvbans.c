@@ -60,6 +60,13 @@ int main(int argc, char **argv)
 		printf("%d\n", never_check(never, &policy, &who, 1));
 		return 0;
 	}
+	if (strcmp(verb, "other") == 0) {
+		enum ban_other other = OTHER_N;
+
+		r = nft_look_others(&who.addr, &other);
+		printf("%d %d\n", r, other);
+		return 0;
+	}
 	r = strcmp(verb, "remove") == 0 ? 0 : nft_form(n, &form);
 	if (r == 0 && strcmp(verb, "ban") == 0)
 		r = nft_ban(n, &who, v);

@@ -5,6 +5,7 @@ stranger and an outside in namespaces of their own."""
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -182,13 +183,26 @@ def test_cut(tap):
             web.remove()
 
 
+OTHERS = "\n".join(f"add table {table}\nadd set {table} {name} {{ type {kind}; {flags} }}\nadd element {table} {name} {{ {what} }}" for table, name, kind, flags, what in (
+    ("ip sshguard", "attackers", "ipv4_addr", "flags interval;", "203.0.113.89-203.0.113.90"),
+    ("inet f2b-table", "addr-set-sshd", "ipv4_addr", "", "203.0.113.91"),
+    ("ip crowdsec", "crowdsec-blacklists", "ipv4_addr", "flags timeout;", "203.0.113.93 timeout 1h"),
+    ("ip6 crowdsec6", "crowdsec6-blacklists", "ipv6_addr", "flags timeout;", "2001:db8:9::9 timeout 1h"),
+    ("inet shop", "visitors", "ipv4_addr", "", "203.0.113.94")))
+
+
 def test_persons(tap):
     """ban, unban, bans, off, on; restored at the next start; a flush under us is noticed; stop leaves bans in force."""
     world()
     table_gone()
     g = new_guard()
+    shutil.copy("/usr/bin/sleep", "/run/pv/sshguard")
+    other = subprocess.Popen(["/run/pv/sshguard", "100"])
     try:
         started(g)
+        for n in (90, 91, 92, 93, 94):  # held back while others that ban have their time; looked for at the end
+            write(*[sshd(f"203.0.113.{n}") for _ in range(5)])
+        write(*[sshd("2001:db8:9::9") for _ in range(5)])
         tap.ok("locked out for 1d" in g.cmd("ban", "203.0.113.0/25", "--for", "1d", "--reason", "a test"), "a network by a person")
         tap.eq(elements("net4"), ["203.0.113.0/25"], "it stands in the set of networks")
         tap.ok("locked out for 1h" in g.cmd("ban", "198.51.100.3"), "an address for the usual time")
@@ -204,12 +218,22 @@ def test_persons(tap):
         sh("nft", "flush", "ruleset")
         tap.ok(wait_for(lambda: banned("198.51.100.3") and elements("net4") == ["203.0.113.0/25"], 10), "after a flush they are back", g.log())
         tap.ok(g.wait_notice("guard.degraded", where=lambda n: "bans were gone" in n["detail"]["what"]), "and it is told")
+        sh("nft", "-f", "-", input=OTHERS)
+        sh("iptables", "-N", "f2b-sshd")
+        sh("iptables", "-A", "f2b-sshd", "-s", "203.0.113.92", "-j", "REJECT")
         sh("nft", "flush", "set", "inet", "pavise", "ban4")
         tap.ok(wait_for(lambda: banned("198.51.100.3"), 10), "a flush of one set, too", g.log())
         sh("nft", "flush", "set", "inet", "pavise", "net4")
         tap.ok(wait_for(lambda: elements("net4"), 10), "and of the networks", g.log())
         sh("nft", "flush", "chain", "inet", "pavise", "in")
         tap.ok(wait_for(lambda: "@ban4" in sh("nft", "list", "chain", "inet", "pavise", "in", check=False), 10), "and of the chain", g.log())
+        tap.ok(wait_for(lambda: banned("203.0.113.94"), 15), "another program bans here: what none of them has is banned", g.log())
+        for address, name in (("203.0.113.90", "sshguard"), ("203.0.113.91", "fail2ban"), ("203.0.113.92", "fail2ban"), ("203.0.113.93", "CrowdSec"),
+                              ("2001:db8:9::/64", "CrowdSec")):
+            n = g.wait_notice("login.bruteforce", where=lambda n: address in n["detail"]["what"])
+            tap.ok(n and f"{name} has locked it out already" in n["detail"]["what"] and not banned(address), f"{name} has banned it: nobody is banned twice", n)
+        other.kill()
+        other.wait()
         write(*[sshd("203.0.113.200") for _ in range(3)])
         settled(g)
         g.stop()
@@ -227,6 +251,8 @@ def test_persons(tap):
         tap.eq(elements("net4"), [], "it is gone")
         tap.eq(code(g, "unban", "203.0.113.9"), 3, "twice is said")
     finally:
+        other.kill()
+        other.wait()
         g.stop()
 
 

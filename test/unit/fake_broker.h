@@ -211,6 +211,14 @@ static int fake_ban_look(void *ctx, const struct ip_prefix *who, uint64_t *ret_w
 	return fake_reach(ctx, "look");
 }
 
+static int fake_ban_others(void *ctx, const struct ip_prefix *who, uint64_t *ret_other)
+{
+	*ret_other = OTHER_NONE;
+	if (who->len != 128)
+		abort();
+	return fake_reach(ctx, "others");
+}
+
 static int fake_unban(void *ctx, const struct ip_prefix *who)
 {
 	if (requests_check_ban(who, 1, true) != NEVER_NO)
@@ -243,7 +251,7 @@ static const struct broker_ops fake_ops = {
 	.cgroup_open = fake_cgroup_open, .cgroup_close = fake_cgroup_close, .hello = fake_hello, .api = fake_api,
 	.swarm_scale = fake_swarm, .kill = fake_kill, .freeze = fake_freeze, .cut = fake_cut, .except = fake_except,
 	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .capture = fake_capture, .state = fake_state,
-	.ban = fake_ban, .ban_look = fake_ban_look, .unban = fake_unban, .bans_file = fake_bans_file, .bans_load = fake_bans_load, .bans_state = fake_bans_state,
+	.ban = fake_ban, .ban_look = fake_ban_look, .ban_others = fake_ban_others, .unban = fake_unban, .bans_file = fake_bans_file, .bans_load = fake_bans_load, .bans_state = fake_bans_state,
 	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
 	.log_syslog = fake_log_syslog,
 };
