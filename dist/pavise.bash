@@ -10,7 +10,7 @@ _pavise() {
 		esac
 		case ${COMP_WORDS[1]}:$prev in
 		status:--format) words='table json' ;;
-		events:--format) words='table jsonl' ;;
+		events:--format) words='table json jsonl' ;;
 		bans:--format) words='table jsonl' ;;
 		doctor:--format) words='table json' ;;
 		audit:--fail-on) words='critical high medium low info' ;;
@@ -36,7 +36,7 @@ _pavise() {
 			undo) words=' --config --no-color --quiet --help' ;;
 			doctor) words=' --install --format --config --no-color --quiet --help' ;;
 			explain) words=$(pavise explain --list 2>/dev/null | cut -d' ' -f1)' --list --config --no-color --quiet --help' ;;
-			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --fix --guarded --within --confirm --dry-run --yes --undo --probe --probe-remote --gate --format --output --config --no-color --quiet --help' ;;
+			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --fix --guarded --within --confirm --dry-run --yes --undo --recreate --probe --probe-remote --gate --format --output --config --no-color --quiet --help' ;;
 			accept) words='keys deployments files --dry-run --yes --config --no-color --quiet --help' ;;
 			scan) words=' --history --since --staged --stdin --container --format --output --fail-on --baseline --only --skip --rules --install-hook --all --config --no-color --quiet --help' ;;
 			logs) words=' --since --unit --container --service --only --skip --format --output --fail-on --rules --all --config --no-color --quiet --help' ;;

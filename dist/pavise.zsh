@@ -62,7 +62,7 @@ _pavise() {
 			'--id=[only this id or those that start so, such as net.]:ID:' \
 			'--subject=[only those of this workload, such as shop/web]:NAME:' \
 			'--max=[at most N, the newest (default 50)]:N:' \
-			'--format=[table (default) or jsonl]:FORMAT:(table jsonl)' \
+			'--format=[table (default) or jsonl; for `events show` json too, with what happened around it]:FORMAT:(table json jsonl)' \
 			'--output=[write to FILE]:FILE:_files' \
 			'--config=[read this configuration (default\: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)]:FILE:_files' \
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
@@ -155,12 +155,13 @@ _pavise() {
 			'--fail-on=[exit 1 from this severity on (default\: high)]:SEVERITY:(critical high medium low info)' \
 			'--baseline=[an earlier report as JSON\: what stands in it is known]:FILE:_files' \
 			'--fix[mend what can be mended without stopping anything\: modes, .gitignore, limits of running containers]' \
-			'--guarded[--fix\: also SSH; tested first, and rolled back unless confirmed]' \
+			'--guarded[--fix\: also SSH and ports that strangers reach; tested first, and rolled back unless confirmed]' \
 			'--within=[--guarded\: how long it waits to be confirmed (default 5m)]:DURATION:' \
 			'--confirm[keep what --guarded changed]' \
 			'--dry-run[--fix, --undo\: only show the steps]' \
 			'--yes[--fix, --undo\: do not ask]' \
 			'--undo[take the newest --fix back]' \
+			'--recreate=[print the lines of a shell that make these containers anew without what is wrong with them]:NAME,...:' \
 			'--probe=[ask a site of this host\: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit]:URL:' \
 			'--probe-remote[--probe\: also where the site is not on this host]' \
 			'--gate=[deploy\: every row of the checklist that a deploy is held to, each by the command that answers for it]:NAME:(deploy)' \

@@ -6,7 +6,8 @@
 /* Where a word of a command line ends: quotes too, since a shell's line is one argument with words inside. */
 static bool is_gap(char c)
 {
-	return c == '\0' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '\'' || c == ';' || c == '|' || c == '&';
+	return c == '\0' || c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"' || c == '\'' || c == ';' || c == '|' ||
+	       c == '&';
 }
 
 static bool has(const char *s, size_t len, const char *what)
@@ -22,8 +23,10 @@ static bool has(const char *s, size_t len, const char *what)
 /* The name of an option or a variable, without its value. */
 static bool names_a_secret(const char *s, size_t len)
 {
-	static const char *const words[] = { "passw", "passwd", "pwd",	  "secret",  "token",	"apikey", "api_key",
-					     "api-key", "credential", "private", "auth_key", "authkey", "access_key", "access-key" };
+	static const char *const words[] = {
+		"passw",   "passwd",	 "pwd",	    "secret",	"token",   "apikey",	 "api_key",
+		"api-key", "credential", "private", "auth_key", "authkey", "access_key", "access-key"
+	};
 
 	if (len > 64 || !memchr("-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_", s[0], 54))
 		return false;

@@ -6,37 +6,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "report/story.h"
 
 struct printer {
 	struct words_style style;
-	bool jsonl, whole;
+	bool jsonl;
 	uint64_t n;
 	int status;
 };
-
-static void print_whole(struct pv_buf *out, const struct notice *n, const struct words_style *style)
-{
-	words_event_line(out, n, style);
-	pv_buf_printf(out, "\n  id        %s (%s)\n  first     ", id_info(n->id)->name, severity_name(n->severity));
-	clock_local(out, n->time_us);
-	pv_buf_puts(out, "\n  last      ");
-	clock_local(out, n->last_us);
-	pv_buf_printf(out, "\n  how often %" PRIu64 "\n  done      %s\n  %-9s ", n->count, notice_action_name(n->action),
-		      subject_kind_name(n->kind));
-	pv_buf_safe(out, n->subject, 0);
-	if (n->cgroup)
-		pv_buf_printf(out, " (cgroup %" PRIu64 ")", n->cgroup);
-	pv_buf_putc(out, '\n');
-	for (size_t i = 0; i < n->n_evidence; i++) {
-		pv_autobuf what = PV_BUF_INIT;
-
-		pv_buf_safe(&what, n->evidence[i].what, 0);
-		pv_buf_printf(out, "  %-9s ", pv_buf_str(&what));
-		pv_buf_safe(out, n->evidence[i].value, 0);
-		pv_buf_putc(out, '\n');
-	}
-	pv_buf_printf(out, "\nwhy it matters: pavise explain %s\n", id_info(n->id)->name);
-}
 
 static int print_one(const cJSON *line, void *arg)
 {
@@ -52,8 +29,6 @@ static int print_one(const cJSON *line, void *arg)
 	if (p->jsonl) {
 		notice_json(&out, &n);
 		pv_buf_putc(&out, '\n');
-	} else if (p->whole) {
-		print_whole(&out, &n, &p->style);
 	} else {
 		words_event_line(&out, &n, &p->style);
 	}
@@ -114,17 +89,72 @@ static int request_show(const struct cmd *c, struct pv_buf *out)
 	return 0;
 }
 
+static int take_event(const cJSON *line, void *arg)
+{
+	(void) notice_read(line, arg); /* left as it is: row 0 */
+	return 0;
+}
+
+static int take_step(const cJSON *line, void *arg)
+{
+	struct notice n;
+
+	if (notice_read(line, &n) == 0)
+		story_add(arg, &n);
+	return 0;
+}
+
+/* The event, then what happened around it to the same workload, by a second connection: the first has answered. */
+static int show(struct cmd *c, struct ask *one, struct ask *around, const char *request, bool jsonl)
+{
+	const char *format = cmd_opt(c, "format");
+	struct words_style style = cmd_style(c);
+	pv_autobuf out = PV_BUF_INIT, more = PV_BUF_INIT;
+	struct notice n = { 0 };
+	static struct story s;
+
+	if (ask(one, request, take_event, &n, NULL) < 0)
+		return CMD_INCOMPLETE;
+	if (!n.row) {
+		cmd_say("pavise: the event cannot be read (is the guard of another version?)");
+		return CMD_INCOMPLETE;
+	}
+	s = (struct story){ .event = &n };
+	story_add(&s, &n);
+	if (!jsonl && n.kind != SUBJECT_HOST) {
+		pv_buf_printf(&more, "{\"verb\":\"events\",\"max\":500,\"since_us\":%" PRIu64 ",\"subject\":",
+			      n.time_us > STORY_AROUND ? n.time_us - STORY_AROUND : 0);
+		pv_buf_json_str(&more, n.subject);
+		pv_buf_putc(&more, '}');
+		(void) ask(around, pv_buf_str(&more), take_step, &s, NULL); /* without it the event still stands for itself */
+	}
+	if (jsonl) {
+		notice_json(&out, &n);
+		pv_buf_putc(&out, '\n');
+	} else if (format && strcmp(format, "json") == 0) {
+		story_json(&out, &s);
+	} else {
+		story_print(&out, &s, &style);
+	}
+	return cmd_write(&out);
+}
+
 int cmd_events(struct cmd *c)
 {
 	const char *format = cmd_opt(c, "format");
-	struct printer printer = { .jsonl = format && strcmp(format, "jsonl") == 0, .whole = c->n_words > 0 };
+	struct printer printer = { .jsonl = format && strcmp(format, "jsonl") == 0 };
 	pv_autobuf request = PV_BUF_INIT;
 	pv_auto(ask) a = NULL;
+	pv_auto(ask) around = NULL;
 	int r = c->n_words ? request_show(c, &request) : make_request(c, &request);
 
+	if (r == 0 && !c->n_words && format && strcmp(format, "json") == 0)
+		r = bad("jsonl is the format of several events, not", format);
 	if (r < 0)
 		return CMD_USAGE;
 	r = ask_guard(c, &a);
+	if (r == CMD_OK && c->n_words)
+		r = ask_guard(c, &around);
 	if (r != CMD_OK)
 		return r;
 	if (cmd_opt(c, "output")) {
@@ -135,6 +165,8 @@ int cmd_events(struct cmd *c)
 	if (cmd_opt(c, "follow"))
 		ask_patience(a, 0);
 	ask_confine();
+	if (c->n_words)
+		return show(c, a, around, pv_buf_str(&request), printer.jsonl);
 	printer.style = cmd_style(c);
 	r = ask(a, pv_buf_str(&request), print_one, &printer, NULL);
 	if (r < 0)

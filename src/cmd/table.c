@@ -34,7 +34,7 @@ static const struct cmd_option events_options[] = {
 	{ "id", 0, "ID", "only this id or those that start so, such as net.", NULL },
 	{ "subject", 0, "NAME", "only those of this workload, such as shop/web", NULL },
 	{ "max", 'n', "N", "at most N, the newest (default 50)", NULL },
-	{ "format", 0, "FORMAT", "table (default) or jsonl", "table jsonl" },
+	{ "format", 0, "FORMAT", "table (default) or jsonl; for `events show` json too, with what happened around it", "table json jsonl" },
 	{ "output", 'o', "FILE", "write to FILE", NULL },
 	END
 };
@@ -157,7 +157,8 @@ const struct command commands[] = {
 	  .max_words = 0, .statuses = "0 shown; 3 the guard does not run or does not answer",
 	  .examples = "pavise top\npavise top | head", .run = cmd_top },
 	{ .name = "events", .args = "[show ROW]", .brief = "history and live stream",
-	  .about = "What the guard saw and did, oldest first. `events show ROW` prints one of them with all its evidence.",
+	  .about = "What the guard saw and did, oldest first. `events show ROW` tells the story of one of them: what started "
+		   "what, what happened when, what was refused, where the evidence lies.",
 	  .options = events_options, .max_words = 2, .words = "show",
 	  .statuses = "0 shown (also when there is nothing); 2 usage; 3 the guard does not run or does not answer",
 	  .examples = "pavise events --since 24h\npavise events -f\npavise events --id net. --subject shop/web\n"

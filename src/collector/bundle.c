@@ -14,11 +14,11 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-#define ARCHIVE	 "evidence.tar.zst"
-#define BLOCK	 512
-#define CHUNK	 (256u << 10)
+#define ARCHIVE	  "evidence.tar.zst"
+#define BLOCK	  512
+#define CHUNK	  (256u << 10)
 #define FILES_MAX 1024
-#define LEVEL	 1 /* of zstd: the machine has other work */
+#define LEVEL	  1 /* of zstd: the machine has other work */
 
 struct entry {
 	char path[128], origin[192];
@@ -199,8 +199,8 @@ void bundle_file(struct bundle *b, const char *path, const char *origin, int fd,
 	if (ret_sha256)
 		memcpy(ret_sha256, e->sha256, 32);
 	if (e->cut)
-		bundle_missing(b, path, "of %llu octets %llu were taken: %s", (unsigned long long) st.st_size, (unsigned long long) e->size,
-			       bundle_late(b) ? "the time was over" : "the bundle was full");
+		bundle_missing(b, path, "of %llu octets %llu were taken: %s", (unsigned long long) st.st_size,
+			       (unsigned long long) e->size, bundle_late(b) ? "the time was over" : "the bundle was full");
 }
 
 void bundle_missing(struct bundle *b, const char *what, const char *fmt, ...)
@@ -291,7 +291,8 @@ static int manifest(const struct bundle *b, bool over, struct pv_buf *out)
 		pv_buf_putc(out, '}');
 	}
 	if (!over)
-		pv_buf_printf(out, "%s\n{\"what\":\"the rest\",\"why\":\"the capture did not come to its end\"}", b->n_lacks ? "," : "");
+		pv_buf_printf(out, "%s\n{\"what\":\"the rest\",\"why\":\"the capture did not come to its end\"}",
+			      b->n_lacks ? "," : "");
 	pv_buf_puts(out, "]}\n");
 	return out->cut ? -ENOMEM : r;
 }
@@ -380,7 +381,11 @@ int bundle_new(int evidence_fd, const char *name, uint64_t room, uint64_t deadli
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	*b = (struct bundle){ .dir = -1, .archive = -1, .evidence = evidence_fd, .room = room, .deadline_us = deadline_us,
+	*b = (struct bundle){ .dir = -1,
+			      .archive = -1,
+			      .evidence = evidence_fd,
+			      .room = room,
+			      .deadline_us = deadline_us,
 			      .started_us = clock_wall_us() };
 	b->entries = calloc(FILES_MAX, sizeof(*b->entries));
 	b->lacks = calloc(FILES_MAX, sizeof(*b->lacks));

@@ -42,11 +42,11 @@ struct proc {
 	pid_t pid, parent, inside; /* inside: in its innermost pid namespace */
 	uid_t uid;
 	char state;
-	int dir;		   /* of /proc/PID: it stays this process's */
+	int dir; /* of /proc/PID: it stays this process's */
 	char comm[20], exe[512];
-	ino_t net;		   /* network namespace */
-	int program;		   /* index into procs.programs; -1: it could not be opened */
-	struct pv_buf command;	   /* masked */
+	ino_t net;	       /* network namespace */
+	int program;	       /* index into procs.programs; -1: it could not be opened */
+	struct pv_buf command; /* masked */
 };
 struct program { /* an executable, once for all processes that run it */
 	int fd;
@@ -85,10 +85,10 @@ bool sockets_line(const char *line, bool v6, struct socket_line *ret);
 
 /* ---- files.c ---- */
 struct taken_file {
-	int fd;		    /* -1: could not be had */
+	int fd; /* -1: could not be had */
 	char path[CAPTURE_PATH];
-	char origin[160];   /* how it was reached, for the manifest */
-	char why[120];	    /* not had: why */
+	char origin[160]; /* how it was reached, for the manifest */
+	char why[120];	  /* not had: why */
 };
 void file_find(const struct procs *p, const struct capture_job *job, const char *path, const char *docker_root, const char *id,
 	       struct taken_file *ret);

@@ -45,7 +45,8 @@ int file_open_at(int dir_fd, const char *name)
 
 static bool is_it(const struct stat *st, const struct capture_job *job)
 {
-	return job->ino && st->st_ino == job->ino && major(st->st_dev) == job->dev >> 20 && minor(st->st_dev) == (job->dev & 0xfffff);
+	return job->ino && st->st_ino == job->ino && major(st->st_dev) == job->dev >> 20 &&
+	       minor(st->st_dev) == (job->dev & 0xfffff);
 }
 
 /* Deleted, or in memory: somebody may still hold it. */
@@ -67,7 +68,8 @@ static int find_descriptor(const struct procs *p, const struct capture_job *job,
 				continue;
 			if (readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1) < 0)
 				continue;
-			if (!is_it(&st, job) && !(strncmp(link, path, strlen(path)) == 0 && strcmp(link + strlen(path), " (deleted)") == 0))
+			if (!is_it(&st, job) &&
+			    !(strncmp(link, path, strlen(path)) == 0 && strcmp(link + strlen(path), " (deleted)") == 0))
 				continue;
 			fd = file_open_at(dirfd(d), e->d_name);
 			if (fd >= 0) {

@@ -1,5 +1,6 @@
 /* pavise-collector [--docker-root DIR] [--max BYTES] [--count N] [--each BYTES]: started by the launcher for one capture
- * (collector.h; descriptors: enum collector_fd). Ends by itself, at the latest when its time is over; the launcher kills what does not. */
+ * (collector.h; descriptors: enum collector_fd). Ends by itself, at the latest when its time is over; the launcher kills what
+ * does not. */
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
@@ -20,12 +21,65 @@
 
 /* No landlock: whoever is in a domain may not look at processes outside of it, which is all that this is for. */
 static const char *const syscalls[] = {
-	"read", "write", "pread64", "readv", "writev", "lseek", "close", "openat", "openat2", "open", "stat", "fstat", "newfstatat", "lstat", "statx",
-	"readlink", "readlinkat", "getdents64", "fcntl", "mkdirat", "unlinkat", "unlink", "rmdir", "renameat", "renameat2", "linkat", "fsync",
-	"recvmsg", "recvfrom", "sendmsg", "sendto", "shutdown", "poll", "ppoll",
-	"pidfd_open", "pidfd_send_signal", "getpid", "gettid", "uname", "getrandom",
-	"mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "futex", "rseq", "set_robust_list", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "restart_syscall", "clock_gettime", "clock_nanosleep", "nanosleep", "tgkill", "exit", "exit_group",
+	"read",
+	"write",
+	"pread64",
+	"readv",
+	"writev",
+	"lseek",
+	"close",
+	"openat",
+	"openat2",
+	"open",
+	"stat",
+	"fstat",
+	"newfstatat",
+	"lstat",
+	"statx",
+	"readlink",
+	"readlinkat",
+	"getdents64",
+	"fcntl",
+	"mkdirat",
+	"unlinkat",
+	"unlink",
+	"rmdir",
+	"renameat",
+	"renameat2",
+	"linkat",
+	"fsync",
+	"recvmsg",
+	"recvfrom",
+	"sendmsg",
+	"sendto",
+	"shutdown",
+	"poll",
+	"ppoll",
+	"pidfd_open",
+	"pidfd_send_signal",
+	"getpid",
+	"gettid",
+	"uname",
+	"getrandom",
+	"mmap",
+	"munmap",
+	"mremap",
+	"mprotect",
+	"madvise",
+	"brk",
+	"futex",
+	"rseq",
+	"set_robust_list",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"restart_syscall",
+	"clock_gettime",
+	"clock_nanosleep",
+	"nanosleep",
+	"tgkill",
+	"exit",
+	"exit_group",
 };
 
 static struct settings {
@@ -187,7 +241,8 @@ static void say_parents(struct bundle *b, const struct collector *c)
 			there |= (uint32_t) c->procs.at[k].pid == parent->pid;
 		if (there)
 			continue;
-		(void) snprintf(what, sizeof(what), "process %u (%.*s)", parent->pid, (int) sizeof(parent->comm) - 1, parent->comm);
+		(void) snprintf(what, sizeof(what), "process %u (%.*s)", parent->pid, (int) sizeof(parent->comm) - 1,
+				parent->comm);
 		bundle_missing(b, what, "it had ended before it could be looked at; what is known of it stands in 1-event.json");
 	}
 }
@@ -229,9 +284,9 @@ static void put_all(struct bundle *b, struct collector *c, struct capture_result
 	hear_parts(c, c->deadline_us);
 	put_part(b, c, CAPTURE_LOG, "8-log.txt", "engine API", "the container's log");
 	say_missing(b, c);
-	(void) snprintf(ret->found, sizeof(ret->found), "%zu process%s, %zu program%s, %zu socket%s, %u file%s", c->procs.n, c->procs.n == 1 ? "" : "es",
-			c->procs.n_programs, c->procs.n_programs == 1 ? "" : "s", c->n_sockets, c->n_sockets == 1 ? "" : "s", files,
-			files == 1 ? "" : "s");
+	(void) snprintf(ret->found, sizeof(ret->found), "%zu process%s, %zu program%s, %zu socket%s, %u file%s", c->procs.n,
+			c->procs.n == 1 ? "" : "es", c->procs.n_programs, c->procs.n_programs == 1 ? "" : "s", c->n_sockets,
+			c->n_sockets == 1 ? "" : "s", files, files == 1 ? "" : "s");
 }
 
 static int capture(struct collector *c, struct capture_result *ret)
@@ -257,14 +312,18 @@ static int capture(struct collector *c, struct capture_result *ret)
 
 static int usage(void)
 {
-	(void) fputs("usage: pavise-collector [--docker-root DIR] [--max BYTES] [--count N] [--each BYTES]\nStarted by pavise's launcher.\n", stderr);
+	(void) fputs("usage: pavise-collector [--docker-root DIR] [--max BYTES] [--count N] [--each BYTES]\nStarted by pavise's "
+		     "launcher.\n",
+		     stderr);
 	return 2;
 }
 
 static int parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "docker-root", required_argument, NULL, 'd' }, { "max", required_argument, NULL, 'm' },
-						 { "count", required_argument, NULL, 'c' },	  { "each", required_argument, NULL, 'e' },
+	static const struct option options[] = { { "docker-root", required_argument, NULL, 'd' },
+						 { "max", required_argument, NULL, 'm' },
+						 { "count", required_argument, NULL, 'c' },
+						 { "each", required_argument, NULL, 'e' },
 						 { NULL, 0, NULL, 0 } };
 	int c, r = 0;
 

@@ -129,7 +129,8 @@ int overlay_of_dead(const char *docker_root, const char *id, struct overlay *ret
 		return -errno;
 	name[n] = '\0';
 	name[strcspn(name, "\n")] = '\0';
-	if (!text_is_hex(name, 64) || snprintf(ret->upper, sizeof(ret->upper), "%s/overlay2/%s/diff", docker_root, name) >= (int) sizeof(ret->upper))
+	if (!text_is_hex(name, 64) ||
+	    snprintf(ret->upper, sizeof(ret->upper), "%s/overlay2/%s/diff", docker_root, name) >= (int) sizeof(ret->upper))
 		return -EBADMSG;
 	return 0;
 }

@@ -217,7 +217,8 @@ void procs_json(const struct procs *p, struct pv_buf *out)
 	for (size_t i = 0; i < p->n; i++) {
 		const struct proc *one = &p->at[i];
 
-		pv_buf_printf(out, "%s{\"pid\":%d,\"parent\":%d,\"inside\":%d,\"uid\":%u,\"state\":\"%c\",\"name\":", i ? ",\n" : "\n",
+		pv_buf_printf(out,
+			      "%s{\"pid\":%d,\"parent\":%d,\"inside\":%d,\"uid\":%u,\"state\":\"%c\",\"name\":", i ? ",\n" : "\n",
 			      (int) one->pid, (int) one->parent, (int) one->inside, (unsigned) one->uid,
 			      isalpha((unsigned char) one->state) ? one->state : '?');
 		pv_buf_json_str(out, one->comm);

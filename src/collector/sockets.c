@@ -10,8 +10,9 @@
 #define FDS_MAX	    1024 /* of one process */
 
 /* include/net/tcp_states.h */
-static const char *const states[] = { "",	    "established", "syn-sent", "syn-received", "fin-wait-1", "fin-wait-2", "time-wait",
-				      "closed",	    "close-wait",  "last-ack", "listening",    "closing",    "syn-received" };
+static const char *const states[] = { "",	    "established", "syn-sent",	  "syn-received", "fin-wait-1",
+				      "fin-wait-2", "time-wait",   "closed",	  "close-wait",	  "last-ack",
+				      "listening",  "closing",	   "syn-received" };
 
 static unsigned hex_field(const char *s, size_t digits)
 {
@@ -120,7 +121,9 @@ static size_t put_file(const struct proc *p, const char *name, bool v6, const st
 	while (n < SOCKETS_MAX && fgets(line, sizeof(line), f)) {
 		if (!sockets_line(line, v6, &s))
 			continue;
-		pv_buf_printf(out, "%s{\"protocol\":\"%s\",\"local\":\"%s\",\"remote\":\"%s\",\"state\":\"%s\",\"uid\":%u,\"pid\":%d,\"net\":%llu}",
+		pv_buf_printf(out,
+			      "%s{\"protocol\":\"%s\",\"local\":\"%s\",\"remote\":\"%s\",\"state\":\"%s\",\"uid\":%u,\"pid\":%d,"
+			      "\"net\":%llu}",
 			      n ? ",\n" : "\n", name, s.local, s.remote,
 			      name[0] == 't' && s.state < N_ELEMENTS(states) ? states[s.state] : "", s.uid,
 			      (int) owner_of(o, s.inode), (unsigned long long) p->net);
@@ -143,7 +146,9 @@ size_t sockets_json(const struct procs *p, struct pv_buf *out)
 	static const struct {
 		const char *name;
 		bool v6;
-	} files[] = { { "tcp", false }, { "tcp6", true }, { "udp", false }, { "udp6", true }, { "raw", false }, { "raw6", true } };
+	} files[] = {
+		{ "tcp", false }, { "tcp6", true }, { "udp", false }, { "udp6", true }, { "raw", false }, { "raw6", true }
+	};
 	struct owners *o = calloc(1, sizeof(*o));
 	size_t n = 0;
 

@@ -14,12 +14,12 @@
 #include "model/capture.h"
 #include "report/tell.h"
 
-#define PER_MINUTE  30	/* looks and bundles each, of the whole host */
-#define PER_HOUR    120 /* bundles */
-#define PER_WORKLOAD 40 /* bundles an hour: who floods must not push out what others left */
-#define LOG_KEPT    (96u << 10)
-#define LATE_US	    (300 * USEC_PER_MSEC) /* after its time the collector may still say what it had */
-#define KEY_BAD	    "exec.bad"
+#define PER_MINUTE   30	 /* looks and bundles each, of the whole host */
+#define PER_HOUR     120 /* bundles */
+#define PER_WORKLOAD 40	 /* bundles an hour: who floods must not push out what others left */
+#define LOG_KEPT     (96u << 10)
+#define LATE_US	     (300 * USEC_PER_MSEC) /* after its time the collector may still say what it had */
+#define KEY_BAD	     "exec.bad"
 
 struct rate {
 	uint64_t at, n; /* which minute or hour, how many in it */
@@ -118,7 +118,8 @@ static void capture_drop(struct capture *c)
 static void add_evidence(struct notice *n, const struct capture *c, const struct capture_result *r)
 {
 	if (!r || r->result < 0) {
-		notice_add_evidence(n, "evidence", "could not be taken: %s", r ? strerror(-r->result) : "the collector did not answer");
+		notice_add_evidence(n, "evidence", "could not be taken: %s",
+				    r ? strerror(-r->result) : "the collector did not answer");
 		return;
 	}
 	notice_add_evidence(n, "evidence", "%s/evidence/%s", c->g->policy->state_dir, c->job.name);
@@ -306,8 +307,10 @@ static void container_json(const struct guard_workload *w, struct pv_buf *out)
 	pv_buf_puts(out, ",\"cgroup\":");
 	pv_buf_json_str(out, w->w.path);
 	if (w->w.info) {
-		const char *const members[][2] = { { "name", i->name }, { "image", i->image }, { "image_digest", i->image_id },
-						   { "project", i->project }, { "service", i->service }, { "restart", i->restart_policy } };
+		const char *const members[][2] = {
+			{ "name", i->name },	   { "image", i->image },     { "image_digest", i->image_id },
+			{ "project", i->project }, { "service", i->service }, { "restart", i->restart_policy }
+		};
 
 		for (size_t k = 0; k < N_ELEMENTS(members); k++) {
 			pv_buf_printf(out, ",\"%s\":", members[k][0]);
@@ -443,7 +446,8 @@ void capture_judge(struct guard *g, struct guard_workload *w, const struct event
 	struct captures *all = g->captures;
 	struct capture *c;
 
-	if (!w || !*w->w.id || (!compare && !all->n_bad) || !rate_take(&all->looks, clock_monotonic_us() / USEC_PER_MIN, PER_MINUTE))
+	if (!w || !*w->w.id || (!compare && !all->n_bad) ||
+	    !rate_take(&all->looks, clock_monotonic_us() / USEC_PER_MIN, PER_MINUTE))
 		return;
 	c = capture_new(g, w, CAPTURE_JUDGE);
 	if (!c)

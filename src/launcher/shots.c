@@ -18,8 +18,14 @@ static const struct shot_row {
 	/* sockets for question and change, the result's pipe, the job's pipe */
 	[SHOT_SWARM] = { "pavise-swarm", { 3, 4, 5, 6 }, 4, 4, 0, 40 * USEC_PER_SEC, 10, 4 },
 	/* the engine's socket, the order, and the cgroup where it is not gone */
-	[SHOT_COLLECTOR] = { "pavise-collector", { COLLECTOR_FD_ENGINE, COLLECTOR_FD_ORDER, COLLECTOR_FD_CGROUP }, 2, 3,
-			     BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_KILL), CAPTURE_TIME_US + 2 * USEC_PER_SEC, 4, 4 },
+	[SHOT_COLLECTOR] = { "pavise-collector",
+			     { COLLECTOR_FD_ENGINE, COLLECTOR_FD_ORDER, COLLECTOR_FD_CGROUP },
+			     2,
+			     3,
+			     BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_KILL),
+			     CAPTURE_TIME_US + 2 * USEC_PER_SEC,
+			     4,
+			     4 },
 };
 
 void shots_init(struct shots *s)
@@ -59,13 +65,19 @@ static void collector_args(char *argv[10], char text[3][24], const struct policy
 	argv[9] = NULL;
 }
 
-int shots_start(struct shots *s, enum shot_kind kind, const struct places *p, const struct policy *policy, const int *fds, size_t n_fds)
+int shots_start(struct shots *s, enum shot_kind kind, const struct places *p, const struct policy *policy, const int *fds,
+		size_t n_fds)
 {
 	const struct shot_row *row = &rows[kind];
 	char *argv[10] = { (char *) (uintptr_t) row->program }, text[3][24];
 	struct spawn_fd give[5];
-	struct spawn one = { .program = row->program, .argv = argv, .fds = give, .n_fds = n_fds, .caps = row->caps,
-			     .no_network = true, .cpu_s = row->cpu_s };
+	struct spawn one = { .program = row->program,
+			     .argv = argv,
+			     .fds = give,
+			     .n_fds = n_fds,
+			     .caps = row->caps,
+			     .no_network = true,
+			     .cpu_s = row->cpu_s };
 	int place = free_place(s, kind), r;
 
 	if (place < 0)

@@ -28,47 +28,47 @@ enum capture_what {
 };
 
 struct capture_job {
-	uint32_t what;	    /* enum capture_what */
-	uint32_t pid;	    /* whose program it is about; 0: none */
-	uint32_t dev;	    /* its file, major << 20 | minor as in event_exec; ino 0: not known */
-	uint8_t dead;	    /* the kernel ended it before its first instruction */
-	uint8_t may_kill;   /* CAPTURE_JUDGE; 0: only looked at */
-	uint8_t compare;    /* CAPTURE_JUDGE: with the image's file */
-	uint8_t n_bad;	    /* CAPTURE_JUDGE: how many of `bad` */
+	uint32_t what;	  /* enum capture_what */
+	uint32_t pid;	  /* whose program it is about; 0: none */
+	uint32_t dev;	  /* its file, major << 20 | minor as in event_exec; ino 0: not known */
+	uint8_t dead;	  /* the kernel ended it before its first instruction */
+	uint8_t may_kill; /* CAPTURE_JUDGE; 0: only looked at */
+	uint8_t compare;  /* CAPTURE_JUDGE: with the image's file */
+	uint8_t n_bad;	  /* CAPTURE_JUDGE: how many of `bad` */
 	uint64_t ino;
 	struct capture_parent { /* who had started it, as the kernel told; pid 0: no more */
 		uint32_t pid;
 		char comm[20];
 	} chain[6];
-	char name[CAPTURE_NAME];		  /* of the folder below evidence/ */
+	char name[CAPTURE_NAME];		 /* of the folder below evidence/ */
 	char paths[CAPTURE_PATHS][CAPTURE_PATH]; /* files of the container to take; may be empty */
-	uint8_t bad[CAPTURE_DIGESTS][32];	  /* SHA-256 of programs that were refused before */
+	uint8_t bad[CAPTURE_DIGESTS][32];	 /* SHA-256 of programs that were refused before */
 };
 
 /* A text of the engine's, stored as it is. Several with one number are one text. */
 enum capture_part_is { CAPTURE_EVENT = 1, CAPTURE_CONTAINER = 2, CAPTURE_LOG = 3, CAPTURE_N_PARTS };
 struct capture_part {
-	uint32_t is;	  /* enum capture_part_is */
-	uint32_t len;	  /* octets of `text` that follow */
+	uint32_t is;  /* enum capture_part_is */
+	uint32_t len; /* octets of `text` that follow */
 	char text[CAPTURE_PART_MAX];
 };
 
 enum capture_says { CAPTURE_HELD = 1, CAPTURE_DONE = 2 };
 struct capture_result {
-	uint32_t says;		 /* enum capture_says */
-	int32_t result;		 /* CAPTURE_DONE: 0 or negative errno */
-	uint32_t files, missing; /* of the manifest */
-	uint64_t bytes;		 /* that were taken */
-	uint8_t sha256[32];	 /* of the program in question; zero: it could not be read */
+	uint32_t says;				     /* enum capture_says */
+	int32_t result;				     /* CAPTURE_DONE: 0 or negative errno */
+	uint32_t files, missing;		     /* of the manifest */
+	uint64_t bytes;				     /* that were taken */
+	uint8_t sha256[32];			     /* of the program in question; zero: it could not be read */
 	uint8_t has_digest, differs, is_bad, killed; /* CAPTURE_JUDGE */
 	uint8_t pad[4];
-	char found[CAPTURE_WORDS];  /* "5 processes, 2 programs, 3 sockets, 1 file" */
-	char lacks[CAPTURE_WORDS];  /* what stands in `missing`, in short */
+	char found[CAPTURE_WORDS]; /* "5 processes, 2 programs, 3 sockets, 1 file" */
+	char lacks[CAPTURE_WORDS]; /* what stands in `missing`, in short */
 };
 
 /* What the broker adds, of its own knowledge, on the descriptor COLLECTOR_FD_ORDER. */
 struct capture_order {
-	char id[65];	 /* container, 64 hex digits */
+	char id[65]; /* container, 64 hex digits */
 	char pad[7];
 	char cgroup[512]; /* path below the cgroup2 mount, for comparisons; empty: it is gone */
 };

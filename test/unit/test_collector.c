@@ -7,10 +7,10 @@
 #include "check.h"
 #include "collector/collector.h"
 
-#define MOUNTS                                                                                                                    \
-	"21 1 8:1 / /proc rw - proc proc rw\n"                                                                                    \
-	"512 480 0:61 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/AA:/srv/with\\040blank/diff,"      \
-	"upperdir=/var/lib/docker/overlay2/e1/diff,workdir=/var/lib/docker/overlay2/e1/work\n"                                    \
+#define MOUNTS                                                                                                                   \
+	"21 1 8:1 / /proc rw - proc proc rw\n"                                                                                   \
+	"512 480 0:61 / / rw,relatime - overlay overlay rw,lowerdir=/var/lib/docker/overlay2/l/AA:/srv/with\\040blank/diff,"     \
+	"upperdir=/var/lib/docker/overlay2/e1/diff,workdir=/var/lib/docker/overlay2/e1/work\n"                                   \
 	"513 512 0:62 / /dev rw - tmpfs tmpfs rw\n"
 
 static void test_overlay(void **state)
@@ -26,7 +26,8 @@ static void test_overlay(void **state)
 	l += strlen(l) + 1;
 	CHECK_STR(l, "/srv/with blank/diff", "second lower");
 	assert_int_equal(l[strlen(l) + 1], '\0');
-	assert_int_equal(overlay_parse("1 0 0:1 / / rw - overlay o rw,lowerdir=l/A:l/B,upperdir=x/diff,workdir=x/work\n", "/d", &o), 0);
+	assert_int_equal(
+		overlay_parse("1 0 0:1 / / rw - overlay o rw,lowerdir=l/A:l/B,upperdir=x/diff,workdir=x/work\n", "/d", &o), 0);
 	CHECK_STR(o.lowers, "/d/overlay2/l/A", "relative, as Docker mounts many layers");
 	assert_int_equal(overlay_parse("1 0 0:1 / / rw - overlay o rw,lowerdir+=/a,lowerdir+=/b,upperdir=/u\n", "/d", &o), 0);
 	CHECK_STR(o.lowers + strlen(o.lowers) + 1, "/b", "one by one");
@@ -38,9 +39,11 @@ static void test_overlay(void **state)
 
 static void test_sockets(void **state)
 {
-	static const char v4[] = "   0: 0100007F:0CEA 071200CB:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0\n";
-	static const char v6[] = "   1: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 "
-				 "00:00000000 00000000     0        0 99 1 0\n";
+	static const char v4[] =
+		"   0: 0100007F:0CEA 071200CB:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 12345 1 0\n";
+	static const char v6[] =
+		"   1: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 "
+		"00:00000000 00000000     0        0 99 1 0\n";
 	struct socket_line s;
 
 	(void) state;
@@ -52,7 +55,8 @@ static void test_sockets(void **state)
 	assert_int_equal(s.inode, 12345);
 	assert_true(sockets_line(v6, true, &s));
 	CHECK_STR(s.local, "[::]:443", "IPv6");
-	assert_false(sockets_line("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n", false, &s));
+	assert_false(sockets_line(
+		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n", false, &s));
 	assert_false(sockets_line(v4, true, &s));
 	assert_false(sockets_line("0:", false, &s));
 }
@@ -117,7 +121,8 @@ static void check_signature(void)
 	assert_int_equal(sig.len, crypto_sign_BYTES);
 	assert_int_equal(key.len, crypto_sign_SECRETKEYBYTES);
 	assert_int_equal(crypto_sign_verify_detached((const uint8_t *) sig.data, (const uint8_t *) manifest.data, manifest.len,
-						     (const uint8_t *) key.data + 32), 0);
+						     (const uint8_t *) key.data + 32),
+			 0);
 	assert_non_null(strstr(manifest.data, "{\"path\":\"1-a.json\",\"size\":5,\"sha256\":\""
 					      "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\""));
 	assert_non_null(strstr(manifest.data, "\"what\":\"\\u001b[31m\",\"why\":\"gone\""));
