@@ -194,7 +194,7 @@ struct pv_ports {
 
 /* One value, index 0 of map `conf`. Only the broker (and root's `pavise off`) writes it. */
 struct pv_bpf_conf {
-	__u64 off_until_ns; /* CLOCK_MONOTONIC; blocks are lifted before it. ~0: until told otherwise */
+	__u64 off_until_ns; /* CLOCK_MONOTONIC; blocks are lifted before it. ~0: until told otherwise. First in every layout */
 	__u64 root_id;	    /* the watched root: PV_CLASS_TOP */
 	__u8 net_action;    /* enum pv_action of model/policy.h: IGNORE, ALERT, BLOCK */
 	__u8 dns_action;

@@ -54,9 +54,19 @@ static int open_counters(struct kernel *k)
 	return 0;
 }
 
+/* `pavise off` outlives an update: where this layout has no settings yet, what the one before it said goes on. */
+static uint64_t off_before(const struct kernel *k)
+{
+	char path[POLICY_PATH + 80];
+
+	(void) snprintf(path, sizeof(path), "%s/map_conf", k->dir);
+	return access(path, F_OK) == 0 ? 0 : kernel_off_of_others(k);
+}
+
 /* Settings first, then the classes, then the judges: at no moment does a program run on half of them. */
 static int start(struct kernel *k, const struct policy *p)
 {
+	const uint64_t off_until_ns = off_before(k);
 	int r = kernel_load(k);
 
 	if (r == 0)
@@ -65,6 +75,8 @@ static int start(struct kernel *k, const struct policy *p)
 		r = kernel_maps_root(k);
 	if (r == 0)
 		r = kernel_policy(k, p);
+	if (r == 0 && off_until_ns)
+		r = kernel_off(k, off_until_ns);
 	if (r < 0)
 		return r;
 	(void) kernel_refresh_addresses(k);

@@ -1,4 +1,5 @@
 #include <ctype.h>
+#include <dirent.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 
 #include <bpf/bpf.h>
 
+#include "base/text.h"
 #include "broker/kernel_exec.h"
 #include "broker/kernel_maps.h"
 
@@ -426,6 +428,38 @@ int kernel_off_pinned(const char *bpf_dir, uint64_t until_ns)
 			return 0;
 	}
 	return kernel_unpin_all(bpf_dir) > 0 ? 1 : -ENOENT;
+}
+
+/* Of one other layout. Its first eight octets are off_until_ns in every layout (bpf/event.h). */
+static uint64_t off_of(const char *bpf_dir, const char *folder)
+{
+	char path[POLICY_PATH + 80];
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info), zero = 0;
+	pv_autoclose int fd = -1;
+	uint64_t value[64];
+
+	(void) snprintf(path, sizeof(path), "%s/%.16s/map_conf", bpf_dir, folder);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.type != BPF_MAP_TYPE_ARRAY || info.key_size != sizeof(zero) ||
+	    info.value_size < sizeof(value[0]) || info.value_size > sizeof(value) || bpf_map_lookup_elem(fd, &zero, value) < 0)
+		return 0;
+	return value[0];
+}
+
+uint64_t kernel_off_of_others(const struct kernel *k)
+{
+	DIR *d = opendir(k->bpf_dir);
+	uint64_t until = 0;
+	uint32_t number;
+
+	if (!d)
+		return 0;
+	for (struct dirent *e; (e = readdir(d));)
+		if (e->d_name[0] == 'v' && parse_u32(e->d_name + 1, &number) == 0 && number != PV_BPF_LAYOUT)
+			until = PV_MAX(until, off_of(k->bpf_dir, e->d_name));
+	(void) closedir(d);
+	return until;
 }
 
 int kernel_off_until_pinned(const char *bpf_dir, uint64_t *ret_ns)

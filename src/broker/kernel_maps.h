@@ -9,4 +9,7 @@ int kernel_maps_prune(struct kernel *k);  /* entries of a broker before us that 
 int kernel_maps_rest(const struct kernel *k, bool rests); /* the ingress hook, as the programs know it */
 void kernel_maps_done(struct kernel *k);
 
+/* Until when pins of other layouts were lifted, the latest of them; 0: they were not. For the first start with this layout. */
+uint64_t kernel_off_of_others(const struct kernel *k);
+
 #endif

@@ -380,6 +380,21 @@ static void on_list(struct api_call *c, int status)
 
 /* events */
 
+/* `docker exec` and health checks: exec.c tells their shells from a server's. */
+static void on_exec(struct guard *g, const struct engine_event *ev)
+{
+	struct guard_workload *w = table_container(g, ev->id);
+
+	if (!w)
+		return;
+	if (strcmp(ev->action, "exec_start") == 0) {
+		w->exec_us = clock_monotonic_us();
+		w->execs++;
+	} else if (strcmp(ev->action, "exec_die") == 0 && w->execs) {
+		w->execs--;
+	}
+}
+
 static void on_event(struct guard *g, struct guard_engine *e, const struct engine_event *ev)
 {
 	static const char *const again[] = { "create", "start", "restart", "rename", "update", "unpause", "connect",
@@ -391,6 +406,8 @@ static void on_event(struct guard *g, struct guard_engine *e, const struct engin
 		free(pv_map_take(&g->infos, table_id_hash(ev->id)));
 		guard_logs_container_removed(g, ev->id);
 	}
+	if (strncmp(ev->action, "exec_", 5) == 0)
+		on_exec(g, ev);
 	for (size_t i = 0; i < N_ELEMENTS(again); i++)
 		if (strcmp(ev->action, again[i]) == 0)
 			engines_inspect(g, e->kind, ev->id);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "detect/credential.h"
 #include "detect/miner.h"
 #include "guard/guard.h"
 #include "report/tell.h"
@@ -191,25 +192,38 @@ static bool is_habit(const struct event_exec *e)
 	       memcmp(e->argv, locale, sizeof(locale)) == 0;
 }
 
+#define EXEC_JUST_US (5 * USEC_PER_SEC)
+
+/* The chain ends at the container's border. Where that is not its first process, somebody came in from outside, and the engine
+ * has said so: docker exec, or a health check. A process of the container cannot get there: its line leads to the first one. */
+static bool is_brought_in(const struct event_exec *e, const struct guard_workload *w)
+{
+	if (!w || !w->w.info || !w->info.pid || !e->n_chain || e->n_chain >= PV_EXEC_CHAIN)
+		return false;
+	return e->chain[e->n_chain - 1].tgid != w->info.pid && (w->execs || (w->exec_us && clock_monotonic_us() - w->exec_us < EXEC_JUST_US));
+}
+
 /* A shell alone is what some applications do; a shell that fetches something is what none should. */
 void exec_shell(struct guard *g, const struct event_exec *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	const char *sign;
 	struct notice n;
 
-	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e))
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w))
 		return;
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
 	kernel_notice_fill(&n, &e->head, w);
-	if (e->why == PV_SHELL_STARTED)
+	sign = credential_sign(e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
+	if (e->why == PV_SHELL_STARTED && !sign)
 		n.severity = PV_MIN(n.severity, SEV_MEDIUM);
-	tell_shell(&n, e);
+	tell_shell(&n, e, sign);
 	key = kernel_mix(kernel_mix(kernel_mix(ID_EXEC_WEB_SHELL, &root, 8), &e->head.flags, 2), &e->why, 1);
 	if (kernel_name_fits(g, w))
 		key = kernel_mix(key, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	notices_fold(g, key, &n);
-	if (n.row && e->why != PV_SHELL_STARTED)
+	if (n.row && (e->why != PV_SHELL_STARTED || sign))
 		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid, .event = e });
 }

@@ -57,6 +57,8 @@ struct guard_workload {
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool told;		 /* a notice bears its name as it was before the API told */
 	uint64_t looked_us;	 /* at its command lines, monotonic */
+	uint64_t exec_us;	 /* the engine last said that a command was started in it (docker exec, health check), monotonic */
+	uint32_t execs;		 /* of those, how many have not ended */
 	uint64_t captures_hour, captures_in_hour; /* bundles of evidence */
 	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */

@@ -30,7 +30,7 @@ void tell_exec_judged(struct notice *n, bool is_bad, bool killed);
 void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 
 /* exec.web-shell: `had node start a shell: sh -c id`. */
-void tell_shell(struct notice *n, const struct event_exec *e);
+void tell_shell(struct notice *n, const struct event_exec *e, const char *credentials); /* what it reads (detect/credential.h); NULL: none */
 
 /* exec.miner: `runs with a stratum URL: x -o stratum+tcp://...`. `argv` with NULs between. */
 void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid);

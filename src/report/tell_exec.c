@@ -134,7 +134,7 @@ static const char *server_of(const struct event_exec *e, char out[PV_COMM_LEN + 
 	return *out ? out : "a server";
 }
 
-void tell_shell(struct notice *n, const struct event_exec *e)
+void tell_shell(struct notice *n, const struct event_exec *e, const char *credentials)
 {
 	static const char *const what[] = { [PV_SHELL_STARTED] = "start a shell", [PV_SHELL_DOWNLOADS] = "fetch something by a shell's means",
 					    [PV_SHELL_COMPILES] = "start a compiler" };
@@ -143,8 +143,9 @@ void tell_shell(struct notice *n, const struct event_exec *e)
 
 	command_line(&argv, e);
 	chain(&from, e);
-	notice_set_what(n, "had %s %s: %.180s", server_of(e, server), e->why < N_ELEMENTS(what) && what[e->why] ? what[e->why] : "start something",
-			pv_buf_str(&argv));
+	notice_set_what(n, "had %s %s%s%s: %.180s", server_of(e, server),
+			e->why < N_ELEMENTS(what) && what[e->why] ? what[e->why] : "start something", credentials ? " that reads " : "",
+			credentials ? credentials : "", pv_buf_str(&argv));
 	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
 	notice_add_evidence(n, "path", "%.180s", e->path);
 	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));

@@ -140,6 +140,11 @@ static void layouts(void)
 	(void) snprintf(path, sizeof(path), "%s/link_connect4", to);
 	lab_check(rename(from, to) == 0 && stat(path, &st) == 0 && blocks(), "pins of another layout block");
 	lab_check(lab_reopen() == 0 && stat(to, &st) < 0 && blocks(), "ours take over and theirs are gone");
+	lab_check(kernel_off(lab_kernel, UINT64_MAX) == 0 && !blocks(), "switched off");
+	lab_kernel = kernel_free(lab_kernel);
+	lab_check(rename(from, to) == 0 && lab_reopen() == 0 && stat(to, &st) < 0, "another layout again");
+	lab_check(kernel_off_until(lab_kernel) == UINT64_MAX && !blocks(), "what was switched off stays so over a change of layout");
+	lab_check(kernel_off(lab_kernel, 0) == 0 && blocks(), "until it is switched on");
 }
 
 /* Somebody sits at the root and suffers nobody beside. */

