@@ -115,7 +115,7 @@ static void show_line(const struct login *l, const struct login_entry *entry, ui
 
 	*ret = (struct login_line){ .time_us = time_us };
 	(void) text_copy(ret->source, sizeof(ret->source), l->sources[entry->source]);
-	if (t->number != entry->text)
+	if ((t->number & TEXT_MASK) != entry->text || (uint32_t) (t->time_us / USEC_PER_MSEC) != entry->ms)
 		return;
 	ret->time_us = t->time_us;
 	ret->line = t->line;
@@ -225,7 +225,7 @@ static int add_attempt(struct login *l, struct login_slot *s, const struct log_e
 	source = source_of(l, e->source);
 	entry = &s->entry[s->n++];
 	*entry = (struct login_entry){ .ms = (uint32_t) (t / USEC_PER_MSEC), .attempt = attempt, .source = source,
-				       .container = is_container(e->source), .text = keep_text(l, e, source, t) };
+				       .container = is_container(e->source), .text = keep_text(l, e, source, t) & TEXT_MASK };
 	count_part(s->spans, LOGIN_SPANS, &s->span, (uint32_t) (t / LOGIN_SPAN_US));
 	return 1;
 }
@@ -255,7 +255,8 @@ static void verdict_lines(struct login_verdict *v, const struct login *l, const 
 /* The event's own line alone: weak ones and successes are not kept one by one. */
 static void verdict_this_line(struct login_verdict *v, struct login *l, const struct log_event *e, uint64_t t)
 {
-	const struct login_entry entry = { .source = source_of(l, e->source), .text = keep_text(l, e, source_of(l, e->source), t) };
+	uint16_t source = source_of(l, e->source);
+	const struct login_entry entry = { .ms = (uint32_t) (t / USEC_PER_MSEC), .source = source, .text = keep_text(l, e, source, t) & TEXT_MASK };
 
 	show_line(l, &entry, t, &v->lines[v->n_lines++]);
 	if (is_container(e->source))

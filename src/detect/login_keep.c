@@ -130,7 +130,7 @@ static bool load_slot(struct login *l, struct login_slot *saved, long len, uint6
 		return false;
 	over = saved->n > l->policy.limit ? saved->n - l->policy.limit : 0; /* the limit is a smaller one now */
 	for (unsigned i = 0; i < saved->n; i++) {
-		saved->entry[i].text = UINT32_MAX; /* forgotten */
+		saved->entry[i].text = TEXT_MASK; /* forgotten */
 		if (saved->entry[i].source >= l->n_sources)
 			saved->entry[i].source = 0;
 	}
