@@ -1,7 +1,8 @@
-"""Logs made up for counting: ordinary lines, and attackers of whom is known who must be banned (five refused logins within ten
+"""Logs and journals made up for tests: ordinary lines, and attackers of whom is known who must be banned (five refused logins within ten
 minutes) and who must not (four, or five spread wider). The truth is computed here from the attempts, by itself."""
 
 import random
+import subprocess
 import time
 
 LIMIT, WITHIN = 5, 600
@@ -90,3 +91,16 @@ def docker(rng, t, who, n):
 
 
 LINES = {"sshd": sshd, "nginx": combined, "docker": docker}
+
+
+JOURNAL_REMOTE = "/lib/systemd/systemd-journal-remote"
+
+
+def made_journal(path, records):
+    """Appends records to a journal file, fields that only journald itself may set among them."""
+    text = ""
+    for i, r in enumerate(records):
+        fields = {"__REALTIME_TIMESTAMP": str(int(time.time() * 1e6) + i), "__MONOTONIC_TIMESTAMP": str(1000 + i), "_BOOT_ID": "0" * 31 + "1", **r}
+        text += "".join(f"{k}={v}\n" for k, v in fields.items()) + "\n"
+    subprocess.run([JOURNAL_REMOTE, "-o", path, "-"], input=text.encode(), stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=True)

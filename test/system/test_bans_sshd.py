@@ -3,12 +3,14 @@
 whole forged tail never moves the ban."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvloglines import JOURNAL_REMOTE, made_journal  # noqa: E402
 from pvtest import Guard, Skip, main, sh, wait_for, world  # noqa: E402
 
 DIR = "/run/pv/ssh"
@@ -81,6 +83,43 @@ def banned(address):
     return r.returncode == 0
 
 
+def records(log):
+    """What sshd wrote, as journald would have kept it."""
+    for m in re.finditer(r"^.{15} \S+ (sshd[\w-]*)\[(\d+)\]: (.*)$", log, re.M):
+        yield {"MESSAGE": m[3], "SYSLOG_IDENTIFIER": m[1], "SYSLOG_PID": m[2], "_PID": m[2], "_UID": "0", "_TRANSPORT": "syslog",
+               "_SYSTEMD_UNIT": "ssh.service", "_COMM": "sshd"}
+
+
+def journal_half(tap, log, sources):
+    """The same lines told by a journal alone (under other addresses), and by a journal and a file."""
+    if not os.path.exists(JOURNAL_REMOTE):
+        tap.skip("the same out of a journal", "systemd-journal-remote is not installed")
+        return
+    sh("mount", "-t", "tmpfs", "-o", "mode=755", "pvtest", "/var/log")
+    subprocess.run(["nft", "delete", "table", "inet", "pavise"], stderr=subprocess.DEVNULL)
+    folder = "/run/log/journal/00000000000000000000000000000001"
+    os.makedirs(folder)
+    made_journal(f"{folder}/system.journal", [{"MESSAGE": "old"}])
+    open(AUTH, "w").close()
+
+    def elsewhere(text):
+        return text.replace("203.0.113.", "198.51.101.")
+    with Guard(conf={"logs": {"files": [{"path": AUTH, "service": "sshd"}], "journal": True}}, name="banssshdjournal") as g:
+        wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"] >= 2, 60)
+        both = list(records(log))
+        made_journal(f"{folder}/system.journal", both + [{**r, "MESSAGE": elsewhere(r["MESSAGE"])} for r in both])
+        with open(AUTH, "a") as f:
+            f.write(log)
+        for how, of in (("a journal alone", elsewhere), ("a journal and a file", str)):
+            good = [wait_for(lambda: banned(of(a)), 10) for a in sources[1::2]]
+            tap.ok(all(good), f"{how}: five ban", f"{list(zip(sources[1::2], good))}\n{g.log()}\n{log}")
+        time.sleep(0.5)
+        for how, of in (("a journal alone", elsewhere), ("a journal and a file", str)):
+            bad = [a for a in sources[::2] if banned(of(a))]
+            tap.eq(bad, [], f"{how}: four do not")
+        tap.ok(not banned(VICTIM), "nor who is named in a user name")
+
+
 KINDS = (
     ("a wrong password", "root", 1),
     ("a user that is not there", "oracle", 1),
@@ -104,7 +143,7 @@ def test_sshd(tap):
             for source, n in ((sources[2 * i], 4 // prompts), (sources[2 * i + 1], -(-5 // prompts))):  # four; five or six
                 jobs += [(source, attempt(source, user, prompts)) for _ in range(n)]
         # The ban cuts its own last connection: that client waits in vain.
-        wait_for(lambda: all(j.poll() is not None or banned(s) for s, j in jobs), 12)
+        wait_for(lambda: all(j.poll() is not None or banned(s) for s, j in jobs), 90)
         for _, j in jobs:
             j.kill()
             j.wait()
@@ -113,9 +152,11 @@ def test_sshd(tap):
         for i, (kind, _, _) in enumerate(KINDS):
             tell = "\n".join(l for l in log.splitlines() if sources[2 * i] in l or sources[2 * i + 1] in l)
             tap.ok(not banned(sources[2 * i]), f"{kind}: four do not ban", tell)
-            tap.ok(wait_for(lambda: banned(sources[2 * i + 1]), 5), f"{kind}: five do", tell)
+            tap.ok(wait_for(lambda: banned(sources[2 * i + 1]), 10), f"{kind}: five do", tell)
         tap.ok(not banned(VICTIM), "who is named in a user name is not banned", log)
         tap.ok(VICTIM in log, "(it was in the log)")
+        g.stop()
+        journal_half(tap, log, sources)
     finally:
         g.stop()
         p.terminate()

@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvcanary  # noqa: E402
 from pvtest import *  # noqa: E402,F403
+from pvloglines import made_journal  # noqa: E402
 from test_logs import each, error, banned, line, logs_world, seen, word  # noqa: E402
 
 
@@ -212,15 +213,6 @@ def test_journal(tap):
             tap.eq(g.status()["logs"]["lines"], 20, "what came while none ran, once")
 
 
-def made_journal(path, records):
-    text = ""
-    for i, r in enumerate(records):
-        fields = {"__REALTIME_TIMESTAMP": str(int(time.time() * 1e6) + i), "__MONOTONIC_TIMESTAMP": str(1000 + i), "_BOOT_ID": "0" * 31 + "1", **r}
-        text += "".join(f"{k}={v}\n" for k, v in fields.items()) + "\n"
-    subprocess.run(["/lib/systemd/systemd-journal-remote", "-o", path, "-"], input=text.encode(), stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, check=True)
-
-
 def test_made_journal(tap):
     """Trusted fields decide: unit, transport and user are journald's own."""
     if not os.path.exists("/lib/systemd/systemd-journal-remote"):
@@ -273,11 +265,14 @@ def test_journald_driver(tap):
             made_journal(f"{folder}/system.journal", [{**by, "MESSAGE": error(0).strip()},
                                                       {**by, "MESSAGE": text[:40], "CONTAINER_PARTIAL_MESSAGE": "true"},
                                                       {**by, "MESSAGE": text[40:]},
-                                                      {**by, "MESSAGE": error(2).strip(), "_UID": "1000"}])
-            wait_for(lambda: len(seen(g)) >= 3, 6)
+                                                      {**by, "MESSAGE": error(2).strip(), "_UID": "1000"},
+                                                      # as conmon writes for Podman, from the scope that Podman made for it
+                                                      {**by, "MESSAGE": error(3).strip(), "_SYSTEMD_UNIT": f"libpod-conmon-{c.id}.scope"},
+                                                      {**by, "MESSAGE": error(4).strip(), "_SYSTEMD_UNIT": "cron.service"}])
+            wait_for(lambda: len(seen(g)) >= 4, 6)
             got = {n["subject"]["name"]: n["subject"]["kind"] for n in g.notices("logs.error")}
             mine = sorted(w for w in seen(g) if any(w in json.dumps(n) for n in g.notices("logs.error", "app")))
-            tap.eq(mine, [word(0), word(1)], "the container's lines, joined; not what a user wrote in its name")
+            tap.eq(mine, [word(0), word(1), word(3)], "the container's lines, joined, Podman's among them; not what others wrote in its name")
             tap.note(got)
     shutil.rmtree("/run/log/journal", ignore_errors=True)
 
