@@ -3,22 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILE_BYTES  (256u << 10)
-#define FILES_MAX   1000
-#define WORDS_MAX   256
-#define DIR_UNITS   "/etc/systemd/system"
+#define FILE_BYTES (256u << 10)
+#define FILES_MAX  1000
+#define WORDS_MAX  256
+#define DIR_UNITS  "/etc/systemd/system"
 
 /* --- one line --- */
 
-static const char *const programs[] = { "pg_dump",   "pg_dumpall", "pg_basebackup", "mysqldump", "mariadb-dump", "mariabackup", "mariadb-backup", "xtrabackup",
-					"mongodump", "restic",	   "borg",	    "duplicity", "influxd",	 "redis-cli",	"sqlite3",	  "mydumper" };
+static const char *const programs[] = { "pg_dump",	"pg_dumpall",  "pg_basebackup",	 "mysqldump",
+					"mariadb-dump", "mariabackup", "mariadb-backup", "xtrabackup",
+					"mongodump",	"restic",      "borg",		 "duplicity",
+					"influxd",	"redis-cli",   "sqlite3",	 "mydumper" };
 /* An option and the path behind it, as a word of its own or after `=`. */
 static const struct {
 	const char *name;
 	bool folder;
 } options[] = {
-	{ "-f", false },   { "--file", false }, { "-o", false },    { "--out", true },	  { "--result-file", false }, { "-r", true },	   { "--repo", true },
-	{ "-D", true },	   { "--pgdata", true }, { "--target-dir", true }, { "--outputdir", true }, { "--archive", false }, { "--rdb", false },
+	{ "-f", false },	 { "--file", false },	 { "-o", false },    { "--out", true },	   { "--result-file", false },
+	{ "-r", true },		 { "--repo", true },	 { "-D", true },     { "--pgdata", true }, { "--target-dir", true },
+	{ "--outputdir", true }, { "--archive", false }, { "--rdb", false },
 };
 
 static bool is_program(const char *word)
@@ -124,7 +127,8 @@ void dumps_line(const char *line, void (*take)(const char *dir, void *user), voi
 		return;
 	n = split(text, word, N_ELEMENTS(word));
 	for (size_t i = 0; i < n; i++)
-		dumps = dumps || is_program(word[i]) || strncmp(word[i], "RESTIC_REPOSITORY=", 18) == 0 || strncmp(word[i], "BORG_REPO=", 10) == 0;
+		dumps = dumps || is_program(word[i]) || strncmp(word[i], "RESTIC_REPOSITORY=", 18) == 0 ||
+			strncmp(word[i], "BORG_REPO=", 10) == 0;
 	for (size_t i = 0; i < n && dumps; i++)
 		one_word(word, n, i, take, user);
 }
@@ -140,7 +144,8 @@ struct look {
 /* Folders that hold other things, too: what is to be thought of their modes is not for a backup to say. */
 static bool general(const char *dir)
 {
-	static const char *const dirs[] = { "/tmp", "/var", "/var/tmp", "/var/lib", "/root", "/home", "/etc", "/srv", "/opt", "/usr", "/mnt", "/media", "/data", "/run" };
+	static const char *const dirs[] = { "/tmp", "/var", "/var/tmp", "/var/lib", "/root",  "/home", "/etc",
+					    "/srv", "/opt", "/usr",	"/mnt",	    "/media", "/data", "/run" };
 
 	for (size_t i = 0; i < N_ELEMENTS(dirs); i++)
 		if (strcmp(dir, dirs[i]) == 0)
@@ -182,9 +187,11 @@ static void scripts_of(const struct look *l, const char *text)
 	for (const char *p = text; (p = strchr(p, '/')) != NULL;) {
 		size_t len = strcspn(p, " \t;&|><()'\"$");
 		char head[2];
-		const char *path = (p == text || strchr(" \t=;&|'\"(-", p[-1])) && len > 1 ? arena_ndup(&l->a->arena, p, len) : NULL;
+		const char *path =
+			(p == text || strchr(" \t=;&|'\"(-", p[-1])) && len > 1 ? arena_ndup(&l->a->arena, p, len) : NULL;
 
-		if (path && strncmp(path, "/dev/", 5) != 0 && hostfs_head(&l->a->fs, path, head, 2) == 2 && memcmp(head, "#!", 2) == 0)
+		if (path && strncmp(path, "/dev/", 5) != 0 && hostfs_head(&l->a->fs, path, head, 2) == 2 &&
+		    memcmp(head, "#!", 2) == 0)
 			read_file(l->a, path, arena_printf(&l->a->arena, "%s (%s)", l->why, path), false);
 		p += len;
 	}
@@ -227,9 +234,9 @@ void dumps_find(struct audit *a)
 	static const struct {
 		const char *dir, *what;
 	} folders[] = {
-		{ "/etc/cron.d", "cron" },     { "/etc/cron.hourly", "cron" },  { "/etc/cron.daily", "cron" },
+		{ "/etc/cron.d", "cron" },	{ "/etc/cron.hourly", "cron" },	 { "/etc/cron.daily", "cron" },
 		{ "/etc/cron.weekly", "cron" }, { "/etc/cron.monthly", "cron" }, { "/var/spool/cron/crontabs", "cron" },
-		{ "/var/spool/cron", "cron" }, { DIR_UNITS, "unit" },
+		{ "/var/spool/cron", "cron" },	{ DIR_UNITS, "unit" },
 	};
 
 	read_file(a, "/etc/crontab", "cron /etc/crontab", true);

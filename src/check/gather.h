@@ -37,6 +37,7 @@ struct audit {
 	const char *outside; /* interfaces that lead outside, blanks between */
 	struct project target[GATHER_DIRS]; /* folders that backups are put into by what runs by itself: dumps.h */
 	size_t n_targets;
+	const char *watched; /* what pavise-caps wrote; NULL: nobody watched */
 	bool workloads; /* there is something that belongs to a project */
 };
 

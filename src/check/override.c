@@ -99,7 +99,7 @@ static bool says(const struct override_seen *seen, const char *word)
 	return false;
 }
 
-const char *override_caps(const struct override_seen *seen)
+static const char *by_start(const struct override_seen *seen)
 {
 	if (!seen->runs)
 		return NULL;
@@ -113,6 +113,38 @@ const char *override_caps(const struct override_seen *seen)
 			/* as root: files of others, which is what a bind mount often holds */
 			return seen->low_port ? "DAC_OVERRIDE, NET_BIND_SERVICE" : "DAC_OVERRIDE";
 	return NULL;
+}
+
+/* As <linux/capability.h> numbers them. */
+static const char *const cap_names[] = {
+	"CHOWN",	"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER",	   "FSETID",	  "KILL",	"SETGID",	"SETUID",	"SETPCAP",
+	"LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",	  "IPC_LOCK",	"IPC_OWNER",	"SYS_MODULE",	"SYS_RAWIO",
+	"SYS_CHROOT",	"SYS_PTRACE",	"SYS_PACCT",	   "SYS_ADMIN",	   "SYS_BOOT",	  "SYS_NICE",	"SYS_RESOURCE", "SYS_TIME",	"SYS_TTY_CONFIG",
+	"MKNOD",	"LEASE",	"AUDIT_WRITE",	   "AUDIT_CONTROL", "SETFCAP",	  "MAC_OVERRIDE", "MAC_ADMIN",	"SYSLOG",	"WAKE_ALARM",
+	"BLOCK_SUSPEND", "AUDIT_READ",	"PERFMON",	   "BPF",	   "CHECKPOINT_RESTORE",
+};
+
+static bool listed(const char *list, const char *name)
+{
+	const size_t n = strlen(name);
+
+	for (const char *p = list; (p = strstr(p, name)) != NULL; p += n)
+		if ((p == list || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
+			return true;
+	return false;
+}
+
+const char *override_caps(struct arena *a, const struct override_seen *seen)
+{
+	const char *caps = by_start(seen);
+
+	if (!seen->runs || !seen->watched)
+		return caps;
+	caps = caps ? caps : "";
+	for (size_t i = 0; i < N_ELEMENTS(cap_names) && caps; i++)
+		if (seen->caps >> i & 1 && !listed(caps, cap_names[i]))
+			caps = arena_printf(a, "%s%s%s", caps, *caps ? ", " : "", cap_names[i]);
+	return caps;
 }
 
 /* --- where it writes --- */
@@ -289,7 +321,7 @@ static void limit_lines(struct lines *l)
 
 static void caps_lines(struct lines *l)
 {
-	const char *caps = override_caps(l->seen);
+	const char *caps = override_caps(l->a, l->seen);
 
 	if (!l->fails[ID_CTR_CAP_DROP_ALL])
 		return;
@@ -301,7 +333,7 @@ static void caps_lines(struct lines *l)
 	line(l, "cap_drop");
 	pv_buf_puts(l->out, "[ALL]\n");
 	if (*caps)
-		pv_buf_printf(l->out, "    cap_add: [%s]  # by the way it starts\n", caps);
+		pv_buf_printf(l->out, "    cap_add: [%s]  # %s\n", caps, l->seen->watched ? "by the way it starts, and by what was observed" : "by the way it starts");
 }
 
 void override_volume_name(struct pv_buf *out, const char *service, const char *path)

@@ -24,6 +24,8 @@ struct override_seen {
 	const char *const *start;    /* entrypoint and command, word by word */
 	size_t n_start;
 	bool low_port;		     /* it listens below 1024 */
+	bool watched;		     /* it started while pavise-caps looked on, */
+	uint64_t caps;		     /* and was granted these, a bit each */
 	const struct override_path *written; /* what differs from the image, absolute; a folder before what lies below it */
 	size_t n_written;
 	bool written_known;
@@ -39,8 +41,8 @@ struct override_seen {
  * folder of the table ("/var/cache" for what lies below it), 0: it is none of those. */
 size_t override_throwaway(const char *path, const char **ret_options);
 /* Capabilities to add back after dropping all, "CHOWN, SETGID, SETUID"; "" for none; NULL: this way of starting is not in
- * the table, and nobody watched. */
-const char *override_caps(const struct override_seen *seen);
+ * the table, and nobody watched. Else what the table says, and what was seen. */
+const char *override_caps(struct arena *a, const struct override_seen *seen);
 
 /* Folders to make writable, each once, none below another: tmpfs where the table knows them, else a volume. A folder that
  * the image has is never hidden by one above it: what it holds may be needed. */

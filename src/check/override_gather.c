@@ -1,5 +1,6 @@
 #include "check/override_gather.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +136,22 @@ static void read_changes(struct audit *a, const struct ctr *c, struct override_s
 	seen->written_known = !a->arena.poor; /* no changes at all is known, too: then the answer was null or [] */
 }
 
+/* Only of one whose first process started while somebody watched: else its start was not seen. */
+static void watched(const struct audit *a, struct override_seen *seen)
+{
+	const char *text = a->watched;
+	char line[32];
+	const char *at;
+
+	if (!text || !seen->use_known || !seen->use.cgroup || strncmp(text, "since ", 6) != 0 ||
+	    seen->use.started_us + 10000 < strtoull(text + 6, NULL, 10))
+		return;
+	seen->watched = true;
+	(void) snprintf(line, sizeof(line), "\n%" PRIx64 " ", seen->use.cgroup);
+	at = strstr(text, line);
+	seen->caps = at ? strtoull(at + strlen(line), NULL, 16) : 0;
+}
+
 void override_look(struct audit *a, const struct ctr *c, struct override_seen *seen)
 {
 	const char **volumes = NULL;
@@ -143,6 +160,7 @@ void override_look(struct audit *a, const struct ctr *c, struct override_seen *s
 	if (!c)
 		return;
 	seen->use_known = c->running && usage_read(&a->fs, c->pid, &seen->use) == 0;
+	watched(a, seen);
 	read_config(a, c, seen);
 	read_changes(a, c, seen);
 	for (size_t i = 0; i < c->n_mounts; i++) {

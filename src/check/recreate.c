@@ -141,7 +141,7 @@ static void each_pair(struct box *b, const cJSON *o, const char *name, const cha
 
 static void capabilities(struct box *b)
 {
-	const char *caps = b->fails[ID_CTR_CAP_DROP_ALL] ? override_caps(b->seen) : NULL;
+	const char *caps = b->fails[ID_CTR_CAP_DROP_ALL] ? override_caps(b->a, b->seen) : NULL;
 	char room[256];
 
 	if (b->fails[ID_CTR_CAP_DROP_ALL] && !caps)
@@ -686,7 +686,7 @@ static void program(struct box *b, struct pv_buf *tail)
 {
 	const cJSON *entry = json_array(json_member(b->config, "Entrypoint")),
 		    *cmd = json_array(json_member(b->config, "Cmd")), *v;
-	struct pv_buf args = b->args;
+	struct pv_buf args;
 	bool first = true;
 
 	if (entry && entry->child && cJSON_IsString(entry->child))

@@ -112,7 +112,7 @@ static void read_pids(const struct hostfs *fs, const struct folders *f, struct c
 }
 
 /* Field 22 of /proc/PID/stat: ticks after boot; the name in field 2 may hold blanks and parentheses. */
-static uint64_t age_of(const struct hostfs *fs, long pid)
+static uint64_t age_of(const struct hostfs *fs, long pid, uint64_t *ret_started)
 {
 	pv_autobuf stat = PV_BUF_INIT, up = PV_BUF_INIT;
 	unsigned long long ticks = 0, hz = (unsigned long long) sysconf(_SC_CLK_TCK);
@@ -128,6 +128,7 @@ static uint64_t age_of(const struct hostfs *fs, long pid)
 		p = strchr(p + 1, ' ');
 	if (p)
 		ticks = strtoull(p + 1, NULL, 10);
+	*ret_started = hz ? (uint64_t) (ticks * 1000000 / hz) : 0;
 	uptime = strtod(pv_buf_str(&up), NULL);
 	return ticks && hz && uptime * 1e6 > (double) ticks / (double) hz * 1e6
 		       ? (uint64_t) (uptime * 1e6 - (double) ticks / (double) hz * 1e6)
@@ -149,11 +150,15 @@ static void read_cpu(const struct hostfs *fs, const struct folders *f, struct ct
 int usage_read(const struct hostfs *fs, long pid, struct ctr_usage *ret)
 {
 	struct folders f = { .pids = "" };
-	struct ctr_usage u = { .age_us = pid > 0 ? age_of(fs, pid) : 0 };
+	struct ctr_usage u = { .pids = 0 };
+	struct stat st;
 	int r = pid > 0 ? find(fs, pid, &f) : -ENOENT;
 
 	if (r < 0)
 		return r;
+	u.age_us = age_of(fs, pid, &u.started_us);
+	if (f.unified[0] && hostfs_stat(fs, f.unified, true, &st) == 0)
+		u.cgroup = (uint64_t) st.st_ino;
 	if (!read_memory(fs, &f, &u))
 		return -ENOENT;
 	read_pids(fs, &f, &u);

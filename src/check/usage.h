@@ -10,6 +10,8 @@ struct ctr_usage {
 	uint64_t memory, memory_peak; /* bytes: what cannot be reclaimed now; the most ever, file cache included (0: not kept) */
 	uint64_t milli_cpus;	      /* mean since its first process started, thousandths of a core */
 	uint64_t age_us;
+	uint64_t started_us; /* CLOCK_BOOTTIME, to 10 ms */
+	uint64_t cgroup; /* id in the v2 hierarchy; 0: there is none */
 };
 
 /* 0; -ENOENT: no such process or cgroup; -EBADMSG: not understood. `pid` as the host counts. */

@@ -39,7 +39,7 @@ struct args {
 	size_t n_projects, n_backups;
 	enum severity fail_on;
 	const char *state, *list, *recreate;
-	int sock, baseline, override, save, seen, probe;
+	int sock, baseline, override, save, seen, probe, watch;
 	bool all, quiet, plan;
 	struct words_style style;
 };
@@ -103,6 +103,8 @@ static int set_value(struct args *a, const char *name, const char *value)
 		return a->seen = number(value);
 	else if (strcmp(name, "--probe-fd") == 0)
 		return a->probe = number(value);
+	else if (strcmp(name, "--watch-fd") == 0)
+		return a->watch = number(value);
 	else if (strcmp(name, "--override-fd") == 0)
 		return a->override = number(value);
 	else if (strcmp(name, "--width") == 0)
@@ -290,6 +292,22 @@ static int look_host(struct audit *a, const struct args *args)
 	if (r == 0)
 		r = check_machine(a);
 	return r < 0 ? r : look_seen(a, args);
+}
+
+/* --watch: what pavise-caps saw. */
+static int take_watched(struct audit *a, int fd)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	char chunk[4096];
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	text.cap = 1u << 20;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		pv_buf_add(&text, chunk, (size_t) n);
+	a->watched = arena_dup(&a->arena, pv_buf_str(&text));
+	return n < 0 || text.cut ? -EBADMSG : 0;
 }
 
 static int look_probe(struct audit *a, const struct args *args)
@@ -506,8 +524,9 @@ static int run(struct audit *a, const struct args *args)
 
 	if (args->list)
 		return list(a, args);
-	r = look(a, args);
-
+	r = take_watched(a, args->watch);
+	if (r == 0)
+		r = look(a, args);
 	if (r == 0) {
 		check_fold(&a->out);
 		r = apply_ignore(a, args, &accepted);
@@ -542,7 +561,7 @@ static int run(struct audit *a, const struct args *args)
 
 int main(int argc, char **argv)
 {
-	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1, .save = -1, .seen = -1, .probe = -1 };
+	struct args args = { .fail_on = SEV_HIGH, .sock = -1, .baseline = -1, .override = -1, .save = -1, .seen = -1, .probe = -1, .watch = -1 };
 	static struct audit a;
 	char word[64];
 	int r;

@@ -190,7 +190,7 @@ static int add_what(struct cmd *c, struct start *s)
 
 static void in_child(const struct start *s, int sock)
 {
-	const int keep[] = { sock, s->baseline_fd, s->override_fd, s->save_fd, s->seen_fd, s->probe_fd };
+	const int keep[] = { sock, s->baseline_fd, s->override_fd, s->save_fd, s->seen_fd, s->probe_fd, s->watch_fd };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0)
@@ -223,6 +223,7 @@ int audit_run(struct start *s)
 		audit_arg(s, "--state", pv_buf_str(&s->state));
 	give_fd(s, "--save-fd", s->save_fd, s->save_arg, sizeof(s->save_arg));
 	give_fd(s, "--seen-fd", s->seen_fd, s->seen_arg, sizeof(s->seen_arg));
+	give_fd(s, "--watch-fd", s->watch_fd, s->watch_arg, sizeof(s->watch_arg));
 	give_fd(s, "--probe-fd", s->probe_fd, s->probe_arg, sizeof(s->probe_arg));
 	give_fd(s, "--override-fd", s->override_fd, s->override, sizeof(s->override));
 	s->argv[s->n] = NULL;
@@ -362,7 +363,7 @@ struct start *audit_start_new(struct cmd *c)
 	s->sockets[1] = p->podman_socket;
 	s->state_dir = p->state_dir;
 	s->policy = p;
-	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = s->probe_fd = -1;
+	s->baseline_fd = s->override_fd = s->state_fd = s->save_fd = s->seen_fd = s->probe_fd = s->watch_fd = -1;
 	s->quiet = c->quiet;
 	s->within_us = 5 * USEC_PER_MIN;
 	return s;
@@ -370,7 +371,7 @@ struct start *audit_start_new(struct cmd *c)
 
 struct start *audit_start_free(struct start *s)
 {
-	int *const fds[] = { &s->baseline_fd, &s->override_fd, &s->state_fd, &s->save_fd, &s->seen_fd, &s->probe_fd };
+	int *const fds[] = { &s->baseline_fd, &s->override_fd, &s->state_fd, &s->save_fd, &s->seen_fd, &s->probe_fd, &s->watch_fd };
 
 	for (size_t i = 0; i < N_ELEMENTS(fds); i++)
 		*fds[i] = pv_close(*fds[i]);
@@ -407,6 +408,12 @@ int cmd_audit(struct cmd *c)
 		int r = audit_probe(c, s);
 
 		return r == CMD_OK ? look(c, s) : r;
+	}
+	if (cmd_opt(c, "watch")) {
+		int r = audit_watch(c, s);
+
+		if (r != CMD_OK)
+			return r;
 	}
 	return cmd_opt(c, "fix") ? fix(c, s) : look(c, s);
 }

@@ -33,7 +33,8 @@ struct start { /* of the child */
 	bool quiet;
 	uint64_t within_us; /* --guarded: how long it waits to be confirmed */
 	/* A run over the whole host is compared with the last one, and kept for the next. */
-	char save_arg[12], seen_arg[12], probe_arg[12];
+	char save_arg[12], seen_arg[12], probe_arg[12], watch_arg[12];
+	int watch_fd; /* --watch: which capabilities were used; -1: nobody watched */
 	int probe_fd; /* --probe: what came back; -1: not wanted */
 	struct pv_buf state; /* path of the folder that holds `audit` and `accepted`; empty: none */
 	int state_fd, save_fd, seen_fd;
@@ -61,6 +62,9 @@ int audit_program(struct cmd *c, struct start *s); /* finds it, and begins its a
 
 /* --- audit_probe.c --- */
 int audit_probe(struct cmd *c, struct start *s); /* CMD_OK: probe_fd holds the answers */
+
+/* --- audit_watch.c --- */
+int audit_watch(struct cmd *c, struct start *s); /* CMD_OK: watch_fd holds what was seen, or is -1 (said) */
 
 /* --- audit_override.c --- */
 int audit_override(struct cmd *c, struct start *s); /* shows what the reader wrote, asks, writes it beside the file */

@@ -21,6 +21,7 @@ static bool only_roots(const struct stat *st)
 static const char *const names[] = { "pavise-launcher", "pavise-policy", "pavise-broker",
 				    "pavise-engine",   "pavise-sender", "pavise-swarm",
 				    "pavise-rules",    "pavise-logs",   "pavise-audit",
+				    "pavise-caps",
 				    "pavise-fetch",    "pavise-scan",   "pavise-collector" };
 
 static bool program(struct doctor *d, const char *name, char *folder, size_t size)

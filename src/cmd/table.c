@@ -88,6 +88,7 @@ static const struct cmd_option audit_options[] = {
 	{ "yes", 0, NULL, "--fix, --undo: do not ask", NULL },
 	{ "undo", 0, NULL, "take the newest --fix back", NULL },
 	{ "recreate", 0, "NAME,...", "print the lines of a shell that make these containers anew without what is wrong with them", NULL },
+	{ "watch", 0, "DURATION", "--fix --compose, --recreate: look on first, while you restart the containers, which capabilities they use", NULL },
 	{ "probe", 0, "URL", "ask a site of this host: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit", NULL },
 	{ "probe-remote", 0, NULL, "--probe: also where the site is not on this host", NULL },
 	{ "gate", 0, "NAME", "deploy: every row of the checklist that a deploy is held to, each by the command that answers for it", "deploy" },
@@ -234,6 +235,9 @@ const struct command commands[] = {
 		   "--recreate NAME prints what makes a container of no Compose file anew (`| sh` carries it out): all that the engine knows "
 		   "about it as options of docker create, with the remedies of --only in between, and its data. The old one is put back when "
 		   "the new one does not stay up.\n\n"
+		   "Which capabilities a container needs is known by the way it starts, for the usual programs. --watch asks the kernel: what a "
+		   "container that starts meanwhile is granted is added back, too. It costs something for every fork while it runs, and nothing "
+		   "afterwards.\n\n"
 		   "--probe sends one request over HTTP and at most nine over HTTPS, seven of them failed logins of a user that cannot exist "
 		   "where the URL looks like a login, each for 5 s and 64 kB at most; redirects are told, not followed.\n\n"
 		   "--gate deploy runs the audit and a scan with the history of DIR, and answers every row of the checklist that a deploy is held to.",

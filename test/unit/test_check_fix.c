@@ -65,7 +65,14 @@ static void test_caps(void **state)
 		size_t n;
 		bool low, runs;
 		const char *want;
+		bool watched;
+		uint64_t caps;
 	} cases[] = {
+		{ "", own, 1, false, true, "CHOWN, SETUID", true, 1u << 0 | 1u << 7 }, /* seen */
+		{ "", own, 1, false, true, "", true, 0 },
+		{ "", own, 1, false, false, NULL, true, 1 },
+		{ "", node, 2, false, true, "DAC_OVERRIDE, CHOWN, KILL", true, 1u << 0 | 1u << 1 | 1u << 5 },
+		{ "", own, 1, false, true, "CHECKPOINT_RESTORE", true, 7ull << 40 },
 		{ "", nginx, 3, true, true, "CHOWN, DAC_OVERRIDE, NET_BIND_SERVICE, SETGID, SETUID" },
 		{ "", entry, 2, false, true, "CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID" },
 		{ "", node, 2, false, true, "DAC_OVERRIDE" },
@@ -80,9 +87,10 @@ static void test_caps(void **state)
 	(void) state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		const struct override_seen s = { .runs = cases[i].runs, .user = cases[i].user, .start = cases[i].start,
-						 .n_start = cases[i].n, .low_port = cases[i].low };
+						 .n_start = cases[i].n, .low_port = cases[i].low, .watched = cases[i].watched, .caps = cases[i].caps };
+		auto_arena arena = { .cap = 0 };
 
-		CHECK_STR(override_caps(&s), cases[i].want, "case %zu", i);
+		CHECK_STR(override_caps(&arena, &s), cases[i].want, "case %zu", i);
 	}
 }
 
