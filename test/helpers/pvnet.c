@@ -558,6 +558,24 @@ static int cmd_dns(const char *how, const union addr *a, const char *name)
 	return dns_udp(how, a, q, len, id);
 }
 
+/* Connects and asks for a name every few milliseconds for as long as both are refused; says how often, then what was not. */
+static int cmd_always(const union addr *a, const union addr *server, const char *name)
+{
+	for (unsigned long n = 1;; n++) {
+		int tcp = cmd_tcp("connect", a), udp = cmd_dns("udp", server, name);
+
+		close_range(3, ~0U, 0);
+		if (tcp != EPERM || udp != EPERM) {
+			printf("after %lu: connect %s, name %s\n", n, tcp ? strerrorname_np(tcp) : "ok", udp ? strerrorname_np(udp) : "ok");
+			return 1;
+		}
+		if (n % 20 == 0)
+			printf("%lu\n", n);
+		fflush(stdout);
+		usleep(3000);
+	}
+}
+
 /* --- servers -------------------------------------------------------------------------------------------------------- */
 
 static int listen_on(int type, int port)
@@ -808,6 +826,7 @@ static int usage(void)
 	      "  connect|tcp|tfo|mptcp|uring-tcp ADDR PORT   udp|udpc|udp-mmsg|uring-udp ADDR PORT   rawsyn ADDR PORT\n"
 	      "  [-x] [-z] [-g] [-6] [-n LABELS] [-q QUESTIONS] dns udp|udpc|mmsg|uring|raw|frag|tcp|tcpbytes|tcptwo|tcpsplit:N ADDR PORT NAME\n"
 	      "  serve [tcp:|udp:|quic:]PORT...   hold ADDR PORT SECONDS   flood ADDR PORT N\n"
+	      "  always ADDR PORT SERVER PORT NAME\n"
 	      "  burn SECONDS [PERCENT]   eat MIB SECONDS   forks N SECONDS   oomchild MIB   sleep SECONDS\n"
 	      "  each CMD ARG.. , CMD ARG..\n", stderr);
 	return 2;
@@ -856,10 +875,12 @@ static int run(int argc, char **argv)
 	if (argc < 3)
 		return usage();
 
-	union addr a = addr_of(argv[1], atoi(argv[2]));
+	union addr a = addr_of(argv[1], atoi(argv[2])), server;
 
 	if (strcmp(cmd, "hold") == 0 && argc == 4)
 		return cmd_hold(&a, atof(argv[3]));
+	if (strcmp(cmd, "always") == 0 && argc == 6)
+		return server = addr_of(argv[3], atoi(argv[4])), cmd_always(&a, &server, argv[5]);
 	if (strcmp(cmd, "flood") == 0 && argc == 4)
 		return cmd_flood(&a, atol(argv[3]));
 	if (strcmp(cmd, "rawsyn") == 0)

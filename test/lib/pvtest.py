@@ -5,6 +5,7 @@ Nothing is left behind: mounts and interfaces end with the namespaces, cgroups a
 where a test was killed before that, with `sweep()`, which the next test and tools/test call."""
 
 import atexit
+import concurrent.futures
 import ctypes
 import glob
 import http.client
@@ -70,26 +71,56 @@ class Tap:
             print(f"# {line}", flush=True)
 
 
-def main(*tests):
-    """Runs the test functions one after another. An exception fails that function only. `test_x.py NAME...` runs
-    those whose name contains one of the NAMEs."""
-    tap = Tap()
+def main(*tests, at_once=1):
+    """Runs the test functions one after another. An exception fails that function only. `test_x.py NAME...` runs those whose name contains
+    one of the NAMEs (`=NAME`: is it). `at_once`: so many of them beside each other, each in a process and a world of its own, the first ones
+    first. For functions that wait more than they work; not on a slower machine."""
     only = sys.argv[1:]
+    chosen = [fn for fn in tests if not only or any(fn.__name__ == o[1:] if o[0] == "=" else o in fn.__name__ for o in only)]
+    tap = Tap()
     try:
-        for fn in tests:
-            if only and not any(o in fn.__name__ for o in only):
-                continue
-            start = time.monotonic()
-            try:
-                fn(tap)
-            except Skip as e:
-                tap.skip(fn.__name__, e)
-            except Exception as e:
-                tap.ok(False, fn.__name__, f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
-            tap.note(f"{fn.__name__}: {time.monotonic() - start:.1f} s")
+        if at_once > 1 and len(chosen) > 1 and SLOW <= 1:
+            with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+                for fn, out, code in pool.map(_apart, chosen):
+                    _retell(tap, fn, out, code)
+        else:
+            for fn in chosen:
+                _run(tap, fn)
     finally:
         print(f"1..{tap.n}", flush=True)
     sys.exit(1 if tap.bad or not tap.n else 0)
+
+
+def _run(tap, fn):
+    start = time.monotonic()
+    try:
+        fn(tap)
+    except Skip as e:
+        tap.skip(fn.__name__, e)
+    except Exception as e:
+        tap.ok(False, fn.__name__, f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
+    tap.note(f"{fn.__name__}: {time.monotonic() - start:.1f} s")
+
+
+def _apart(fn):
+    """In a process of the same group, so that a time limit ends it, too."""
+    r = subprocess.run([sys.executable, sys.argv[0], "=" + fn.__name__], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    return fn.__name__, r.stdout.decode(errors="replace"), r.returncode
+
+
+def _retell(tap, name, out, code):
+    """What it printed, with numbers of our own."""
+    bad = tap.bad
+    for line in out.splitlines():
+        m = re.match(r"(not )?ok \d+ - (.*)", line)
+        if m:
+            tap.n += 1
+            tap.bad += bool(m.group(1))
+            line = f"{m.group(1) or ''}ok {tap.n} - {m.group(2)}"
+        if not re.match(r"1\.\.\d+$", line):
+            print(line, flush=True)
+    if code and tap.bad == bad:
+        tap.ok(False, name, f"its process ended with {code}")
 
 
 class Skip(Exception):

@@ -191,4 +191,4 @@ def test_no_api(tap):
             late.remove()
 
 
-main(test_cpu, test_respawn, test_engine_dies, test_limit, test_actions, test_memory, test_pids, test_no_api)
+main(test_respawn, test_cpu, test_actions, test_no_api, test_engine_dies, test_limit, test_memory, test_pids, at_once=3)

@@ -140,4 +140,4 @@ def test_observe(tap):
             busy.remove()
 
 
-main(test_off, test_off_dead, test_off_past, test_exceptions, test_reload, test_observe)
+main(test_reload, test_exceptions, test_off_dead, test_observe, test_off, test_off_past, at_once=3)
