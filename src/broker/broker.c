@@ -28,6 +28,7 @@ static void drop_peer(struct broker *b)
 	b->peer_fd = pv_close(b->peer_fd);
 	relays_drop(b->relays);
 	log_files_done(&b->logs);
+	persist_done(&b->persist);
 	for (size_t i = 0; i < BROKER_JOBS; i++)
 		b->jobs[i].seq = 0;
 }

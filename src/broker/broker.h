@@ -13,6 +13,7 @@
 #include "broker/never.h"
 #include "broker/nft.h"
 #include "broker/log_files.h"
+#include "broker/persist.h"
 #include "broker/relay.h"
 #include "broker/requests.h"
 
@@ -34,6 +35,7 @@ struct broker {
 	int bans_fd;	     /* memfd that the engine fills; -1 */
 	bool bans_tested, bans_missing, bans_failed, never_unknown;
 	struct log_files logs;
+	struct persist persist;
 	uint64_t check_us, addresses_us; /* when due */
 	uint64_t degraded;		 /* as last told, or as found at start */
 	uint64_t off_told;		 /* off_until_ns in the news; root may have switched past the engine */

@@ -37,7 +37,7 @@ static const char *const syscalls[] = {
 	"readlink", "readlinkat", "getdents", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename",
 	"renameat", "renameat2", "flock", "fcntl", "dup", "dup2", "dup3", "pipe2", "splice", "ioctl", "fchmod",
 	"chmod", "fchmodat", "umask",
-	"inotify_init1", "inotify_add_watch", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "memfd_create", "ftruncate",
+	"inotify_init1", "inotify_add_watch", "fanotify_init", "fanotify_mark", "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "memfd_create", "ftruncate",
 	"epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6", "signalfd4",
 	"rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "restart_syscall",
 	"socket", "socketpair", "connect", "send", "sendto", "sendmsg", "recv", "recvfrom", "recvmsg", "getsockopt", "setsockopt",
@@ -188,6 +188,7 @@ static int role(void)
 	int r;
 
 	log_files_init(&b.logs);
+	persist_init(&b.persist);
 	for (size_t i = 0; i < BROKER_JOBS; i++)
 		b.jobs[i].result_fd = -1;
 	if (prepare(&b) < 0)

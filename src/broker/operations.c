@@ -311,6 +311,46 @@ static int op_log_syslog(void *ctx, struct broker_answer *ret)
 	return r;
 }
 
+static int op_persist_watch(void *ctx, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = persist_watch(&b->persist, &ret->fds[0]);
+
+	ret->n_fds = r == 0;
+	return r;
+}
+
+static int op_persist_list(void *ctx, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = persist_list(&b->persist, &ret->fds[0], &ret->rep.value);
+
+	ret->rep.value2 = b->persist.number;
+	ret->n_fds = r == 0;
+	ret->give = true;
+	return r;
+}
+
+static int op_persist_names(void *ctx, uint32_t folder, uint32_t number, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = number != b->persist.number ? -ESTALE : persist_names(&b->persist, folder, &ret->fds[0]);
+
+	ret->n_fds = r == 0;
+	ret->give = true;
+	return r;
+}
+
+static int op_persist_look(void *ctx, uint32_t folder, uint32_t number, const char *name, uint32_t pid, struct broker_answer *ret)
+{
+	struct broker *b = ctx;
+	int r = number != b->persist.number ? -ESTALE : persist_look(&b->persist, folder, name, pid, &ret->fds[0]);
+
+	ret->n_fds = r == 0;
+	ret->give = true;
+	return r;
+}
+
 static void op_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 {
 	struct broker *b = ctx;
@@ -331,5 +371,6 @@ const struct broker_ops broker_operations = {
 	.netname = op_netname, .internal = op_internal, .exec = op_exec, .off = op_off, .capture = op_capture, .state = op_state,
 	.ban = bans_ban, .ban_look = bans_look_never, .ban_others = bans_look_others, .unban = bans_unban, .bans_file = bans_file, .bans_load = bans_load, .bans_state = bans_state,
 	.log_watch = op_log_watch, .log_list = op_log_list, .log_open = op_log_open, .log_container = op_log_container,
-	.log_syslog = op_log_syslog,
+	.log_syslog = op_log_syslog, .persist_watch = op_persist_watch, .persist_list = op_persist_list, .persist_names = op_persist_names,
+	.persist_look = op_persist_look,
 };

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "bpf/event.h"
+#include "model/persist.h"
 #include "model/log_places.h"
 
 /* The fields a request may carry. What it may not must be zero: a request that says more than it means was not written
@@ -397,6 +398,40 @@ static int handle_log_syslog(struct requests *r, const struct broker_req *req, c
 	return r->policy->logs.syslog[0] ? r->ops->log_syslog(r->ctx, ret) : -ENOENT;
 }
 
+static int handle_persist_watch(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+				struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->persist_watch(r->ctx, ret);
+}
+
+static int handle_persist_list(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			       struct broker_answer *ret)
+{
+	(void) req;
+	(void) cg;
+	return r->ops->persist_list(r->ctx, ret);
+}
+
+static int handle_persist_names(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+				struct broker_answer *ret)
+{
+	(void) cg;
+	if ((uint32_t) req->arg >= PERSIST_FOLDERS)
+		return -EINVAL;
+	return r->ops->persist_names(r->ctx, (uint32_t) req->arg, (uint32_t) (req->arg >> 32), ret);
+}
+
+static int handle_persist_look(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
+			       struct broker_answer *ret)
+{
+	(void) cg;
+	if ((uint32_t) req->arg >= PERSIST_FOLDERS || req->arg2 > INT32_MAX || !req->id[0] || strchr(req->id, '/'))
+		return -EINVAL;
+	return r->ops->persist_look(r->ctx, (uint32_t) req->arg, (uint32_t) (req->arg >> 32), req->id, (uint32_t) req->arg2, ret);
+}
+
 /* A container that has ended is looked at by what is left of it on the disk; its id alone leads nowhere else. */
 static int handle_capture(struct requests *r, const struct broker_req *req, const struct broker_cgroup *none,
 			  struct broker_answer *ret)
@@ -445,6 +480,10 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_LOG_LIST] = { "log list", F_ARG, false, NULL, NULL, handle_log_list },
 	[BROKER_LOG_OPEN] = { "log", F_ARG | F_ARG2, false, NULL, NULL, handle_log_open },
 	[BROKER_LOG_CONTAINER] = { "container log", F_ARG | F_ARG2 | F_ID, false, NULL, NULL, handle_log_container },
+	[BROKER_PERSIST_WATCH] = { "persistence watch", 0, false, NULL, NULL, handle_persist_watch },
+	[BROKER_PERSIST_LIST] = { "persistence folders", 0, false, NULL, NULL, handle_persist_list },
+	[BROKER_PERSIST_NAMES] = { "persistence names", F_ARG, false, NULL, NULL, handle_persist_names },
+	[BROKER_PERSIST_LOOK] = { "persistence file", F_ARG | F_ARG2 | F_ID, false, NULL, NULL, handle_persist_look },
 	[BROKER_LOG_SYSLOG] = { "syslog socket", 0, false, NULL, NULL, handle_log_syslog },
 };
 

@@ -45,6 +45,10 @@ struct broker_ops {
 	int (*log_open)(void *ctx, uint32_t place, uint32_t position, uint32_t number, uint32_t which, struct broker_answer *ret);
 	int (*log_container)(void *ctx, const char *id, uint32_t driver, uint32_t which, struct broker_answer *ret);
 	int (*log_syslog)(void *ctx, struct broker_answer *ret);
+	int (*persist_watch)(void *ctx, struct broker_answer *ret);
+	int (*persist_list)(void *ctx, struct broker_answer *ret);
+	int (*persist_names)(void *ctx, uint32_t folder, uint32_t number, struct broker_answer *ret);
+	int (*persist_look)(void *ctx, uint32_t folder, uint32_t number, const char *name, uint32_t pid, struct broker_answer *ret);
 	/* Who is never banned: -EPERM, and *ret_why says which of them. */
 	int (*ban)(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);
 	int (*ban_look)(void *ctx, const struct ip_prefix *who, uint64_t *ret_why); /* 0, or -EPERM as for ban */

@@ -10,6 +10,7 @@
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   capture.c    evidence before an act, and looks at one program, by pavise-collector
+ *   persist.c    cron, units, keys: what came and who wrote it
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
  *   standing.c   what breaks a rule already: named at start, open connections cut
  *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
@@ -118,6 +119,7 @@ struct guard {
 	struct control *control;
 	struct guard_logs *logs;  /* logs.h */
 	struct captures *captures; /* capture.c */
+	struct persist_state *persist; /* persist.c */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
@@ -284,6 +286,11 @@ void guard_logs_container_removed(struct guard *g, const char *id); /* and does 
 void guard_logs_second(struct guard *g);
 void guard_logs_json(struct guard *g, struct pv_buf *out);
 void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_buf *out); /* secrets masked; not escaped */
+
+/* persist.c: what makes itself at home on the host */
+int persist_start(struct guard *g);
+void persist_stop(struct guard *g);
+void persist_second(struct guard *g);
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);

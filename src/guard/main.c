@@ -266,6 +266,9 @@ static int sources_start(struct guard *g)
 	r = guard_logs_start(g);
 	if (r < 0)
 		return r;
+	r = persist_start(g);
+	if (r < 0)
+		return r;
 	return control_start(g, ROLE_FD_CONTROL);
 }
 
@@ -338,6 +341,7 @@ static void guard_done(struct guard *g)
 	kernel_events_stop(g);
 	link_stop(g);
 	capture_stop(g);
+	persist_stop(g);
 	table_stop(g);
 	notices_stop(g);
 	g->burst = burst_free(g->burst);

@@ -107,6 +107,7 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	kernel_events_flush(g);
 	notices_again(g);
 	guard_logs_second(g);
+	persist_second(g);
 	bans_second(g);
 	if (g->seconds < SAY_STANDING && ++g->seconds == SAY_STANDING) {
 		standing_say(g);

@@ -80,6 +80,17 @@ enum broker_op { /* numbers are never reused */
 	 * socket to a pavise-collector that has just been asked for (model/capture.h). 60 in a minute, else -EDQUOT; -EBUSY:
 	 * as many as may run at once do. */
 	BROKER_CAPTURE = 30,
+	/* -> one descriptor: fanotify(7), not blocking, that tells which file in a watched folder of model/persist.h was written or
+	 * put there, by whom. -errno: this kernel has none. */
+	BROKER_PERSIST_WATCH = 40,
+	/* Folders are looked for and watched (again). -> one descriptor: memfd of struct persist_folder; value: how many kinds of
+	 * places cannot be watched; value2: number of the list. */
+	BROKER_PERSIST_LIST = 41,
+	/* arg: position of a folder and, in the upper half, number of the list. -> one descriptor: memfd with the names there that matter, each with its NUL. */
+	BROKER_PERSIST_NAMES = 42,
+	/* arg: as above, -ESTALE: another list is in force; arg2: a process, 0 none; id: a name that matters there. -> one descriptor: memfd of struct persist_look
+	 * and the file's first 64 KiB. Opened as a log is; -ENOENT: it is gone. */
+	BROKER_PERSIST_LOOK = 43,
 	BROKER_N_OPS
 };
 

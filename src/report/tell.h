@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "bpf/event.h"
 #include "model/notice.h"
+#include "model/persist.h"
 #include "model/verdict.h"
 #include "model/workload.h"
 
@@ -48,6 +49,17 @@ void tell_log(struct notice *n, const char *line, const char *rule, const char *
 void tell_silent_log(struct notice *n, const char *source, const char *since); /* "2h 10m" */
 void tell_shed_log(struct notice *n, const char *source, uint64_t bytes);
 void tell_refused_log(struct notice *n, const char *path, int error); /* -ELOOP, -EPERM ... */
+
+/* host.persistence: `/etc/cron.d/x (runs at a time) got 1 new line: * * * * * root ...`. Begin, then each line that came, then
+ * end, which says who wrote it and what that means. */
+struct tell_persist {
+	const char *path, *kind;
+	const struct persist_look *look;
+	size_t added, gone; /* lines */
+};
+void tell_persist_begin(struct notice *n, const struct tell_persist *t);
+void tell_persist_line(const char *line, size_t len, void *notice);
+void tell_persist_end(struct notice *n, const struct tell_persist *t);
 
 /* The guard about itself. */
 void tell_lost(struct notice *n, uint64_t events);

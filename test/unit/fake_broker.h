@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "model/persist.h"
 #include "base/text.h"
 #include "broker/requests.h"
 
@@ -188,6 +189,36 @@ static int fake_log_syslog(void *ctx, struct broker_answer *ret)
 	return fake_reach(ctx, "syslog socket");
 }
 
+static int fake_persist_watch(void *ctx, struct broker_answer *ret)
+{
+	(void) ret;
+	return fake_reach(ctx, "persistence watch");
+}
+
+static int fake_persist_list(void *ctx, struct broker_answer *ret)
+{
+	(void) ret;
+	return fake_reach(ctx, "persistence folders");
+}
+
+static int fake_persist_names(void *ctx, uint32_t folder, uint32_t number, struct broker_answer *ret)
+{
+	(void) number;
+	(void) ret;
+	if (folder >= PERSIST_FOLDERS)
+		abort();
+	return fake_reach(ctx, "persistence names");
+}
+
+static int fake_persist_look(void *ctx, uint32_t folder, uint32_t number, const char *name, uint32_t pid, struct broker_answer *ret)
+{
+	(void) number;
+	(void) ret;
+	if (folder >= PERSIST_FOLDERS || !*name || strchr(name, '/') || pid > INT32_MAX)
+		abort();
+	return fake_reach(ctx, "persistence file");
+}
+
 static void fake_state(void *ctx, uint64_t *ret_degraded, uint64_t *ret_off_until)
 {
 	*ret_degraded = 5;
@@ -253,7 +284,8 @@ static const struct broker_ops fake_ops = {
 	.netname = fake_netname, .internal = fake_internal, .exec = fake_exec, .off = fake_off, .capture = fake_capture, .state = fake_state,
 	.ban = fake_ban, .ban_look = fake_ban_look, .ban_others = fake_ban_others, .unban = fake_unban, .bans_file = fake_bans_file, .bans_load = fake_bans_load, .bans_state = fake_bans_state,
 	.log_watch = fake_log_watch, .log_list = fake_log_list, .log_open = fake_log_open, .log_container = fake_log_container,
-	.log_syslog = fake_log_syslog,
+	.log_syslog = fake_log_syslog, .persist_watch = fake_persist_watch, .persist_list = fake_persist_list,
+	.persist_names = fake_persist_names, .persist_look = fake_persist_look,
 };
 
 #endif

@@ -151,6 +151,13 @@ static const struct {
 	{ "a log by a name", REQ(.op = BROKER_LOG_OPEN, .id = "/etc/shadow"), -EINVAL, "" },
 	{ "a container's log, when containers' are not read", REQ(.op = BROKER_LOG_CONTAINER, .id = FAKE_ID), -EINVAL, "" },
 	{ "the syslog socket, where none is configured", REQ(.op = BROKER_LOG_SYSLOG), -ENOENT, "" },
+	{ "watch what stays", REQ(.op = BROKER_PERSIST_WATCH), 0, "persistence watch" },
+	{ "folders of it", REQ(.op = BROKER_PERSIST_LIST), 0, "persistence folders" },
+	{ "names of it", REQ(.op = BROKER_PERSIST_NAMES, .arg = 3), 0, "persistence names" },
+	{ "names of no folder", REQ(.op = BROKER_PERSIST_NAMES, .arg = PERSIST_FOLDERS), -EINVAL, "" },
+	{ "a file of it", REQ(.op = BROKER_PERSIST_LOOK, .arg = 3, .arg2 = 77, .id = "crontab"), 0, "persistence file" },
+	{ "a file elsewhere", REQ(.op = BROKER_PERSIST_LOOK, .arg = 3, .id = "../shadow"), -EINVAL, "" },
+	{ "a file without a name", REQ(.op = BROKER_PERSIST_LOOK, .arg = 3), -EINVAL, "" },
 	{ "state with a port", REQ(.op = BROKER_STATE, .port = 1), -EINVAL, "" },
 	{ "padding", REQ(.op = BROKER_STATE, .pad = { 0, 0, 0, 0, 1 }), -EINVAL, "" },
 };
