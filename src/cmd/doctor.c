@@ -289,6 +289,29 @@ static void bans(struct doctor *d, const cJSON *b)
 			    (unsigned long long) json_u64(b, "in_force"), (unsigned long long) json_u64(b, "addresses"));
 }
 
+/* What is read and yet cannot lead to a ban, and what is not read. */
+static void log_gaps(struct doctor *d, const cJSON *s)
+{
+	const cJSON *b = cJSON_GetObjectItemCaseSensitive(s, "bans"), *l = cJSON_GetObjectItemCaseSensitive(s, "logs");
+	uint64_t nameless = json_u64(b, "nameless"), unread = json_u64(l, "unread");
+	const char *service = json_text(b, "nameless_service");
+	pv_autobuf text = PV_BUF_INIT;
+
+	if (nameless) {
+		pv_buf_safe(&text, service, 32);
+		doctor_tell(d, DEGRADED, "logins", strcmp(service, "postgresql") == 0 ? "log_line_prefix = '%m [%p] %q%u@%d %h '    (postgresql.conf)" :
+			    "let the service, or the proxy in front of it, log the client's address",
+			    "%llu refused logins named no address (the last one by %s): nobody can be banned for them",
+			    (unsigned long long) nameless, pv_buf_str(&text));
+	}
+	pv_buf_clear(&text);
+	if (unread) {
+		pv_buf_safe(&text, json_text(l, "unread_driver"), 24);
+		doctor_tell(d, DEGRADED, "container logs", "set the log driver to local, json-file or journald, and make the containers anew",
+			    "%llu containers' logs are not read: their driver (%s) keeps no file on this host", (unsigned long long) unread, pv_buf_str(&text));
+	}
+}
+
 static void guard(struct doctor *d)
 {
 	pv_auto(ask) a = NULL;
@@ -323,6 +346,7 @@ static void guard(struct doctor *d)
 	}
 	if (!cmd_opt(d->c, "install")) {
 		bans(d, cJSON_GetObjectItemCaseSensitive(s, "bans"));
+		log_gaps(d, s);
 		channels(d, s);
 	}
 	cJSON_Delete(answer);

@@ -258,6 +258,10 @@ void bans_event(struct guard *g, const struct log_event *e, struct logs_reader *
 
 	if (!g->bans || g->policy->login.action == ACTION_IGNORE)
 		return;
+	if (!e->has_address && (e->strength == LOG_STRONG || e->strength == LOG_WEAK)) {
+		g->bans->nameless++;
+		(void) text_copy(g->bans->nameless_service, sizeof(g->bans->nameless_service), e->service);
+	}
 	g->bans->counted = true;
 	answer = login_step(g->bans->login, e, clock_wall_us(), &v);
 	if (answer == LOGIN_NOTHING)

@@ -39,6 +39,8 @@ struct bans {
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
+	uint64_t nameless;	       /* refused logins whose line has no address */
+	char nameless_service[32]; /* the last of them */
 	struct bans_held held[BANS_HELD];
 	size_t n_held;
 	bool counted;	       /* something since the windows were kept */

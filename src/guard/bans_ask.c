@@ -88,6 +88,8 @@ void bans_status_json(struct guard *g, struct pv_buf *out)
 	pv_buf_printf(out, ",\"bans\":{\"in_force\":%zu,\"since_start\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"addresses\":%zu,\"left_to\":",
 		      g->bans->all.used, g->bans->bans, g->bans->failed, login_addresses(g->bans->login));
 	pv_buf_json_str(out, g->bans->others);
+	pv_buf_printf(out, ",\"nameless\":%" PRIu64 ",\"nameless_service\":", g->bans->nameless);
+	pv_buf_json_str(out, g->bans->nameless_service);
 	pv_buf_putc(out, '}');
 }
 

@@ -631,7 +631,9 @@ static bool is_open(const struct log_src *s)
 
 void guard_logs_json(struct guard *g, struct pv_buf *out)
 {
-	uint64_t n = 0, reading = 0, waiting = 0, lines = 0, events = 0, shed_bytes = 0;
+	uint64_t n = 0, reading = 0, waiting = 0, lines = 0, events = 0, shed_bytes = 0, n_unread = 0;
+	const struct guard_workload *w;
+	char unread[24];
 
 	for (const struct log_src *s = g->logs ? g->logs->all : NULL; s; s = s->next) {
 		n++;
@@ -641,6 +643,19 @@ void guard_logs_json(struct guard *g, struct pv_buf *out)
 		events += s->events;
 		shed_bytes += s->shed;
 	}
+	/* The journald driver's containers are found by their records; `none` is a choice. */
+	unread[0] = '\0';
+	for (size_t i = 0; g->logs && (w = pv_map_next(&g->workloads, &i));) {
+		const char *driver = w->info.log_driver;
+
+		if (!w->w.info || !driver[0] || strcmp(driver, "json-file") == 0 || strcmp(driver, "local") == 0 || strcmp(driver, "journald") == 0 ||
+		    strcmp(driver, "k8s-file") == 0 || strcmp(driver, "none") == 0)
+			continue;
+		if (!n_unread++)
+			(void) snprintf(unread, sizeof(unread), "%s", driver);
+	}
 	pv_buf_printf(out, "{\"rules\":%s,\"sources\":%" PRIu64 ",\"reading\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"lines\":%" PRIu64 ",\"events\":%" PRIu64
-		      ",\"shed\":%" PRIu64 "}", g->logs && g->logs->rules ? "true" : "false", n, reading, waiting, lines, events, shed_bytes);
+		      ",\"shed\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"unread_driver\":", g->logs && g->logs->rules ? "true" : "false", n, reading, waiting, lines, events, shed_bytes, n_unread);
+	pv_buf_json_str(out, unread);
+	pv_buf_putc(out, '}');
 }

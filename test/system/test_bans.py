@@ -92,9 +92,12 @@ def test_limit(tap):
     """Five ban, four never do, and the notice says which lines."""
     world()
     table_gone()
-    g = new_guard()
+    pg = "/run/pv/pg.log"
+    open(pg, "w").close()
+    g = new_guard(conf={"logs": {"files": [{"path": AUTH, "service": "sshd"}, {"path": pg, "service": "postgresql"}]}})
     try:
-        started(g)
+        started(g, 2)
+        write(time.strftime("%Y-%m-%d %H:%M:%S.123 UTC", time.gmtime()) + ' [812] FATAL:  password authentication failed for user "ada"\n', path=pg)
         write(*[sshd("203.0.113.8") for _ in range(4)])
         start = time.monotonic()
         write(*[sshd("203.0.113.9") for _ in range(5)])
@@ -131,7 +134,10 @@ def test_limit(tap):
         n = g.wait_notice("ban.failed")
         tap.ok(n and "cannot be read now" in n["detail"]["what"] and not banned("203.0.113.10"), "resolv.conf cannot be read: nobody is banned", f"{n}\n{g.log()}")
         tap.ok(g.wait_notice("guard.degraded", where=lambda n: "nobody is banned for now" in n["detail"]["what"]), "it is told", g.log())
-        tap.ok("bans are held back" in output(g, "doctor"), "and doctor says so")
+        said = output(g, "doctor")
+        tap.ok("bans are held back" in said, "and doctor says so", said)
+        tap.ok("1 refused logins named no address (the last one by postgresql)" in said and "log_line_prefix" in said,
+               "a log without addresses: doctor says that nobody can be banned for it", said)
         tap.ok("cannot be read now" in output(g, "ban", "203.0.113.11"), "nor by a person")
         sh("umount", resolv)
         time.sleep(1.1)
@@ -310,6 +316,8 @@ def test_forged(tap):
             n = g.wait_notice("login.bruteforce", seconds=20, where=lambda n: "198.51.100.60" in n["detail"]["what"])
             tap.ok(n and n["action"] == "alerted", "what is judged by its shape alone bans nobody", f"{n}\n{g.log()}")
             wait_for(lambda: "198.51.100.61" in elements("ban4"), 20)
+            d.run("sleep 60", name="afar", LogConfig={"Type": "gelf", "Config": {"gelf-address": "udp://127.0.0.1:12201"}})
+            tap.ok(wait_for(lambda: "their driver (gelf) keeps no file" in output(g, "doctor"), 10), "a log that is kept elsewhere is not read: doctor says so")
             tap.ok("198.51.100.61" in elements("ban4") and "198.51.100.60" not in elements("ban4"), "a label says whose log it is", elements("ban4"))
         finally:
             g.stop()
