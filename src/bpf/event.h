@@ -11,7 +11,9 @@
 #include <linux/types.h>
 #endif
 
+#ifndef PV_BPF_LAYOUT /* a test of upgrades gives another */
 #define PV_BPF_LAYOUT	3
+#endif
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
 #define PV_COMM_LEN	16

@@ -81,10 +81,12 @@ static int start(struct kernel *k, const struct policy *p)
 		return r;
 	(void) kernel_refresh_addresses(k);
 	(void) kernel_maps_prune(k);
+	kernel_carry(k, true);
 	kernel_attach(k, true);
 	r = kernel_walk(k);
 	if (r < 0)
 		return r;
+	kernel_carry(k, false);
 	kernel_ingress_start(k);
 	kernel_attach(k, false);
 	kernel_drop_spared(k);

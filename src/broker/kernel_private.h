@@ -71,6 +71,11 @@ void kernel_links_done(struct kernel *k);
 void kernel_drop_other_layouts(const struct kernel *k);
 void kernel_blame(struct kernel *k, uint32_t bit, const char *what, int error);
 
+/* kernel_carry.c: what must not begin anew with another layout, read from the pins of the one before by the names of its members: `off`, before
+ * anything is attached, then, when the workloads are known, what each is spared. Names and bits must therefore keep their meaning
+ * (pv_bpf_conf.off_until_ns, pv_workload.flags). What cannot be read begins anew, and the engine says it again. */
+void kernel_carry(struct kernel *k, bool off);
+
 /* kernel_walk.c */
 int kernel_root_open(struct kernel *k, const char *cgroup_root);
 int kernel_walk(struct kernel *k);

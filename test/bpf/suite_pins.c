@@ -134,10 +134,15 @@ static void layouts(void)
 	char from[300], to[300], path[400];
 	struct stat st;
 
+	lab_check(kernel_off(lab_kernel, UINT64_MAX) == 0 && !blocks(), "off");
 	lab_kernel = kernel_free(lab_kernel);
 	(void) snprintf(from, sizeof(from), "%s/v%d", lab_policy->bpf_dir, PV_BPF_LAYOUT);
 	(void) snprintf(to, sizeof(to), "%s/v%d", lab_policy->bpf_dir, PV_BPF_LAYOUT + 7);
 	(void) snprintf(path, sizeof(path), "%s/link_connect4", to);
+	lab_check(rename(from, to) == 0 && stat(path, &st) == 0 && !blocks(), "off, by the pins of another layout");
+	lab_check(lab_reopen() == 0 && stat(to, &st) < 0 && !blocks() && kernel_off_until(lab_kernel) == UINT64_MAX, "what is off stays off with ours");
+	lab_check(kernel_off(lab_kernel, 0) == 0 && blocks(), "and on again");
+	lab_kernel = kernel_free(lab_kernel);
 	lab_check(rename(from, to) == 0 && stat(path, &st) == 0 && blocks(), "pins of another layout block");
 	lab_check(lab_reopen() == 0 && stat(to, &st) < 0 && blocks(), "ours take over and theirs are gone");
 	lab_check(kernel_off(lab_kernel, UINT64_MAX) == 0 && !blocks(), "switched off");
