@@ -55,6 +55,6 @@ release:
 
 # The state of `make run` stays: build/run.
 clean:
-	rm -rf build/release build/dist build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
+	rm -rf build/release build/release-meson* build/dist build/meson build/meson-san build/san build/helpers build/bench build/pavise build/pavise-*
 
 .PHONY: all build run test check fuzz bench lab install uninstall deb tarball release clean

@@ -10,6 +10,7 @@ from pvtest import *  # noqa: E402,F403
 
 STAGE = "/var/tmp/stage"
 OUTSIDE = "203.0.113.7"  # nobody is there, and nobody need be: what is asked is whether the kernel lets it out
+BANNED = "203.0.113.200"
 REFUSED = f"-t 1500 connect {OUTSIDE} 3333"
 FINE = f"-t 1500 connect {OUTSIDE} 443"
 MINER = ("sh", "-c", f"echo boot $(cat /proc/sys/kernel/random/boot_id); while :; do pvnet -t 500 connect {OUTSIDE} 3333; sleep 1; done")
@@ -73,14 +74,22 @@ def network():
     sh("ip", "route", "add", "203.0.113.0/24", "dev", "ext0", check=False)
 
 
+def banned():
+    """Whether the kernel holds the ban, and drops by it."""
+    out = sh("nft", "list", "table", "inet", "pavise", check=False)
+    return [f"{BANNED} {'drop' in out and BANNED in out}"]
+
+
 class Hammer:
-    def __init__(self, c):
-        self.c, self.got, self.end = c, [], False
+    """Asks over and over; what it got."""
+
+    def __init__(self, ask):
+        self.ask, self.got, self.end = ask, [], False
         self.thread = threading.Thread(target=self.loop, daemon=True)
 
     def loop(self):
         while not self.end:
-            self.got += self.c.net(*[f"-t 500 connect {OUTSIDE} 3333"] * 5)
+            self.got += self.ask()
 
     def __enter__(self):
         self.thread.start()
@@ -158,11 +167,21 @@ def stage_install(tap):
     # Upgrade while it is being refused.
     before = {(n["time"], n["id"]) for n in events()}
     pid = show("pavise", "MainPID")["MainPID"]
-    with Hammer(c) as h:
+    pavise("ban", BANNED)
+    tap.eq(banned(), [f"{BANNED} True"], "an address is banned")
+    spared = d.run("sleep 100000", name="spared")
+    pavise("allow", "spared", "net")
+    tap.ok(wait_for(lambda: spared.net(REFUSED) != ["EPERM"], 10), "and a container is spared")
+    layout = os.listdir("/sys/fs/bpf/pavise")
+    with Hammer(lambda: c.net(*[f"-t 500 connect {OUTSIDE} 3333"] * 5)) as h, Hammer(banned) as b, \
+            Hammer(lambda: spared.net(f"-t 300 connect {OUTSIDE} 3333")) as s:
         time.sleep(2)
         sh("dpkg", "-i", "/share/next.deb", timeout=600)
         time.sleep(5)
     tap.eq(sorted(set(h.got)), ["EPERM"], f"no connect of {len(h.got)} went through during the upgrade")
+    tap.eq(sorted(set(b.got)), [f"{BANNED} True"], f"the ban was in the kernel throughout ({len(b.got)} looks)")
+    tap.ok(s.got and "EPERM" not in s.got, f"the spared container was not refused once ({len(s.got)} tried)", s.got)
+    tap.ok(os.listdir("/sys/fs/bpf/pavise") == ["v9999"] != layout, f"the kernel's part has another layout than before: {layout}")
     tap.ok(systemctl("is-active", "pavise") == "active" and show("pavise", "MainPID")["MainPID"] != pid, "the new guard runs")
     tap.ok("+next" in sh("dpkg-query", "-W", "pavise"), "of the new version")
     wait_for(lambda: pavise("status"), 10)
@@ -171,6 +190,7 @@ def stage_install(tap):
 
     # For the next boot.
     busy.remove()
+    spared.remove()
     d.run(list(MINER), name="miner", restart="always")
     time.sleep(8)
     return "boot"
@@ -198,6 +218,9 @@ def stage_boot(tap):
     tap.ok(s["pavise ActiveEnter"] < s["docker ExecMainStart"], "dockerd was started when the guard said that it was ready")
     tap.eq(p["ActiveState"], "active", "the guard started by itself")
     tap.ok("shop/worker" in pavise("status") and events("net.stratum"), "history and exceptions have come through the reboot", pavise("status"))
+    tap.eq(banned(), [f"{BANNED} True"], "and the ban")
+    tap.eq(systemctl("list-timers", "--all", "--no-legend", "--plain").count("pavise"), len(glob.glob("/usr/lib/systemd/system/pavise*.timer")),
+           "every timer that is shipped is known to systemd")
     # What the order is worth: the same without it.
     systemctl("stop", "docker.socket", "docker", "pavise")
     sh("/usr/lib/pavise/pavise-broker", "unpin", check=False)
@@ -213,6 +236,7 @@ def stage_boot(tap):
 
     out = sh("dpkg", "-r", "pavise", timeout=300)
     tap.ok(c.net(REFUSED) != ["EPERM"], "removal lifts everything", out)
+    tap.ok("pavise" not in sh("nft", "list", "tables", check=False), "the firewall's table is gone")
     tap.eq((roles(), [p for p in glob.glob("/sys/fs/bpf/*") if "pavise" in p]), ({}, []), "no role, no pin")
     tap.ok(os.path.exists("/etc/pavise/conf.d/allow.yaml") and os.path.isdir("/var/lib/pavise/engine"), "configuration and history are left")
     tap.ok(systemctl("is-active", "docker") == "active" and c.running(), "dockerd and the containers never noticed")

@@ -267,6 +267,11 @@ class World:
         os.makedirs("/run/pv")
         os.makedirs("/sys/fs/bpf", exist_ok=True)
         sh("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
+        self._users()
+        sh("ip", "link", "set", "lo", "up")
+
+    def _users(self):
+        """Where they do not exist. Somebody who adds a user to the machine (a package) replaces the files, which takes ours away."""
         for path, line in (("/etc/passwd", "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin\n"), ("/etc/group", "{0}:x:{1}:\n")):
             with open(path) as f:
                 text = f.read()
@@ -277,7 +282,6 @@ class World:
             with open(own, "w") as f:
                 f.write(text)
             sh("mount", "--bind", own, path)
-        sh("ip", "link", "set", "lo", "up")
 
     def unit(self, argv, log):
         """Starts a command inside the shipped unit's sandbox; all that it may write is below /run/pv."""
@@ -801,6 +805,9 @@ class Guard:
 
     def _folders(self):
         """What tmpfiles.d makes for the installed one: the unit has no CAP_CHOWN."""
+        with open("/etc/passwd") as f:
+            if "\npavise:" not in f.read():
+                self.world._users()
         os.makedirs(f"{self.state_dir}/engine", 0o700, exist_ok=True)
         shutil.chown(f"{self.state_dir}/engine", "pavise", "pavise")
 

@@ -8,11 +8,11 @@ import stat
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import pvpackage  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 UPPER = "/run/pv/upper"
 TREES = ("etc", "usr", "var", "opt")
-BUILT = os.path.join(REPO, "build", "test-package")
 # What dpkg and its helpers keep for themselves, and the users, which stay.
 NOT_OURS = re.compile(r"/var/lib/dpkg/|/var/log/|/var/cache/|/var/lib/systemd/deb-systemd-helper-[a-z]+/?$|/etc/(passwd|group|shadow|gshadow)-?$|"
                       r"/etc/\.(pwd|updated)|/etc/ld\.so\.cache|/etc/sub[ug]id-?$")
@@ -48,25 +48,6 @@ def added():
     return sorted(p for p in out if not NOT_OURS.search(p))
 
 
-def build():
-    """The package of this tree, one with a higher version, and the tarball; (old, new, tarball, installer)."""
-    shutil.rmtree(BUILT, ignore_errors=True)
-    env = {"SOURCE_DATE_EPOCH": "1800000000", **os.environ}
-    deb = sh("tools/deb", BUILT, cwd=REPO, env=env).strip().splitlines()[-1]
-    tarball, installer = sh("tools/tarball", BUILT, cwd=REPO, env={**env, "PAVISE_SKIP_BUILD": "1"}).strip().splitlines()[-2:]
-    tree = f"{BUILT}/next"
-    sh("dpkg-deb", "-R", deb, tree)
-    with open(f"{tree}/DEBIAN/control") as f:
-        control = f.read()
-    version = re.search(r"^Version: (.*)", control, re.M).group(1)
-    with open(f"{tree}/DEBIAN/control", "w") as f:
-        f.write(control.replace(f"Version: {version}", f"Version: {version}+next"))
-    new = f"{BUILT}/next.deb"
-    sh("dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, new)
-    shutil.rmtree(tree)
-    return deb, new, tarball, installer
-
-
 def dpkg(*args):
     return sh("dpkg", *args, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"})
 
@@ -99,15 +80,19 @@ class Service:
 
 
 class Hammer:
-    """Asks for the refused port over and over, from inside the container; what it got, with the times."""
+    """Asks over and over; what it got, with the times."""
 
-    def __init__(self, c):
-        self.c, self.got, self.end = c, [], False
+    def __init__(self, ask):
+        self.ask, self.got, self.end = ask, [], False
         self.thread = threading.Thread(target=self.loop, daemon=True)
 
     def loop(self):
         while not self.end:
-            self.got.append((time.monotonic(), self.c.net(*[f"-t 300 connect {OUT4} 3333"] * 10)))
+            self.got.append((time.monotonic(), self.ask()))
+
+    def through(self, since):
+        """What was not refused."""
+        return [(round(t - since, 2), g) for t, g in self.got if set(g) - {"EPERM", "timeout"}]
 
     def __enter__(self):
         self.thread.start()
@@ -204,7 +189,7 @@ def test_docs(tap):
 
 
 def test_package(tap):
-    old, new, *_ = build()
+    old, new = (pvpackage.built()[n] for n in ("deb", "next"))
     out = sh("lintian", "--fail-on", "error", "--tag-display-limit", "0", old, check=False) if shutil.which("lintian") else None
     if out is None:
         tap.skip("lintian", "lintian is not installed")
@@ -245,6 +230,10 @@ def test_package(tap):
         os.chmod("/usr/lib/pavise/pavise-broker", 0o777)
         tap.ok("pavise-broker" in sh("pavise", "doctor", "--install", check=False), "a program that others may change is named")
         os.chmod("/usr/lib/pavise/pavise-broker", 0o755)
+        lib = re.search(r"libdeflate\S* => (\S+)", sh("ldd", "/usr/lib/pavise/pavise-scan")).group(1)
+        os.rename(lib, lib + ".away")
+        tap.ok(re.search(r"pavise-scan cannot start: libdeflate\S* => not found", sh("pavise", "doctor", check=False)), "a library that is missing is named")
+        os.rename(lib + ".away", lib)
 
         # Upgrade while a container is being refused.
         sh("pavise", "allow", "shop/worker", "cpu")
@@ -253,7 +242,16 @@ def test_package(tap):
         with open("/etc/pavise/pavise.yaml", "a") as f:
             f.write("# the owner's own line\n")
         launcher = s.proc.pid
-        with Hammer(c) as h:
+        served = subprocess.Popen([helper("pvnet"), "serve", "9090"], stdout=subprocess.DEVNULL, start_new_session=True)
+        ask = lambda: world().ask("-t 200 connect 192.0.2.1 9090")  # noqa: E731
+        tap.ok(wait_for(lambda: ask() == ["ok"], 5), "a stranger reaches a service of the host", ask())
+        sh("pavise", "ban", CLIENT4)
+        tap.eq(ask(), ["timeout"], "and does not once he is banned")
+        spared = d.run("sleep 1000", name="spared")
+        sh("pavise", "allow", "spared", "net")
+        fine = lambda: spared.net(f"-t 300 connect {OUT4} 3333")  # noqa: E731
+        tap.ok(wait_for(lambda: fine() == ["ok"], 5), "another container is spared", fine())
+        with Hammer(lambda: c.net(*[f"-t 300 connect {OUT4} 3333"] * 10)) as h, Hammer(ask) as stranger, Hammer(fine) as friend:
             time.sleep(0.5)
             dpkg("-i", new)
             middle = time.monotonic()
@@ -262,8 +260,11 @@ def test_package(tap):
             stopped = time.monotonic()
             s.start()
             time.sleep(1)
-        let = [(round(t - middle, 2), g) for t, g in h.got if set(g) != {"EPERM"}]
-        tap.eq(let, [], f"no connect went through during the upgrade ({sum(len(g) for _, g in h.got)} tried)")
+        tap.eq(h.through(middle), [], f"no connect went through during the upgrade ({sum(len(g) for _, g in h.got)} tried)")
+        tap.ok(stranger.got and stranger.through(middle) == [], f"nor one of the banned stranger ({len(stranger.got)} tried)", stranger.got)
+        tap.eq([g for _, g in friend.got if g != ["ok"]], [], f"nor was one of the spared container's refused ({len(friend.got)} tried)")
+        tap.eq(os.listdir("/sys/fs/bpf/pavise"), ["v9999"], "though the kernel's part has another layout, which alone is left")
+        tap.ok(CLIENT4 in sh("pavise", "bans"), "the ban is listed by the new one", sh("pavise", "bans"))
         tap.ok(any(stopped < t for t, _ in h.got) and len(h.got) > 5, "some of them while no guard ran or the new one started", len(h.got))
         tap.ok("+next" in sh("dpkg-query", "-W", "pavise"), "the new version is installed")
         after = {(n["time"], n["id"]) for n in events()}
@@ -272,10 +273,14 @@ def test_package(tap):
         tap.ok("owner's own line" in open("/etc/pavise/pavise.yaml").read(), "the owner's configuration is kept")
 
         # Remove: everything lifted, though the guard runs.
+        served.kill()
+        served.wait()
         dpkg("-r", "pavise")
         tap.eq(guards(), [], "removal ends the guard and its roles")
         tap.eq(pins(), [], "nothing is pinned in the kernel")
         tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "nothing is refused any more")
+        if shutil.which("nft"):
+            tap.ok("pavise" not in sh("nft", "list", "tables"), "no table in the firewall")
         links = json.loads(sh("bpftool", "-j", "cgroup", "tree", world().root).strip().splitlines()[-1] or "[]")
         tap.eq(links, [], "nothing is attached to the cgroups")
         left = [f for f in added() if not f.startswith(("/etc/pavise", "/var/lib/pavise", "/etc/systemd/system", "/var/lib/systemd"))]
@@ -295,13 +300,13 @@ def test_package(tap):
         tap.eq(guards() + pins() + glob.glob("/run/pavise*"), [], "no process, no pin, nothing in /run")
         tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "nothing is refused")
         if shutil.which("nft"):
-            tap.ok("pavise" not in sh("nft", "list", "tables"), "no table in the firewall")
+            tap.ok("pavise" not in sh("nft", "list", "tables"), "nor a table in the firewall")
         else:
             tap.note("no nft here: there is no firewall table to look for")
 
 
 def test_tarball(tap):
-    *_, tarball, installer = [f"{BUILT}/{f}" for f in sorted(os.listdir(BUILT)) if not f.endswith(".deb")][::-1]
+    tarball, installer = (pvpackage.built()[n] for n in ("tarball", "installer"))
     sh("rm", "-rf", "/opt/shield")
     wrong = "/run/pv/wrong.tar.gz"
     with open(tarball, "rb") as f:
@@ -324,6 +329,14 @@ def test_tarball(tap):
     said = sh("sh", installer, "--dry-run", "--prefix", "/opt/shield", tarball)
     tap.ok("(rehearsal)" in said and added() == [], "the rehearsal names the steps and takes none", said)
     said = sh("sh", installer, "--prefix", "/opt/shield", tarball)
+    floor = {"GLIBC": (2, 35), "LIBSYSTEMD": (249,)}  # Ubuntu 22.04
+    above = []
+    for f in glob.glob("/opt/shield/lib/pavise*"):
+        for name, v in re.findall(r"\((GLIBC|LIBSYSTEMD)_([0-9.]+)\)", sh("objdump", "-T", f)):
+            if tuple(map(int, v.split("."))) > floor[name]:
+                above.append((os.path.basename(f), name, v))
+        above += [(os.path.basename(f), l) for l in re.findall(r"\[(libbpf[^\]]*)\]", sh("readelf", "-d", f))]
+    tap.eq(above, [], "no program asks for a newer glibc or libsystemd than Ubuntu 22.04 has, nor for libbpf, which is too old there")
     tap.ok(all(f"/opt/shield/lib/{p}" in said for p in ("pavise", "pavise-broker")), "each step is said", said)
     tap.eq(sh("/usr/local/bin/pavise", "version").split()[-1], sh("tools/version", cwd=REPO).strip(), "pavise version")
     with Dockerd() as d:
@@ -341,4 +354,28 @@ def test_tarball(tap):
     tap.eq([f for f in added() if "pavise" in f or "shield" in f], [], "also not in /usr/local and /opt")
 
 
-main(test_unit, test_docs, test_package, test_tarball)
+def test_image(tap):
+    """tools/image: the package in a container, without a registry, with the capabilities that it prints and no more."""
+    world()
+    tar = "/run/pv/image.tar"
+    said = sh("tools/image", pvpackage.built()["deb"], tar, cwd=REPO)
+    caps = re.findall(r"--cap-add (\w+)", said)
+    os.makedirs("/run/pv/image.d/conf.d", exist_ok=True)
+    with Dockerd() as d, Podman() as p:  # Debian 12's Docker does not know CAP_BPF; its Podman does
+        with open("/run/pv/image.d/pavise.yaml", "w") as f:
+            f.write(f"cgroup_root: {world().root}\ndocker: {{ socket: {d.sock} }}\npodman: {{ socket: no }}\n")
+        p.podman("import", "-c", 'ENTRYPOINT ["/usr/bin/pavise"]', "-c", 'CMD ["guard"]', tar, "pavise:test")
+        c = d.run("sleep 1000", name="web")
+        tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["ok"], "no guard: the mining port is reached")
+        start = time.monotonic()
+        mounts = [x for m in ("/sys/fs/cgroup:/sys/fs/cgroup", "/sys/fs/bpf:/sys/fs/bpf", f"{d.dir}:{d.dir}", "/run/pv/image.d:/etc/pavise") for x in ("-v", m)]
+        p.podman("run", "-d", "--name", "guard", "--pid", "host", "--network", "host", "--cgroupns", "host", "--cgroup-parent", world().containers,
+                 "--security-opt", "seccomp=unconfined", "--cap-drop", "ALL", *[x for k in caps for x in ("--cap-add", k)], *mounts, "pavise:test")
+        refused = wait_for(lambda: c.net(f"-t 300 connect {OUT4} 3333") == ["EPERM"], 10)
+        tap.ok(refused, f"the image's guard refuses it, {time.monotonic() - start:.1f} s after its start", p.podman("logs", "guard", check=False))
+        inside = lambda *a: p.podman("exec", "guard", "/usr/bin/pavise", *a, check=False)  # noqa: E731
+        tap.ok(wait_for(lambda: "docker connected" in inside("status"), 10) and "web" in inside("events"), "and knows the container by its name", inside("status"))
+        tap.ok("true" in p.podman("inspect", "-f", "{{.State.Running}}", "guard"), "with the capabilities that are printed and no more: " + " ".join(caps))
+
+
+main(test_unit, test_docs, test_package, test_tarball, test_image)
