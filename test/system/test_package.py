@@ -9,6 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvpackage  # noqa: E402
+import pvunit  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 
 UPPER = "/run/pv/upper"
@@ -152,6 +153,38 @@ def test_unit(tap):
     tap.eq(silent, [], f"each of the {len(missed)} lines that are left out is explained in the unit")
     tap.eq(sh("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit, check=False).replace("/usr/bin/pavise", "").count("Unknown"), 0,
            "no unknown line")
+
+
+def test_sandbox(tap):
+    """The unit's sandbox as systemd puts it in force, and the guard at work in it. PAVISE_UNDER_UNIT=1 does the same to every system suite."""
+    if pvunit.missing():
+        raise Skip(pvunit.missing())
+    os.environ["PAVISE_UNDER_UNIT"] = "1"
+    try:
+        with Dockerd() as d, Guard(d) as g:
+            c = d.run("sleep 1000", name="web")
+            tap.eq(c.net(f"-t 300 connect {OUT4} 3333", f"-t 300 dns udp {DNS4} 53 x.mine.org"), ["EPERM", "EPERM"], "in the shipped unit's sandbox the guard refuses")
+            tap.ok(g.wait_notice("net.stratum", "web"), "and tells who it was", g.log())
+            loaded = world().manager.show(g.proc.name, "ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices", "NoNewPrivileges", "MemoryDenyWriteExecute",
+                                          "CapabilityBoundingSet", "RestrictNamespaces", "SystemCallErrorNumber")
+            text = open(pvunit.UNIT).read()
+            want = {k: " ".join(re.findall(rf"^{k}=(.*)$", text, re.M)).lower() for k in loaded}
+            same = lambda k, v: sorted(v.lower().split()) == sorted(want[k].split()) or (k == "SystemCallErrorNumber" and v == "1")  # noqa: E731
+            tap.eq([k for k, v in loaded.items() if not same(k, v)], [], "systemd has taken the unit's lines")
+            top = g.roles().get("pavise-launcher", g.proc.pid)
+            with open(f"/proc/{top}/status") as f:
+                status = dict(l.rstrip("\n").split(":\t", 1) for l in f if ":\t" in l)
+            tap.eq(bin(int(status["CapBnd"], 16)).count("1"), len(want["CapabilityBoundingSet"].split()), "the bounding set is the unit's: " + status["CapBnd"])
+            tap.ok(status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", "no new privileges, a filter", status)
+            root = f"/proc/{top}/root"
+            try:
+                open(f"{root}/etc/pavise-was-here", "w").close()
+                tap.ok(False, "its tree is read-only")
+            except OSError as e:
+                tap.eq(e.errno, 30, "its tree is read-only")
+            tap.eq((os.listdir(f"{root}/home"), os.listdir(f"{root}/root"), os.path.exists(f"{root}/dev/kmsg")), ([], [], False), "no home, no device of the machine")
+    finally:
+        del os.environ["PAVISE_UNDER_UNIT"]
 
 
 def test_docs(tap):
@@ -378,4 +411,4 @@ def test_image(tap):
         tap.ok("true" in p.podman("inspect", "-f", "{{.State.Running}}", "guard"), "with the capabilities that are printed and no more: " + " ".join(caps))
 
 
-main(test_unit, test_docs, test_package, test_tarball, test_image)
+main(test_unit, test_sandbox, test_docs, test_package, test_tarball, test_image)
