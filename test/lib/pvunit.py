@@ -102,9 +102,10 @@ class Process:
         self.manager, self.name, self.returncode = manager, name, None
         end = time.monotonic() + 60
         while True:
-            s = manager.show(name, "MainPID", "ActiveState", "Result")
+            s = manager.show(name, "MainPID", "ActiveState", "ExecMainStartTimestampMonotonic")
             self.pid = int(s["MainPID"])
-            if self.pid or s["ActiveState"] in ("failed", "inactive") or time.monotonic() > end:
+            ended = s["ActiveState"] == "inactive" and s["ExecMainStartTimestampMonotonic"] != "0"  # else it has not begun
+            if self.pid or ended or s["ActiveState"] == "failed" or time.monotonic() > end:
                 break
             time.sleep(0.02)
         try:
