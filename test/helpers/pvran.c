@@ -6,7 +6,7 @@
  *   pvran spawn PATH       starts PATH by vfork; its exit status, 128 and the signal if it was killed
  *   pvran wait SECONDS     says RAN, then waits
  *   pvran [SCRIPT] sh CMD  as a server does that calls system(): sh -c CMD; a SCRIPT with a slash is what an interpreter has
- *   pvran later SECONDS CMD  the same, after a while */
+ *   pvran later PATH CMD     the same, as soon as PATH is there */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,7 +95,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "spawn") == 0)
 		return spawn(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "later") == 0) {
-		sleep((unsigned) atoi(argv[2]));
+		while (access(argv[2], F_OK) < 0)
+			usleep(20000);
 		return shell(argv[3]);
 	}
 	printf("RAN");

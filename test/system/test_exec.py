@@ -122,8 +122,9 @@ def test_shell(tap):
     """A server that starts a shell, and those of whom it is expected."""
     with Dockerd() as d:
         image(d)
-        old = d.run(["node", "/app/server.js", "later", "5", "id; true"], name="was-there", image=RUN)
+        old = d.run(["node", "/app/server.js", "later", "/tmp/go", "id; true"], name="was-there", image=RUN)
         with Guard(d) as g:
+            old.exec("touch", "/tmp/go")
             d.run(["node", "/app/server.js", "sh", "id; sleep 4"], name="hacked", image=RUN)
             d.run(["node", "/app/server.js", "sh", "cat /app/.env; sleep 4"], name="reads", image=RUN)
             bring = "mkdir -p /opt; cp /bin/pvran /opt/helper; /opt/helper; sleep 4"
