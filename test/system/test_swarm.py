@@ -45,7 +45,7 @@ def test_swarm(tap):
                 tap.ok(wait_for(lambda: tasks(d, miner), 20), "its new task runs")
                 time.sleep(2)
                 tap.eq(g.notices("run.respawn"), [], "and is not taken for a miner that came back")
-        d.api("POST", "/swarm/leave?force=1")
+        d.leave_swarm()
 
 
 if __name__ == "__main__":
