@@ -182,7 +182,9 @@ def test_sandbox(tap):
                 tap.ok(False, "its tree is read-only")
             except OSError as e:
                 tap.eq(e.errno, 30, "its tree is read-only")
-            tap.eq((os.listdir(f"{root}/home"), os.listdir(f"{root}/root"), os.path.exists(f"{root}/dev/kmsg")), ([], [], False), "no home, no device of the machine")
+            tap.eq([os.statvfs(f"{root}{h}").f_flag & os.ST_RDONLY for h in ("/home", "/root")], [os.ST_RDONLY] * 2, "the homes are read-only")
+            tap.eq([sorted(os.listdir(f"{root}{h}")) == sorted(os.listdir(h)) for h in ("/home", "/root")], [True, True], "and seen: what settles there is watched")
+            tap.eq(os.path.exists(f"{root}/dev/kmsg"), False, "no device of the machine")
     finally:
         del os.environ["PAVISE_UNDER_UNIT"]
 
