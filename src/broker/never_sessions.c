@@ -164,7 +164,7 @@ static int sockets_of(int proc_fd, const char *pid, uint64_t *inodes, size_t *n)
 /* The sockets of one process, if it is an administrator's session. */
 static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_t n_gids, uint64_t *ret, size_t *ret_n)
 {
-	char text[4096];
+	char text[4096] = "";
 	int r = read_small(proc_fd, pid, "comm", text, sizeof(text));
 
 	if (r < 0 || strncmp(text, "sshd", 4) != 0)
