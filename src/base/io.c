@@ -13,3 +13,24 @@ int pv_write_all(int fd, const void *data, size_t len)
 	}
 	return 0;
 }
+
+int pv_read_all(int fd, size_t max, struct pv_buf *out)
+{
+	char chunk[16384];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		total += (size_t) n;
+		if (total > max)
+			return -EFBIG;
+		pv_buf_add(out, chunk, (size_t) n);
+		if (out->cut)
+			return -ENOMEM;
+	}
+}

@@ -3,28 +3,9 @@
 #include <string.h>
 
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "engine_api/answer.h"
-
-static int read_all(int fd, size_t cap, struct pv_buf *out)
-{
-	char chunk[65536];
-
-	out->cap = cap;
-	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		pv_buf_add(out, chunk, (size_t) n);
-		if (out->cut)
-			return -EFBIG;
-	}
-}
 
 int audit_ask(int sock, enum audit_op op, uint32_t number, const char *text, size_t cap, struct pv_buf *out)
 {
@@ -52,7 +33,8 @@ int audit_ask(int sock, enum audit_op op, uint32_t number, const char *text, siz
 		return n < 0 ? (int) n : -EPIPE;
 	if (reply.result < 0 || fd < 0)
 		return reply.result < 0 ? reply.result : -EBADMSG;
-	return read_all(fd, cap, out);
+	out->cap = cap;
+	return pv_read_all(fd, cap, out);
 }
 
 int audit_ask_api(int sock, uint32_t number, const char *id, struct pv_buf *out)

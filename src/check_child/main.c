@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fdpass.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
@@ -29,6 +30,7 @@
 #define STATUS_INCOMPLETE 3
 #define NOBODY            65534
 #define BASELINE_MAX      (16u << 20)
+#define WATCHED_MAX       (1u << 20) /* what a helper of the command wrote */
 #define PATHS_MAX         48
 
 struct args {
@@ -298,28 +300,17 @@ static int look_host(struct audit *a, const struct args *args)
 static int take_watched(struct audit *a, int fd)
 {
 	pv_autobuf text = PV_BUF_INIT;
-	char chunk[4096];
-	ssize_t n;
+	int r = fd < 0 ? 0 : pv_read_all(fd, WATCHED_MAX, &text);
 
-	if (fd < 0)
-		return 0;
-	text.cap = 1u << 20;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(&text, chunk, (size_t) n);
-	a->watched = arena_dup(&a->arena, pv_buf_str(&text));
-	return n < 0 || text.cut ? -EBADMSG : 0;
+	a->watched = fd < 0 ? NULL : arena_dup(&a->arena, pv_buf_str(&text));
+	return r;
 }
 
 static int look_probe(struct audit *a, const struct args *args)
 {
 	pv_autobuf text = PV_BUF_INIT;
-	char chunk[4096];
-	ssize_t n;
 
-	text.cap = 1u << 20;
-	while ((n = read(args->probe, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(&text, chunk, (size_t) n);
-	return n < 0 || text.cut ? -EBADMSG : probe_judge(a, args->target ? args->target : "", pv_buf_str(&text));
+	return pv_read_all(args->probe, WATCHED_MAX, &text) < 0 ? -EBADMSG : probe_judge(a, args->target ? args->target : "", pv_buf_str(&text));
 }
 
 static int look(struct audit *a, const struct args *args)
@@ -381,16 +372,11 @@ static int apply_baseline(struct audit *a, int fd)
 {
 	pv_auto(finding_baseline) baseline = NULL;
 	pv_autobuf text = PV_BUF_INIT;
-	char chunk[16384];
-	ssize_t n;
 	int r;
 
 	if (fd < 0)
 		return 0;
-	text.cap = BASELINE_MAX;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(&text, chunk, (size_t) n);
-	r = n < 0 || text.cut ? -EFBIG : finding_baseline_read(pv_buf_str(&text), text.len, &baseline);
+	r = pv_read_all(fd, BASELINE_MAX, &text) < 0 ? -EFBIG : finding_baseline_read(pv_buf_str(&text), text.len, &baseline);
 	if (r < 0)
 		return log_error_errno(r, "the baseline cannot be used: it is none of pavise's reports");
 	(void) finding_baseline_apply(baseline, &a->out);

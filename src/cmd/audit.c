@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "cmd/audit.h"
 #include "cmd/audit_guarded.h"
@@ -281,14 +282,10 @@ static void open_last(struct cmd *c, struct start *s)
 static void keep(const struct start *s, int fd, const char *name)
 {
 	pv_autobuf text = PV_BUF_INIT;
-	char chunk[16384];
-	ssize_t n;
 
 	if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(&text, chunk, (size_t) n);
-	if (n < 0 || text.cut || state_write(s->state_fd, name, pv_buf_str(&text), text.len) < 0)
+	if (pv_read_all(fd, PV_BUF_CAP, &text) < 0 || state_write(s->state_fd, name, pv_buf_str(&text), text.len) < 0)
 		cmd_say("pavise: this run could not be kept for the next to compare with");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "check/override.h"
 #include "cmd/audit.h"
@@ -15,15 +16,7 @@
 
 static int take_text(int fd, struct pv_buf *out)
 {
-	char chunk[16384];
-	ssize_t n;
-
-	out->cap = OVERRIDE_BYTES;
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		pv_buf_add(out, chunk, (size_t) n);
-	return n < 0 ? -errno : out->cut ? -EFBIG : 0;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : pv_read_all(fd, OVERRIDE_BYTES, out);
 }
 
 /* docker-compose.yml: docker-compose.pavise.yml beside it; or what -o names. */

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cmd/cmd.h"
@@ -20,6 +21,24 @@ int child_path(const struct cmd *c, const char *name, char *out, size_t size)
 			return 0;
 	}
 	return -ENOENT;
+}
+
+bool child_cache(char *out, size_t size)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n = -1;
+
+	if (xdg && *xdg == '/') {
+		n = snprintf(out, size, "%s/pavise", xdg);
+	} else if (geteuid() == 0) {
+		n = snprintf(out, size, "/var/cache/pavise");
+	} else if (home && *home == '/') {
+		n = snprintf(out, size, "%s/.cache", home);
+		if (n > 0 && (size_t) n < size)
+			(void) mkdir(out, 0700);
+		n = snprintf(out, size, "%s/.cache/pavise", home);
+	}
+	return n > 0 && (size_t) n < size;
 }
 
 static void in_child(const char *const argv[], const struct child_io *io, int out, int err)

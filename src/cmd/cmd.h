@@ -85,6 +85,9 @@ struct child_io {
 	const char *const *env; /* NULL: none */
 };
 int child_run(const char *const argv[], const struct child_io *io);
+/* Where a child keeps compiled rules: $XDG_CACHE_HOME/pavise, /var/cache/pavise, ~/.cache/pavise. false: nowhere; without a folder
+ * of one's own nothing is cached, which costs half a second, not more. */
+bool child_cache(char *out, size_t size);
 
 /* --- load.c: the configuration, read by the policy child --- */
 /* Messages go to standard error. 0, or -EINVAL (said). *ret lives until the command ends. */

@@ -86,23 +86,9 @@ static int add_rules(struct cmd *c, struct start *s)
 	return -ENOENT;
 }
 
-/* Without a folder of one's own nothing is cached: that costs half a second, not more. */
 static void add_cache(struct start *s)
 {
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	int n = -1;
-
-	if (xdg && *xdg == '/')
-		n = snprintf(s->cache, sizeof(s->cache), "%s/pavise", xdg);
-	else if (geteuid() == 0)
-		n = snprintf(s->cache, sizeof(s->cache), "/var/cache/pavise");
-	else if (home && *home == '/') {
-		n = snprintf(s->cache, sizeof(s->cache), "%s/.cache", home);
-		if (n > 0 && (size_t) n < sizeof(s->cache))
-			(void) mkdir(s->cache, 0700);
-		n = snprintf(s->cache, sizeof(s->cache), "%s/.cache/pavise", home);
-	}
-	if (n > 0 && (size_t) n < sizeof(s->cache))
+	if (child_cache(s->cache, sizeof(s->cache)))
 		add_pair(s, "--cache", s->cache);
 }
 

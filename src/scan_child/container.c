@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/io.h"
 #include "base/sandbox.h"
 #include "engine_api/answer.h"
 #include "engine_api/json.h"
@@ -13,26 +14,6 @@
 
 #define ANSWER_MAX (4u << 20)
 #define NOBODY	   65534
-
-/* Bytes only: nothing in them is understood before the rights are given up. */
-static int read_answer(int fd, struct pv_buf *ret)
-{
-	char buf[65536];
-
-	for (;;) {
-		ssize_t n = read(fd, buf, sizeof(buf));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
-		pv_buf_add(ret, buf, (size_t) n);
-		if (ret->cut || ret->len > ANSWER_MAX)
-			return -EFBIG;
-	}
-}
 
 /* The engine's answer as JSON; NULL and a status when there is none. Freed by the caller. */
 static cJSON *parse_answer(const struct pv_buf *bytes, int *ret_status)
@@ -126,7 +107,7 @@ static int ask_upper(const struct pv_buf *answer, char ret[PATH_MAX])
 
 int scan_container_ask(struct scan_run *run)
 {
-	int r = read_answer(run->args->container_fd, &run->answer);
+	int r = pv_read_all(run->args->container_fd, ANSWER_MAX, &run->answer);
 
 	if (r == 0)
 		r = ask_upper(&run->answer, run->upper);
