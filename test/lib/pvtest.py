@@ -97,6 +97,11 @@ def _run(tap, fn):
         fn(tap)
     except Skip as e:
         tap.skip(fn.__name__, e)
+    except FileNotFoundError as e:
+        if not e.filename or "/" in str(e.filename) or shutil.which(e.filename):
+            tap.ok(False, fn.__name__, f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
+        else:
+            tap.skip(fn.__name__, f"{e.filename} is not installed")
     except Exception as e:
         tap.ok(False, fn.__name__, f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
     tap.note(f"{fn.__name__}: {time.monotonic() - start:.1f} s")
