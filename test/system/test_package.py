@@ -215,6 +215,11 @@ def test_docs(tap):
     tap.eq(wrong, [], "doc/: every command, option, notice and link that is named exists")
     tap.eq(open(os.path.join(REPO, "doc/notices.md")).read(), sh(os.path.join(REPO, "tools/notices"), env={**os.environ, "PAVISE": PAVISE}),
            "doc/notices.md is what pavise explain says (else: tools/notices >doc/notices.md)")
+    with open(os.path.join(REPO, "src/model/ids.def")) as f:
+        every = set(re.findall(r'^ID\(\w+, "([^"]+)"', f.read(), re.M))
+    with open(os.path.join(REPO, "doc/notices.md")) as f:
+        told = set(re.findall(r"(?m)^## (\S+)$", f.read()))
+    tap.eq((every - told, told - every, len(every) > 100), (set(), set(), True), f"doc/notices.md has each of the {len(every)} ids of ids.def")
     with open(os.path.join(REPO, "doc/cast/miner.cast")) as f:
         head = json.loads(f.readline())
         events_ = [json.loads(l) for l in f]
