@@ -66,7 +66,7 @@ static int foreign_open(const char *folder, const char *map, const char *name, s
 /* The member of one value, into an integer of at most eight octets. */
 static bool foreign_read(const struct foreign *f, const void *key, uint64_t *ret)
 {
-	uint8_t value[VALUE_MAX];
+	uint8_t value[VALUE_MAX] = { 0 };
 
 	*ret = 0;
 	if (f->size > sizeof(*ret) || bpf_map_lookup_elem(f->fd, key, value) < 0)
@@ -77,7 +77,7 @@ static bool foreign_read(const struct foreign *f, const void *key, uint64_t *ret
 
 static void carry_off(struct kernel *k, const char *folder)
 {
-	struct foreign f;
+	struct foreign f = { .fd = -1 };
 	uint32_t zero = 0;
 	uint64_t until;
 
@@ -92,7 +92,7 @@ static void carry_flags(struct kernel *k, const char *folder)
 {
 	const uint32_t allowed = PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC, exec = PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE;
 	uint64_t cgroup, next, flags;
-	struct foreign f;
+	struct foreign f = { .fd = -1 };
 
 	if (foreign_open(folder, "map_workloads", "flags", &f) < 0)
 		return;
