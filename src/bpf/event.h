@@ -250,6 +250,7 @@ struct pv_name_key {
 #define PV_NAME_DOWNLOADER (1u << 5)
 #define PV_NAME_COMPILER  (1u << 6)
 #define PV_NAME_PACKAGE	  (1u << 7) /* a package manager, a supervisor: shells are its trade */
+#define PV_NAME_INSTALLER (1u << 9) /* a package manager whose own interpreters serve nobody: pip's python builds what pip installs */
 #define PV_NAME_MULTI	  (1u << 8) /* many programs in one, by the name it is called by: busybox */
 
 /* Key of map `exec_allow` (LPM): the first octets of a path, its NUL included where the whole path is meant. */

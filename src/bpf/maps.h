@@ -51,6 +51,7 @@ struct asked {
 
 #define ROLE_SERVER  (1u << 0) /* it, or what started it, answers the network */
 #define ROLE_PACKAGE (1u << 1) /* it, or what started it, is a package manager or supervisor */
+#define ROLE_INSTALLER (1u << 3) /* beside ROLE_PACKAGE: and what it starts is no server either */
 #define ROLE_SHELL   (1u << 2) /* a shell that a server started, and all that comes from it */
 
 struct home {

@@ -278,6 +278,7 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup)
 
 #define ROLE_SERVER  (1u << 0) /* as in bpf/maps.h */
 #define ROLE_PACKAGE (1u << 1)
+#define ROLE_INSTALLER (1u << 3)
 
 static uint32_t kind_of(const struct kernel *k, const char *name, bool stem)
 {
@@ -316,6 +317,7 @@ uint32_t kernel_exec_role(const struct kernel *k, const char *pid)
 	char path[64], exe[4096], argv[512];
 	pv_autoclose int fd = -1;
 	const char *name;
+	uint32_t what;
 	ssize_t n;
 
 	(void) snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
@@ -330,7 +332,10 @@ uint32_t kernel_exec_role(const struct kernel *k, const char *pid)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? 0 : read(fd, argv, sizeof(argv) - 1);
 	argv[n > 0 ? n : 0] = '\0';
-	return n > 0 && kind_of(k, script_of(argv, (size_t) n), false) & PV_NAME_PACKAGE ? ROLE_PACKAGE : ROLE_SERVER;
+	what = n > 0 ? kind_of(k, script_of(argv, (size_t) n), false) : 0;
+	if (!(what & PV_NAME_PACKAGE))
+		return ROLE_SERVER;
+	return ROLE_PACKAGE | (what & PV_NAME_INSTALLER ? ROLE_INSTALLER : 0);
 }
 
 static bool some_root_is_plain(const struct kernel *k)

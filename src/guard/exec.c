@@ -219,6 +219,8 @@ void exec_shell(struct guard *g, const struct event_exec *e)
 	sign = credential_sign(e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	if (e->why == PV_SHELL_STARTED && !sign)
 		n.severity = PV_MIN(n.severity, SEV_MEDIUM);
+	else if (e->why == PV_SHELL_COMPILES && !sign) /* tools and notebooks of Python do so too */
+		n.severity = PV_MIN(n.severity, SEV_HIGH);
 	tell_shell(&n, e, sign);
 	key = kernel_mix(kernel_mix(kernel_mix(ID_EXEC_WEB_SHELL, &root, 8), &e->head.flags, 2), &e->why, 1);
 	if (kernel_name_fits(g, w))
