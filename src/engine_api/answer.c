@@ -297,6 +297,61 @@ int answer_list(const char *json, size_t len, enum engine_kind engine, int (*fn)
 	return n;
 }
 
+/* `path` is `folder`, or lies below it. */
+static bool is_below(const char *path, const char *folder)
+{
+	size_t n = strlen(folder);
+
+	return strncmp(path, folder, n) == 0 && (path[n] == '/' || !path[n] || n == 1);
+}
+
+static bool holds_engine(const char *source)
+{
+	static const char *const sockets[] = { "/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock", "/var/run/podman/podman.sock",
+		"/run/containerd/containerd.sock" };
+
+	for (size_t i = 0; i < N_ELEMENTS(sockets); i++)
+		if (is_below(sockets[i], source))
+			return true;
+	return false;
+}
+
+/* Folders in which something can stay (model/persist.h), one that holds such, or what lies in one. Of a home, its own dot files and
+ * no project below it. */
+static bool holds_folder(const char *source)
+{
+	static const char *const folders[] = { "/etc/cron.d", "/etc/crontab", "/etc/systemd", "/etc/profile.d", "/etc/init.d", "/etc/ld.so.preload",
+		"/var/spool/cron", "/usr/lib/systemd", "/root/.ssh", "/root/.config/systemd" };
+	const char *user;
+
+	for (size_t i = 0; i < N_ELEMENTS(folders); i++)
+		if (is_below(source, folders[i]) || is_below(folders[i], source))
+			return true;
+	if (strcmp(source, "/home") == 0)
+		return true;
+	if (strncmp(source, "/home/", 6) != 0)
+		return false;
+	user = strchr(source + 6, '/');
+	return !user || is_below(user, "/.ssh") || is_below(user, "/.config/systemd");
+}
+
+/* Bind mounts that hold the host: the engine's socket (read-only is no hindrance to a socket), and folders that may be written to. */
+static void read_mounts(struct container_info *c, const cJSON *mounts)
+{
+	const cJSON *m;
+
+	cJSON_ArrayForEach(m, mounts) {
+		const char *type = get_text(m, "Type"), *source = get_text(m, "Source");
+
+		if (!type || strcmp(type, "bind") != 0 || !source || source[0] != '/')
+			continue;
+		if (!c->host_engine[0] && holds_engine(source) && strcmp(source, "/") != 0)
+			(void) copy(c->host_engine, sizeof(c->host_engine), source);
+		if (!c->host_folder[0] && holds_folder(source) && cJSON_IsTrue(json_member(m, "RW")))
+			(void) copy(c->host_folder, sizeof(c->host_folder), source);
+	}
+}
+
 static void read_restart(struct container_info *c, const cJSON *policy)
 {
 	static const char *const known[] = { "no", "always", "unless-stopped", "on-failure" };
@@ -357,6 +412,7 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 	c.started_us = wall_us(get_text(state, "StartedAt"));
 	c.ran_before = wall_us(get_text(state, "FinishedAt")) != 0; /* 0001-01-01 before it ended for the first time */
 	c.build = is_build_step(object, &c);
+	read_mounts(&c, json_member(object, "Mounts"));
 	*ret = c;
 	return 0;
 }

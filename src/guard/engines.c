@@ -208,6 +208,7 @@ static void on_inspect(struct api_call *c, int status)
 		if (api_id_valid(API_ID_IMAGE, info.image_id))
 			image = call_new(c->g, c->e, API_IMAGE, info.image_id, on_image);
 		table_info(c->g, &info, image ? LABELS_COMING : LABELS_NONE); /* at once: the name is there */
+		persist_container(c->g, &info);
 		if (image) {
 			pv_buf_add(&image->inspect, body->data, body->len);
 			queue_add(c->g, image);

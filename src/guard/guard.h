@@ -120,6 +120,7 @@ struct guard {
 	struct guard_logs *logs;  /* logs.h */
 	struct captures *captures; /* capture.c */
 	struct persist_state *persist; /* persist.c */
+	struct pv_map images, holders; /* persist_ctr.c: hashes of what was seen */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
@@ -291,6 +292,8 @@ void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_b
 int persist_start(struct guard *g);
 void persist_stop(struct guard *g);
 void persist_second(struct guard *g);
+/* persist_ctr.c: the Engine API told of a container */
+void persist_container(struct guard *g, const struct container_info *info);
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);

@@ -342,6 +342,8 @@ static void guard_done(struct guard *g)
 	link_stop(g);
 	capture_stop(g);
 	persist_stop(g);
+	pv_map_done(&g->images);
+	pv_map_done(&g->holders);
 	table_stop(g);
 	notices_stop(g);
 	g->burst = burst_free(g->burst);

@@ -33,6 +33,8 @@ struct container_info {
 	bool running, host_network, inspected;
 	bool ran_before; /* this is not its first start */
 	bool build;	 /* the classic image builder's: one step of a Dockerfile runs in it */
+	char host_engine[64]; /* a socket of a container engine's that it holds, or a folder with one; else empty */
+	char host_folder[64]; /* a folder of the host's that it may write to and in which something can stay; else empty */
 	uint64_t created_us, started_us; /* wall clock; 0: not told */
 	size_t n_networks;
 	size_t networks_skipped; /* names that were too long, not plain text, or one too many */

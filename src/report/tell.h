@@ -61,6 +61,9 @@ void tell_persist_begin(struct notice *n, const struct tell_persist *t);
 void tell_persist_line(const char *line, size_t len, void *notice);
 void tell_persist_end(struct notice *n, const struct tell_persist *t);
 
+/* host.persistence of a container: `began with /var/run/docker.sock of the host's`. */
+void tell_holds_host(struct notice *n, const char *what, bool engine, const char *image, bool known_image);
+
 /* The guard about itself. */
 void tell_lost(struct notice *n, uint64_t events);
 void tell_degraded(struct notice *n, const char *text, const char *next);

@@ -85,3 +85,14 @@ void tell_persist_end(struct notice *n, const struct tell_persist *t)
 	}
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }
+
+void tell_holds_host(struct notice *n, const char *what, bool engine, const char *image, bool known_image)
+{
+	if (engine)
+		notice_set_what(n, "began with the container engine's socket (%s): it can start what it likes, as root", what);
+	else
+		notice_set_what(n, "began with %s of the host, to write to: cron, keys and units lie there", what);
+	notice_add_evidence(n, "mounted", "%s", what);
+	notice_add_evidence(n, "image", "%s (%s)", image, known_image ? "seen before" : "not seen since the guard started");
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}

@@ -14,7 +14,9 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJustATestKeyThatOpensNothing00000000
 def own_places():
     """/etc as a copy, the rest empty: nothing of the machine's is written to."""
     world()
-    os.makedirs("/run/pv/etc", exist_ok=True)
+    if os.path.isdir("/run/pv/etc"):
+        return
+    os.makedirs("/run/pv/etc")
     sh("cp", "-a", "/etc/.", "/run/pv/etc")
     sh("mount", "--bind", "/run/pv/etc", "/etc")
     for path in ("/root", "/home", "/var/spool/cron"):
@@ -106,4 +108,25 @@ def test_files(tap):
         tap.eq(len(g.notices("host.persistence")), before + 1, "the same lines, copies of editors, other folders: nothing is told")
 
 
-main(test_files)
+
+def test_containers(tap):
+    """The engine's socket, and folders of the host, in the hands of a container that nobody has seen."""
+    own_places()
+    for path in ("/root/.ssh", "/home/anna/shop"):
+        os.makedirs(path, exist_ok=True)
+    with Dockerd() as d:
+        d.run("sleep 1000", name="before", Binds=["/root:/host"])
+        with Guard(d) as g:
+            d.run("sleep 1000", name="key", Binds=["/:/host"])
+            d.run("sleep 1000", name="proxy", Binds=["/var/run/docker.sock:/var/run/docker.sock:ro"])
+            d.run("sleep 1000", name="site", Binds=["/etc/localtime:/etc/localtime:ro", "/run/pv/g:/data", "/etc:/host-etc:ro", "/home/anna/shop:/app"])
+            for name, what in (("key", "began with / of the host"), ("proxy", "began with the container engine's socket")):
+                n = g.wait_notice("host.persistence", name)
+                tap.ok(n and n["detail"]["what"].startswith(what) and n["severity"] == "high" and n["action"] == "alerted", f"{name}: {what}", n)
+            d.run("true", name="last", Binds=["/root/.ssh:/x"])
+            tap.ok(g.wait_notice("host.persistence", "last"), "a short one, too", g.log(5))
+            tap.eq([n["detail"]["what"] for c in ("before", "site") for n in g.notices("host.persistence", c)], [],
+                   "one from before the guard, and one with a time zone and its own folders: nothing")
+
+
+main(test_files, test_containers)
