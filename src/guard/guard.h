@@ -10,7 +10,8 @@
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   capture.c    evidence before an act, and looks at one program, by pavise-collector
- *   persist.c    cron, units, keys: what came and who wrote it
+ *   packets.c    AF_PACKET sockets of containers
+ *   persist*.c   cron, units, keys: what came and who wrote it
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
  *   standing.c   what breaks a rule already: named at start, open connections cut
  *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
@@ -66,6 +67,7 @@ struct guard_workload {
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
 	uint64_t refused;	 /* for `top` */
+	unsigned packets;	 /* AF_PACKET sockets in its network namespace */
 	uint32_t generation;	 /* of the walk that saw it last */
 };
 
@@ -120,6 +122,7 @@ struct guard {
 	struct guard_logs *logs;  /* logs.h */
 	struct captures *captures; /* capture.c */
 	struct persist_state *persist; /* persist.c */
+	uint64_t packets_us;	  /* last look of packets.c, monotonic */
 	struct pv_map images, holders; /* persist_ctr.c: hashes of what was seen */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	uint64_t off_until_ns;	  /* as the broker said */
@@ -294,6 +297,9 @@ void persist_stop(struct guard *g);
 void persist_second(struct guard *g);
 /* persist_ctr.c: the Engine API told of a container */
 void persist_container(struct guard *g, const struct container_info *info);
+
+/* packets.c: sockets below every hook */
+void packets_look(struct guard *g);
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);

@@ -90,6 +90,7 @@ static int on_sample(sd_event_source *s, uint64_t usec, void *arg)
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
 		if (wants_samples(w) && sample_one(g, w, now) == -ENODEV && n_gone < N_ELEMENTS(gone))
 			gone[n_gone++] = w->w.cgroup;
+	packets_look(g);
 	for (size_t i = 0; i < n_gone; i++)
 		table_cgroup_gone(g, gone[i]);
 	(void) sd_event_source_set_time_relative(s, g->policy->sample_us);

@@ -219,6 +219,14 @@ void tell_moved(struct notice *n, const char *comm, uint32_t pid)
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }
 
+void tell_packets(struct notice *n, unsigned sockets, unsigned protocol, unsigned uid)
+{
+	notice_set_what(n, "holds %u packet socket%s: what it sends there no hook sees", sockets, sockets == 1 ? "" : "s");
+	notice_add_evidence(n, "protocol", "0x%04x%s", protocol, protocol == 3 ? " (all)" : "");
+	notice_add_evidence(n, "user", "%u", uid);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
 static void who_starts(struct pv_buf *out, const struct container_info *info)
 {
 	if (info->service_id[0])

@@ -61,6 +61,8 @@ void tell_persist_begin(struct notice *n, const struct tell_persist *t);
 void tell_persist_line(const char *line, size_t len, void *notice);
 void tell_persist_end(struct notice *n, const struct tell_persist *t);
 
+/* net.packet: `holds 1 packet socket (every protocol)`. */
+void tell_packets(struct notice *n, unsigned sockets, unsigned protocol, unsigned uid);
 /* host.persistence of a container: `began with /var/run/docker.sock of the host's`. */
 void tell_holds_host(struct notice *n, const char *what, bool engine, const char *image, bool known_image);
 

@@ -269,6 +269,7 @@ def test_network_removed(tap):
     """Addresses are internal as long as a network of Docker's has them."""
     with Dockerd() as d:
         c = d.run("sleep 1000", name="web")
+        d.run("arping -c 60 -I eth0 203.0.113.200", name="frames")
         with Guard(d) as g:
             pools(tap, c, g)
             tap.eq(c.net("connect 198.51.100.7 3333"), ["EPERM"], "outside: refused")
@@ -277,6 +278,8 @@ def test_network_removed(tap):
             tap.ok(wait_for(lambda: c.net("udp 198.51.100.7 3333") != ["EPERM"], 5), "a network of Docker's: let through", g.log(4))
             d.api("DELETE", f"/networks/{n}")
             tap.ok(wait_for(lambda: c.net("connect 198.51.100.7 3333") == ["EPERM"], 5), "removed: refused again", g.log(4))
+            n = g.wait_notice("net.packet", "frames", 25)
+            tap.ok(n and n["action"] == "alerted" and not g.notices("net.packet", "web"), "a container's packet socket is told", n)
 
 
 main(test_net, test_flood, test_units, test_network_removed)
