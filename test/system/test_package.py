@@ -22,8 +22,9 @@ NOT_OURS = re.compile(r"/var/lib/dpkg/|/var/log/|/var/cache/|/var/lib/systemd/de
 def overlay():
     """From here on whatever is written to these trees ends with this process."""
     world()
+    sh("mount", "--make-rprivate", "/")  # the sandbox's test has left it shared: what is mounted here would show below `low`, too
     for f in ("/etc/passwd", "/etc/group"):
-        sh("umount", f)
+        sh("umount", f, check=False)
     for t in TREES:
         for d in ("up", "work", "low"):
             os.makedirs(f"{UPPER}/{t}/{d}")
