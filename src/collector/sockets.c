@@ -40,12 +40,21 @@ static void put_end(char out[64], const char *s, bool v6)
 	(void) snprintf(out, 64, ip_is_v4(&addr) ? "%s:%u" : "[%s]:%u", pv_buf_str(&text), hex_field(s + digits + 1, 4));
 }
 
+/* Past `n` words and the blanks before each. */
+static const char *skip_fields(const char *s, unsigned n)
+{
+	while (n--) {
+		s += strspn(s, " ");
+		s += strcspn(s, " ");
+	}
+	return s + strspn(s, " ");
+}
+
 /* `  0: 0100007F:0CEA 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1000        0 12345 ...` */
 bool sockets_line(const char *line, bool v6, struct socket_line *ret)
 {
 	size_t digits = v6 ? 32 : 8;
 	const char *s = strchr(line, ':');
-	unsigned long long inode;
 
 	if (!s || strlen(s) < 2 + 2 * (digits + 6) + 2 || strspn(s + 2, "0123456789ABCDEFabcdef") != digits ||
 	    strspn(s + 2 + digits + 6, "0123456789ABCDEFabcdef") != digits)
@@ -56,10 +65,11 @@ bool sockets_line(const char *line, bool v6, struct socket_line *ret)
 	put_end(ret->remote, s, v6);
 	s += digits + 6;
 	ret->state = hex_field(s, 2);
-	if (sscanf(s + 2, " %*s %*s %*s %u %*s %llu", &ret->uid, &inode) != 2)
-		return false;
-	ret->inode = inode;
-	return true;
+	s = skip_fields(s + 2, 3); /* queues, timer, retransmissions */
+	ret->uid = (unsigned) strtoul(s, NULL, 10);
+	s = skip_fields(s, 2); /* user, timeout */
+	ret->inode = strtoull(s, NULL, 10);
+	return *s != '\0';
 }
 
 struct owner {
@@ -76,7 +86,6 @@ static void owners_of(struct owners *o, const struct proc *p)
 {
 	int fd = openat(p->dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	unsigned long long inode;
 	unsigned seen = 0;
 	struct dirent *e;
 	char link[64];
@@ -89,8 +98,8 @@ static void owners_of(struct owners *o, const struct proc *p)
 	while ((e = readdir(d)) && seen++ < FDS_MAX && o->n < SOCKETS_MAX) {
 		n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
 		link[n > 0 ? n : 0] = '\0';
-		if (sscanf(link, "socket:[%llu]", &inode) == 1)
-			o->at[o->n++] = (struct owner){ inode, p->pid };
+		if (strncmp(link, "socket:[", 8) == 0)
+			o->at[o->n++] = (struct owner){ strtoull(link + 8, NULL, 10), p->pid };
 	}
 	(void) closedir(d);
 }

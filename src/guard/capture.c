@@ -75,13 +75,15 @@ static void bad_load(struct guard *g)
 {
 	struct captures *all = g->captures;
 	pv_autobuf text = PV_BUF_INIT;
-	unsigned byte;
+	char byte[3] = { 0 };
 
 	if (store_kv_get(g->store, KEY_BAD, &text) < 0)
 		return;
 	for (size_t at = 0; at + 64 <= text.len && all->n_bad < CAPTURE_DIGESTS; at += 64, all->n_bad++)
-		for (size_t k = 0; k < 32; k++)
-			all->bad[all->n_bad][k] = sscanf(text.data + at + 2 * k, "%2x", &byte) == 1 ? (uint8_t) byte : 0;
+		for (size_t k = 0; k < 32; k++) {
+			memcpy(byte, text.data + at + 2 * k, 2);
+			all->bad[all->n_bad][k] = (uint8_t) strtoul(byte, NULL, 16);
+		}
 	all->next_bad = all->n_bad % CAPTURE_DIGESTS;
 }
 
