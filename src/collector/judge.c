@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/pidfd.h"
 #include "base/clock.h"
 #include "collector/collector.h"
 
@@ -38,7 +38,7 @@ static bool is_the_one(const struct capture_job *job, const struct program *g)
 void judge(const struct capture_job *job, const struct capture_order *order, const char *docker_root, struct capture_result *ret)
 {
 	const uint64_t deadline = clock_monotonic_us() + CAPTURE_TIME_US;
-	pv_autoclose int pidfd = job->pid && job->pid <= INT_MAX ? pidfd_open((pid_t) job->pid, 0) : -1;
+	pv_autoclose int pidfd = job->pid && job->pid <= INT_MAX ? pv_pidfd_open((pid_t) job->pid) : -1;
 	struct procs *p = calloc(1, sizeof(*p));
 	const struct program *g;
 	uint8_t lower[32];
@@ -56,7 +56,7 @@ void judge(const struct capture_job *job, const struct capture_order *order, con
 		for (unsigned i = 0; ret->has_digest && i < PV_MIN((unsigned) job->n_bad, (unsigned) CAPTURE_DIGESTS); i++)
 			ret->is_bad |= memcmp(job->bad[i], ret->sha256, 32) == 0;
 		if (job->may_kill && (ret->differs || ret->is_bad))
-			ret->killed = pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0;
+			ret->killed = pv_pidfd_signal(pidfd, SIGKILL) == 0;
 	}
 	procs_done(p);
 	free(p);
