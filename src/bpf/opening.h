@@ -30,12 +30,12 @@ struct opening {
 	__u16 extension;
 	__u16 length; /* JSON: of the string so far */
 	__u8 kind, found;
-	__u8 proxied;		 /* it began with words for a proxy */
-	__u8 got, want, stage;	 /* TLS: of the record's header; octets that the number still lacks; enum hello_stage */
+	__u8 proxied;		  /* it began with words for a proxy */
+	__u8 got, want, stage;	  /* TLS: of the record's header; octets that the number still lacks; enum hello_stage */
 	__u8 quoted, escape, hex; /* JSON: within a string, behind a backslash, hex digits still to come */
-	__u8 prefix;		 /* JSON: the string begins with mining. */
-	__u8 depth;		 /* JSON: objects that are open */
-	__u8 word, key, seen;	 /* JSON: the last string, the key that a value is awaited for, JSON_SEEN_* */
+	__u8 prefix;		  /* JSON: the string begins with mining. */
+	__u8 depth;		  /* JSON: objects that are open */
+	__u8 word, key, seen;	  /* JSON: the last string, the key that a value is awaited for, JSON_SEEN_* */
 	__u8 name_want, name_len; /* TLS */
 	__u8 pad[2];
 	__u8 name[OPENING_NAME]; /* TLS: the server's, as it came */
@@ -52,8 +52,8 @@ _Static_assert(sizeof(struct opening) == 296, "no holes: it is copied and compar
 #define JSON_SUBMITLOGIN 0xa1401792cbfdca66ull /* eth_submitlogin */
 
 enum json_word { JSON_NONE, JSON_IS_OTHER, JSON_IS_METHOD, JSON_IS_AGENT };
-#define JSON_SEEN_LOGIN	 (1u << 0)
-#define JSON_SEEN_AGENT	 (1u << 1)
+#define JSON_SEEN_LOGIN (1u << 0)
+#define JSON_SEEN_AGENT (1u << 1)
 
 static inline void json_char(struct opening *o, __u32 c)
 {
@@ -154,8 +154,20 @@ static inline void json_octet(struct opening *o, __u8 c)
 /* ---- TLS ---- */
 
 /* What the number that is being read means. */
-enum hello_stage { HELLO_TYPE, HELLO_LENGTH, HELLO_SESSION, HELLO_CIPHERS, HELLO_COMPRESSION, HELLO_EXTENSIONS, HELLO_EXTENSION,
-	HELLO_EXTENSION_LENGTH, HELLO_NAMES, HELLO_NAME_TYPE, HELLO_NAME_LENGTH, HELLO_NAME };
+enum hello_stage {
+	HELLO_TYPE,
+	HELLO_LENGTH,
+	HELLO_SESSION,
+	HELLO_CIPHERS,
+	HELLO_COMPRESSION,
+	HELLO_EXTENSIONS,
+	HELLO_EXTENSION,
+	HELLO_EXTENSION_LENGTH,
+	HELLO_NAMES,
+	HELLO_NAME_TYPE,
+	HELLO_NAME_LENGTH,
+	HELLO_NAME
+};
 
 static inline void hello_next(struct opening *o, __u8 stage, __u8 want, __u32 skip)
 {

@@ -14,7 +14,7 @@
 #include "broker/log_walk.h"
 
 /* Renaming over, closing after writing, and making: what a file holds afterwards is looked at. Folders, for .ssh made later. */
-#define EVENTS (FAN_CREATE | FAN_MOVED_TO | FAN_CLOSE_WRITE | FAN_EVENT_ON_CHILD | FAN_ONDIR)
+#define EVENTS	  (FAN_CREATE | FAN_MOVED_TO | FAN_CLOSE_WRITE | FAN_EVENT_ON_CHILD | FAN_ONDIR)
 #define NAMES_MAX 4096 /* of one folder */
 
 void persist_init(struct persist *p)
@@ -118,7 +118,8 @@ static int add_glob(struct persist *p, uint32_t place, const char *pattern)
 	}
 	while (n++ < NAMES_MAX && (e = readdir(d))) {
 		if (e->d_name[0] == '.' || e->d_type == DT_REG || !glob_match(glob, e->d_name) ||
-		    snprintf(path, sizeof(path), "%.*s%s%s", (int) (begin - pattern), pattern, e->d_name, end) >= (int) sizeof(path))
+		    snprintf(path, sizeof(path), "%.*s%s%s", (int) (begin - pattern), pattern, e->d_name, end) >=
+			    (int) sizeof(path))
 			continue;
 		r = add_folder(p, place, path);
 		worst = r < 0 && r != -ENOENT && r != -ENOTDIR ? r : worst;
@@ -194,7 +195,8 @@ static uint32_t parent_of(uint32_t pid)
 	unsigned parent = 0;
 
 	/* PID (NAME) STATE PPID ...; the name may hold anything */
-	if (!read_proc(pid, "stat", text, sizeof(text)) || !(end = strrchr(text, ')')) || sscanf(end + 1, " %*c %u", &parent) != 1)
+	if (!read_proc(pid, "stat", text, sizeof(text)) || !(end = strrchr(text, ')')) ||
+	    sscanf(end + 1, " %*c %u", &parent) != 1)
 		return 0;
 	return parent;
 }

@@ -1,5 +1,5 @@
-/* AF_PACKET sockets pass below every hook on a cgroup: whoever has one sends what it likes, and no question or connection of its is
- * seen. So each container's network namespace is asked now and then whether there are any. */
+/* AF_PACKET sockets pass below every hook on a cgroup: whoever has one sends what it likes, and no question or connection of its
+ * is seen. So each container's network namespace is asked now and then whether there are any. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* What makes itself at home on the host: cron, units, keys, preloads, shell profiles. The broker watches the folders (fanotify) and
- * shows the files; here is known what stood in them (as hashes of lines), and what came is told. Nothing is blocked: who writes
- * there is root, and root's own work looks the same. */
+/* What makes itself at home on the host: cron, units, keys, preloads, shell profiles. The broker watches the folders (fanotify)
+ * and shows the files; here is known what stood in them (as hashes of lines), and what came is told. Nothing is blocked: who
+ * writes there is root, and root's own work looks the same. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +30,9 @@ struct persist_state {
 	sd_event_source *source;
 	struct persist_folder *folders;
 	size_t n;
-	uint32_t number;       /* of that list */
-	struct pv_map seen;    /* hash of a folder's path: its files are known */
-	struct pv_map files;   /* hash of a file's path -> struct persist_file */
+	uint32_t number;     /* of that list */
+	struct pv_map seen;  /* hash of a folder's path: its files are known */
+	struct pv_map files; /* hash of a file's path -> struct persist_file */
 	uint8_t key[LINES_KEY];
 	bool listing, again, first;
 	uint64_t listed_us;
@@ -44,7 +44,7 @@ struct persist_ask {
 	struct persist_folder folder;
 	char name[72];
 	uint32_t which, number; /* of the folder, in the list of that number */
-	bool quiet; /* what is there now is what was there before */
+	bool quiet;		/* what is there now is what was there before */
 };
 
 static void list(struct persist_state *p);
@@ -68,8 +68,8 @@ static void again(struct persist_state *p)
 
 /* ---- one file ---- */
 
-static void tell(struct persist_state *p, const struct persist_ask *ask, const struct persist_look *look, const struct lines *before,
-		 const char *text, size_t gone)
+static void tell(struct persist_state *p, const struct persist_ask *ask, const struct persist_look *look,
+		 const struct lines *before, const char *text, size_t gone)
 {
 	enum persist_kind kind = persist_places[ask->folder.place].kind;
 	struct tell_persist t = { .look = look, .kind = persist_kind_text(kind), .gone = gone };
@@ -160,7 +160,8 @@ static void on_look(struct guard *g, const struct broker_rep *rep, int fd, void 
 	(void) pv_close(fd);
 }
 
-static void look(struct persist_state *p, const struct persist_folder *folder, uint32_t which, const char *name, uint32_t pid, bool quiet)
+static void look(struct persist_state *p, const struct persist_folder *folder, uint32_t which, const char *name, uint32_t pid,
+		 bool quiet)
 {
 	struct broker_req req = { .op = BROKER_PERSIST_LOOK, .arg = which | (uint64_t) p->number << 32, .arg2 = pid };
 	struct persist_ask *ask;
@@ -234,7 +235,8 @@ static void on_list(struct guard *g, const struct broker_rep *rep, int fd, void 
 	p->n = len / sizeof(*p->folders);
 	p->number = (uint32_t) rep->value2;
 	if (rep->value && p->first)
-		log_warning("%u places of cron, units and keys cannot be watched: their file system names no files to fanotify", (unsigned) rep->value);
+		log_warning("%u places of cron, units and keys cannot be watched: their file system names no files to fanotify",
+			    (unsigned) rep->value);
 	for (size_t i = 0; i < p->n; i++) {
 		uint64_t h;
 
@@ -277,7 +279,8 @@ static bool dir_name_of(const struct fanotify_event_metadata *m, struct dir_name
 
 		if (next > end || next <= at)
 			return false;
-		if (fid->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME && name < next && memchr(name, 0, (size_t) (next - name))) {
+		if (fid->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME && name < next &&
+		    memchr(name, 0, (size_t) (next - name))) {
 			*ret = (struct dir_name){ (const uint32_t *) &fid->fsid, h, (const char *) name };
 			return true;
 		}
@@ -288,8 +291,9 @@ static bool dir_name_of(const struct fanotify_event_metadata *m, struct dir_name
 
 static bool is_folder(const struct persist_folder *f, const struct dir_name *d)
 {
-	return f->handle_type == (uint32_t) d->handle->handle_type && f->handle_len == d->handle->handle_bytes && f->handle_len <= PERSIST_HANDLE &&
-	       memcmp(f->fsid, d->fsid, sizeof(f->fsid)) == 0 && memcmp(f->handle, d->handle->f_handle, f->handle_len) == 0;
+	return f->handle_type == (uint32_t) d->handle->handle_type && f->handle_len == d->handle->handle_bytes &&
+	       f->handle_len <= PERSIST_HANDLE && memcmp(f->fsid, d->fsid, sizeof(f->fsid)) == 0 &&
+	       memcmp(f->handle, d->handle->f_handle, f->handle_len) == 0;
 }
 
 static void on_event(struct persist_state *p, const struct fanotify_event_metadata *m)
@@ -321,7 +325,8 @@ static int on_fanotify(sd_event_source *s, int fd, uint32_t revents, void *arg)
 
 	(void) s;
 	(void) revents;
-	for (const struct fanotify_event_metadata *m = (const void *) buf; n > 0 && FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
+	for (const struct fanotify_event_metadata *m = (const void *) buf; n > 0 && FAN_EVENT_OK(m, n);
+	     m = FAN_EVENT_NEXT(m, n)) {
 		if (m->vers != FANOTIFY_METADATA_VERSION)
 			break;
 		on_event(p, m);
@@ -339,7 +344,8 @@ static void on_watch(struct guard *g, const struct broker_rep *rep, int fd, void
 	if (r < 0) {
 		(void) pv_close(fd);
 		if (r != -EPIPE)
-			log_warning("cron, units and keys are not watched: this kernel's fanotify cannot do it (%s)", strerror(-r));
+			log_warning("cron, units and keys are not watched: this kernel's fanotify cannot do it (%s)",
+				    strerror(-r));
 		return;
 	}
 	p->fd = fd;

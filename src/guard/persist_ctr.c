@@ -11,7 +11,8 @@ static uint64_t key_of(const struct container_info *info, const char *what)
 {
 	uint64_t h = kernel_mix(0xcbf29ce484222325ull, info->project, strlen(info->project) + 1);
 
-	h = kernel_mix(h, info->service[0] ? info->service : info->name, strlen(info->service[0] ? info->service : info->name) + 1);
+	h = kernel_mix(h, info->service[0] ? info->service : info->name,
+		       strlen(info->service[0] ? info->service : info->name) + 1);
 	h = kernel_mix(h, what, strlen(what) + 1);
 	h = kernel_mix(h, info->image, strlen(info->image));
 	return h ? h : 1;

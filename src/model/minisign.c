@@ -32,7 +32,8 @@ int minisign_key_parse(const char *text, struct minisign_key *ret)
 {
 	uint8_t raw[2 + 8 + 32];
 
-	if (strlen(text) != MINISIGN_KEY_TEXT || decode(text, MINISIGN_KEY_TEXT, raw, sizeof(raw)) < 0 || memcmp(raw, "Ed", 2) != 0)
+	if (strlen(text) != MINISIGN_KEY_TEXT || decode(text, MINISIGN_KEY_TEXT, raw, sizeof(raw)) < 0 ||
+	    memcmp(raw, "Ed", 2) != 0)
 		return -EINVAL;
 	memcpy(ret->id, raw + 2, 8);
 	memcpy(ret->key, raw + 10, 32);
@@ -68,7 +69,8 @@ static bool fits(const struct minisign_key *key, const struct signed_ *s, const 
 	       crypto_sign_verify_detached(s->signature, hash, sizeof(hash), key->key) == 0;
 }
 
-static bool comment_fits(const struct minisign_key *key, const struct signed_ *s, const struct line *comment, const uint8_t global[64])
+static bool comment_fits(const struct minisign_key *key, const struct signed_ *s, const struct line *comment,
+			 const uint8_t global[64])
 {
 	uint8_t both[64 + COMMENT_MAX];
 	size_t n = comment->len - strlen(TRUSTED);
@@ -83,7 +85,8 @@ static bool comment_fits(const struct minisign_key *key, const struct signed_ *s
 int minisign_verify(const struct minisign_key *key, const void *data, size_t len, const char *sig, size_t sig_len)
 {
 	const char *at = sig, *end = sig + sig_len;
-	struct line untrusted = take_line(&at, end), first = take_line(&at, end), trusted = take_line(&at, end), last = take_line(&at, end);
+	struct line untrusted = take_line(&at, end), first = take_line(&at, end), trusted = take_line(&at, end),
+		    last = take_line(&at, end);
 	struct signed_ s;
 	uint8_t global[64];
 

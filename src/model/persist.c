@@ -38,8 +38,9 @@ const size_t persist_n_places = N_ELEMENTS(persist_places);
 
 const char *persist_kind_text(enum persist_kind k)
 {
-	static const char *const texts[PERSIST_N] = { "runs at a time", "a unit of systemd's", "keys that may log in",
-		"is loaded into every program", "runs at a login", "runs at start" };
+	static const char *const texts[PERSIST_N] = { "runs at a time",	      "a unit of systemd's",
+						      "keys that may log in", "is loaded into every program",
+						      "runs at a login",      "runs at start" };
 
 	return (unsigned) k < PERSIST_N ? texts[k] : "stays";
 }
@@ -47,7 +48,8 @@ const char *persist_kind_text(enum persist_kind k)
 /* vi's, emacs', sed's and dpkg's own copies: what they leave for good is renamed to its name. */
 static bool is_copy(const char *name)
 {
-	static const char *const globs[] = { "*~", ".*.sw?", "#*#", "*.dpkg-*", "*.ucf-*", "*.rpm*", "sed??????", ".#*", "tmp.??????????", "4913" };
+	static const char *const globs[] = { "*~",     ".*.sw?",    "#*#", "*.dpkg-*",	     "*.ucf-*",
+					     "*.rpm*", "sed??????", ".#*", "tmp.??????????", "4913" };
 
 	for (size_t i = 0; i < N_ELEMENTS(globs); i++)
 		if (glob_match(globs[i], name))

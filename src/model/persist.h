@@ -49,9 +49,9 @@ struct persist_look {
 	uint32_t odd;	  /* PERSIST_LINK, PERSIST_ODD: it was not opened */
 	struct {
 		uint32_t pid;
-		uint32_t host;	/* its mount namespace is the host's: what `exe` says is a file of the host's */
+		uint32_t host; /* its mount namespace is the host's: what `exe` says is a file of the host's */
 		char comm[16];
-		char exe[104]; /* "": none (a kernel thread, or not readable) */
+		char exe[104];	/* "": none (a kernel thread, or not readable) */
 	} chain[PERSIST_CHAIN]; /* who wrote, its parent ... */
 };
 _Static_assert(sizeof(struct persist_look) == 16 + PERSIST_CHAIN * 128, "broker protocol");

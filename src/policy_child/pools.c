@@ -104,7 +104,8 @@ static const char *unsigned_why(const struct policy *p, const struct pool_file *
 	}
 }
 
-static int take_own(struct policy *p, const struct pool_file *own, const struct pool_file *sig, uint64_t least, struct pv_buf *why)
+static int take_own(struct policy *p, const struct pool_file *own, const struct pool_file *sig, uint64_t least,
+		    struct pv_buf *why)
 {
 	const char *text = unsigned_why(p, own, sig);
 	pv_auto(rules) rs = NULL;
@@ -116,7 +117,8 @@ static int take_own(struct policy *p, const struct pool_file *own, const struct 
 	}
 	r = load(own, &rs, why);
 	if (r == 0 && rules_version(rs) < least) {
-		pv_buf_printf(why, "it is older (version %" PRIu64 ") than the present one (%" PRIu64 ")", rules_version(rs), least);
+		pv_buf_printf(why, "it is older (version %" PRIu64 ") than the present one (%" PRIu64 ")", rules_version(rs),
+			      least);
 		r = -ESTALE;
 	}
 	return r < 0 ? r : add_rules(p, rs, own->name, why);
@@ -140,6 +142,7 @@ int pools_take(struct policy *p, const struct pool_file *shipped, const struct p
 	if (r < 0 || !own->text)
 		return r;
 	pv_buf_safe(present > version ? err : notes, own->name, 0);
-	pv_buf_printf(present > version ? err : notes, ": is not used: %.*s\n", (int) strcspn(pv_buf_str(&why), "\n"), pv_buf_str(&why));
+	pv_buf_printf(present > version ? err : notes, ": is not used: %.*s\n", (int) strcspn(pv_buf_str(&why), "\n"),
+		      pv_buf_str(&why));
 	return present > version ? -ESTALE : 0;
 }

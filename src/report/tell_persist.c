@@ -29,9 +29,11 @@ void tell_persist_begin(struct notice *n, const struct tell_persist *t)
 /* Programs whose trade it is to write there. A path of the host's own says who it is; a process's name is whatever it likes. */
 static bool is_package_manager(const char *exe)
 {
-	static const char *const paths[] = { "/usr/bin/dpkg", "/usr/bin/apt", "/usr/bin/apt-get", "/usr/bin/aptitude", "/usr/bin/unattended-upgrade",
-		"/usr/bin/rpm", "/usr/bin/dnf", "/usr/bin/dnf5", "/usr/bin/microdnf", "/usr/bin/yum", "/usr/bin/zypper", "/usr/bin/pacman", "/sbin/apk",
-		"/usr/sbin/apk", "/usr/lib/snapd/snapd" };
+	static const char *const paths[] = {
+		"/usr/bin/dpkg",   "/usr/bin/apt",    "/usr/bin/apt-get", "/usr/bin/aptitude", "/usr/bin/unattended-upgrade",
+		"/usr/bin/rpm",	   "/usr/bin/dnf",    "/usr/bin/dnf5",	  "/usr/bin/microdnf", "/usr/bin/yum",
+		"/usr/bin/zypper", "/usr/bin/pacman", "/sbin/apk",	  "/usr/sbin/apk",     "/usr/lib/snapd/snapd"
+	};
 
 	for (size_t i = 0; i < N_ELEMENTS(paths); i++)
 		if (strcmp(exe, paths[i]) == 0)
@@ -55,13 +57,15 @@ static void add_writer(struct notice *n, const struct persist_look *l)
 		notice_add_evidence(n, "written by", "%s", "a process that had ended before it could be looked at");
 		return;
 	}
-	notice_add_evidence(n, "written by", "%s (%s, pid %u)", l->chain[0].comm, l->chain[0].exe[0] ? l->chain[0].exe : "?", l->chain[0].pid);
+	notice_add_evidence(n, "written by", "%s (%s, pid %u)", l->chain[0].comm, l->chain[0].exe[0] ? l->chain[0].exe : "?",
+			    l->chain[0].pid);
 	for (uint32_t i = 1; i < l->n_chain; i++)
 		pv_buf_printf(&chain, "%s%s (%u)", i > 1 ? " < " : "", l->chain[i].comm, l->chain[i].pid);
 	if (chain.len)
 		notice_add_evidence(n, "started by", "%s", pv_buf_str(&chain));
 	if (!l->chain[0].host)
-		notice_add_evidence(n, "from", "%s", "another mount namespace than the host's: a container, or a sandboxed service");
+		notice_add_evidence(n, "from", "%s",
+				    "another mount namespace than the host's: a container, or a sandboxed service");
 }
 
 void tell_persist_end(struct notice *n, const struct tell_persist *t)
@@ -69,7 +73,8 @@ void tell_persist_end(struct notice *n, const struct tell_persist *t)
 	const char *by = installed_by(t->look), *first = n->n_evidence ? n->evidence[0].value : "";
 
 	if (t->look->odd)
-		notice_set_what(n, "(%s) became %s", t->kind, t->look->odd == PERSIST_LINK ? "a symbolic link" : "something that is no file of one name");
+		notice_set_what(n, "(%s) became %s", t->kind,
+				t->look->odd == PERSIST_LINK ? "a symbolic link" : "something that is no file of one name");
 	else
 		notice_set_what(n, "(%s) got %zu new line%s: %.160s", t->kind, t->added, t->added == 1 ? "" : "s", first);
 	if (t->gone)

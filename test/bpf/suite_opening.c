@@ -31,8 +31,9 @@ static int client(void *arg)
 	for (size_t at = 0; at < t->len;) {
 		size_t n = t->step ? PV_MIN(t->step, t->len - at) : t->len - at;
 
-		if (t->fast && at == 0 ? sendto(fd, t->data, n, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *) &to, sizeof(to)) < 0 :
-					 send(fd, t->data + at, n, MSG_NOSIGNAL) < 0)
+		if (t->fast && at == 0
+			    ? sendto(fd, t->data, n, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *) &to, sizeof(to)) < 0
+			    : send(fd, t->data + at, n, MSG_NOSIGNAL) < 0)
 			return errno == EPERM ? REFUSED : BROKEN;
 		at += n;
 	}
@@ -47,7 +48,8 @@ static int listener(uint16_t *port)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), queue = 5;
 
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &queue, sizeof(queue));
-	if (bind(fd, (struct sockaddr *) &me, sizeof(me)) < 0 || listen(fd, 5) < 0 || getsockname(fd, (struct sockaddr *) &me, &len) < 0)
+	if (bind(fd, (struct sockaddr *) &me, sizeof(me)) < 0 || listen(fd, 5) < 0 ||
+	    getsockname(fd, (struct sockaddr *) &me, &len) < 0)
 		return -1;
 	*port = ntohs(me.sin_port);
 	return fd;
@@ -91,8 +93,9 @@ static void expect(const char *what, const void *data, size_t len, size_t step, 
 	const struct lab_seen *s = lab_events();
 
 	lab_check(refused ? got < len : got == len, "%s, %zu at a time: %zu of %zu octets arrive", what, step, got, len);
-	lab_check(s->n[EVENT_OPENING] == !!told && (!told || (s->dns.what == told && s->dns.head.class_ == PV_CLASS_CONTAINER &&
-							      !!(s->flags[EVENT_OPENING] & EVF_REFUSED) == refused && s->dns.head.tgid)),
+	lab_check(s->n[EVENT_OPENING] == !!told &&
+			  (!told || (s->dns.what == told && s->dns.head.class_ == PV_CLASS_CONTAINER &&
+				     !!(s->flags[EVENT_OPENING] & EVF_REFUSED) == refused && s->dns.head.tgid)),
 		  "and %s (%zu events)", told ? "it is told so once" : "nothing is told", s->n[EVENT_OPENING]);
 }
 
@@ -102,7 +105,9 @@ static void text(const char *what, const char *line, size_t step, int told)
 }
 
 #define SUBSCRIBE "{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": [\"cpuminer/2.5.1\"]}\n"
-#define LOGIN	  "{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"login\":\"4Axyz\",\"pass\":\"x\",\"agent\":\"XMRig/6.21.0\"}}\n"
+#define LOGIN                                                                                                                    \
+	"{\"id\":1,\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"login\":\"4Axyz\",\"pass\":\"x\",\"agent\":\"XMRig/"   \
+	"6.21.0\"}}\n"
 
 static void words(void)
 {
@@ -112,15 +117,22 @@ static void words(void)
 		text("mining.subscribe", SUBSCRIBE, steps[i], PV_OPENING_MINER);
 		text("login with an agent", LOGIN, steps[i], PV_OPENING_MINER);
 	}
-	text("spaces, escapes, upper case", " \r\n{ \"METHOD\"\n:\t\"m\\u0069ning.Auth\\u006Frize\" , \"id\":2}", 5, PV_OPENING_MINER);
-	text("the second message of a batch", "[{\"id\":1,\"method\":\"x\"},{\"id\":2,\"method\":\"mining.configure\"}]", 0, PV_OPENING_MINER);
+	text("spaces, escapes, upper case", " \r\n{ \"METHOD\"\n:\t\"m\\u0069ning.Auth\\u006Frize\" , \"id\":2}", 5,
+	     PV_OPENING_MINER);
+	text("the second message of a batch", "[{\"id\":1,\"method\":\"x\"},{\"id\":2,\"method\":\"mining.configure\"}]", 0,
+	     PV_OPENING_MINER);
 	text("behind HTTP CONNECT", "CONNECT 198.51.100.7:443 HTTP/1.1\r\n\r\n" LOGIN, 37, PV_OPENING_MINER);
 	/* twins that are nobody's concern */
-	text("an Ethereum node's subscription", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}", 0, 0);
-	text("a login without an agent", "{\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"user\":\"a\",\"password\":\"b\"}}", 0, 0);
-	text("a language server", "Content-Length: 60\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}", 22, 0);
-	text("HTTP with a body about mining", "POST /posts HTTP/1.1\r\nContent-Length: 40\r\n\r\n{\"method\":\"mining.subscribe\",\"mining\":1}", 0, 0);
-	text("a log line that quotes a miner", "{\"message\":\"{\\\"method\\\":\\\"mining.subscribe\\\"}\",\"agent\":\"filebeat\"}\n", 9, 0);
+	text("an Ethereum node's subscription",
+	     "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}", 0, 0);
+	text("a login without an agent",
+	     "{\"jsonrpc\":\"2.0\",\"method\":\"login\",\"params\":{\"user\":\"a\",\"password\":\"b\"}}", 0, 0);
+	text("a language server",
+	     "Content-Length: 60\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}", 22, 0);
+	text("HTTP with a body about mining",
+	     "POST /posts HTTP/1.1\r\nContent-Length: 40\r\n\r\n{\"method\":\"mining.subscribe\",\"mining\":1}", 0, 0);
+	text("a log line that quotes a miner",
+	     "{\"message\":\"{\\\"method\\\":\\\"mining.subscribe\\\"}\",\"agent\":\"filebeat\"}\n", 9, 0);
 	text("a method of something else, deeper", "{\"params\":{\"method\":\"mining.subscribe\"},\"method\":\"index\"}\n", 0, 0);
 }
 
@@ -152,11 +164,16 @@ static void bounds(void)
 	n = 1900;
 	(void) snprintf(late + n, sizeof(late) - n, "\"method\":\"mining.subscribe\"}");
 	expect("words within the first 2 kB", late, strlen(late), 600, PV_OPENING_MINER);
-	lab_check(say(BOX, SUBSCRIBE, strlen(SUBSCRIBE), 0, true, true) < strlen(SUBSCRIBE) && lab_events()->n[EVENT_OPENING] == 1, "with TCP fast open");
-	lab_check(say("user.slice/user-1000.slice/session-3.scope", SUBSCRIBE, strlen(SUBSCRIBE), 0, false, false) == strlen(SUBSCRIBE) &&
-			  lab_events()->flags[EVENT_OPENING] == EVF_CLASS, "a login session: told only");
+	lab_check(say(BOX, SUBSCRIBE, strlen(SUBSCRIBE), 0, true, true) < strlen(SUBSCRIBE) &&
+			  lab_events()->n[EVENT_OPENING] == 1,
+		  "with TCP fast open");
+	lab_check(say("user.slice/user-1000.slice/session-3.scope", SUBSCRIBE, strlen(SUBSCRIBE), 0, false, false) ==
+				  strlen(SUBSCRIBE) &&
+			  lab_events()->flags[EVENT_OPENING] == EVF_CLASS,
+		  "a login session: told only");
 	lab_check(say("system.slice/ssh.service", SUBSCRIBE, strlen(SUBSCRIBE), 0, false, false) == strlen(SUBSCRIBE) &&
-			  !lab_events()->n[EVENT_OPENING], "a protected unit: neither");
+			  !lab_events()->n[EVENT_OPENING],
+		  "a protected unit: neither");
 }
 
 static int reach(enum lab_addr addr, uint16_t port)
@@ -175,12 +192,15 @@ static void watched(void)
 	lab_check(s->n[EVENT_NET] == 1 && s->net.what == PV_NET_POOL && !(s->flags[EVENT_NET] & EVF_REFUSED), "and told once");
 	lab_check(reach(OUT6, 7777) != REFUSED && lab_events()->n[EVENT_NET] == 1, "another address is new");
 	lab_check(reach(PRIVATE4, 7777) != REFUSED && lab_events()->n[EVENT_NET] == 0, "an internal one is nobody's concern");
-	lab_check(reach(OUT4, 853) != REFUSED && (s = lab_events())->n[EVENT_NET] == 1 && s->net.what == PV_NET_DOT, "DNS over TLS is told");
-	lab_check(reach(OUT4, 443) != REFUSED && (s = lab_events())->n[EVENT_NET] == 1 && s->net.what == PV_NET_DOH, "so is a resolver's HTTPS");
+	lab_check(reach(OUT4, 853) != REFUSED && (s = lab_events())->n[EVENT_NET] == 1 && s->net.what == PV_NET_DOT,
+		  "DNS over TLS is told");
+	lab_check(reach(OUT4, 443) != REFUSED && (s = lab_events())->n[EVENT_NET] == 1 && s->net.what == PV_NET_DOH,
+		  "so is a resolver's HTTPS");
 	lab_check(reach(OUT6, 443) != REFUSED && lab_events()->n[EVENT_NET] == 0, "and nobody else's");
 	lab_policy->dns.encrypted = ACTION_BLOCK;
 	(void) kernel_policy(lab_kernel, lab_policy);
-	lab_check(reach(OUT4, 853) == REFUSED && reach(OUT4, 443) == REFUSED && reach(OUT6, 443) != REFUSED && lab_events()->n[EVENT_NET] == 2,
+	lab_check(reach(OUT4, 853) == REFUSED && reach(OUT4, 443) == REFUSED && reach(OUT6, 443) != REFUSED &&
+			  lab_events()->n[EVENT_NET] == 2,
 		  "where the user says so both are refused");
 	lab_policy->dns.encrypted = ACTION_ALERT;
 	(void) kernel_policy(lab_kernel, lab_policy);

@@ -89,14 +89,15 @@ static void test_json(void **state)
 
 static void test_proxies(void **state)
 {
+	static const char connect_[] = "CONNECT pool:1 HTTP/1.1\r\n\r\n{\"method\":\"mining.x\"}",
+			  socks5[] = "\5\1\0\5\1\0\1\1\2\3\4\0\1{\"method\":\"mining.x\"}",
+			  socks4[] = "\4\1\15\5\1\2\3\4\0{\"method\":\"mining.x\"}";
 	static const struct {
 		const char *text;
-		size_t len, step;
-	} cases[] = {
-		{ "CONNECT pool:1 HTTP/1.1\r\n\r\n{\"method\":\"mining.x\"}", 49, 27 },
-		{ "\5\1\0\5\1\0\1\1\2\3\4\0\1{\"method\":\"mining.x\"}", 36, 13 },
-		{ "\4\1\15\5\1\2\3\4\0{\"method\":\"mining.x\"}", 32, 9 },
-	};
+		size_t len, step; /* `step` octets are the proxy's; the rest comes in one segment or in several */
+	} cases[] = { { connect_, sizeof(connect_) - 1, 27 },
+		      { socks5, sizeof(socks5) - 1, 13 },
+		      { socks4, sizeof(socks4) - 1, 9 } };
 	struct opening o;
 
 	(void) state;
@@ -116,11 +117,13 @@ static void test_hello(void **state)
 			for (size_t step = 0; step < 4; step++) {
 				size_t len = hello_make(hello, "Pool.HashVault.pro", befores[b], records[r]);
 
-				CHECK(feed(&o, hello, len, step) == OPENING_SNI && o.name_len == 18 && memcmp(o.name, "Pool.HashVault.pro", 18) == 0,
+				CHECK(feed(&o, hello, len, step) == OPENING_SNI && o.name_len == 18 &&
+					      memcmp(o.name, "Pool.HashVault.pro", 18) == 0,
 				      "%zu before, records of %zu, %zu at a time", befores[b], records[r], step);
 				len = hello_make(hello, NULL, befores[b], records[r]);
 				memcpy(hello + len, "\x14\3\3\0\1\1", 6); /* what follows the hello */
-				CHECK(feed(&o, hello, len + 6, step) == OPENING_NOTHING && o.kind == OPENING_OTHER, "no name, %zu before", befores[b]);
+				CHECK(feed(&o, hello, len + 6, step) == OPENING_NOTHING && o.kind == OPENING_OTHER,
+				      "no name, %zu before", befores[b]);
 			}
 }
 
@@ -130,9 +133,17 @@ static void test_pools(void **state)
 		const char *name;
 		int pool, match;
 	} cases[] = {
-		{ "hashvault.pro", POOL_NAME, 1 }, { "a.b.c.HashVault.Pro.", POOL_NAME, 1 }, { "donate.v2.xmrig.com", POOL_NAME, 1 },
-		{ "x.donate.v2.xmrig.com", POOL_NAME, 1 }, { "v2.xmrig.com", 0, 0 }, { "xmrig.com", 0, 0 }, { "donate.v1.xmrig.com", 0, 0 },
-		{ "notahashvault.pro", 0, 0 }, { "pro", 0, 0 }, { "hashvault.pro.example", 0, 0 }, { "dns.google", POOL_RESOLVER, 0 },
+		{ "hashvault.pro", POOL_NAME, 1 },
+		{ "a.b.c.HashVault.Pro.", POOL_NAME, 1 },
+		{ "donate.v2.xmrig.com", POOL_NAME, 1 },
+		{ "x.donate.v2.xmrig.com", POOL_NAME, 1 },
+		{ "v2.xmrig.com", 0, 0 },
+		{ "xmrig.com", 0, 0 },
+		{ "donate.v1.xmrig.com", 0, 0 },
+		{ "notahashvault.pro", 0, 0 },
+		{ "pro", 0, 0 },
+		{ "hashvault.pro.example", 0, 0 },
+		{ "dns.google", POOL_RESOLVER, 0 },
 		{ "ok.hashvault.pro", POOL_NAME, 0 }, /* dns.allow */
 		{ "a..hashvault.pro", -EINVAL, -EINVAL },
 	};
@@ -154,7 +165,9 @@ static void test_pools(void **state)
 		int pattern = -1;
 
 		CHECK(dns_name_pool(t, cases[i].name) == cases[i].pool, "%s: %d", cases[i].name, dns_name_pool(t, cases[i].name));
-		CHECK(dns_name_match(t, cases[i].name, &pattern) == cases[i].match && (cases[i].match != 1 || pattern == DNS_POOL), "%s", cases[i].name);
+		CHECK(dns_name_match(t, cases[i].name, &pattern) == cases[i].match &&
+			      (cases[i].match != 1 || pattern == DNS_POOL),
+		      "%s", cases[i].name);
 	}
 	while (r == 0 && n < 5000) {
 		(void) snprintf(many, sizeof(many), "pool-%d.example%d.org", n, n % 7);
@@ -173,7 +186,7 @@ static void test_pools(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),  cmocka_unit_test(test_json),  cmocka_unit_test(test_proxies),
+		cmocka_unit_test(test_words), cmocka_unit_test(test_json),  cmocka_unit_test(test_proxies),
 		cmocka_unit_test(test_hello), cmocka_unit_test(test_pools),
 	};
 

@@ -60,12 +60,23 @@ static void test_places(void **state)
 		const char *folder, *name;
 		bool yes;
 	} cases[] = {
-		{ "/etc", "crontab", true },	     { "/etc", "ld.so.preload", true },	  { "/etc", "passwd", false },
-		{ "/etc", "crontab~", false },	     { "/etc/cron.d", "x", true },	  { "/etc/cron.d", ".x", false },
-		{ "/etc/cron.d", "x.dpkg-new", false }, { "/etc/cron.d", "a/b", false },	  { "/etc/cron.d", "..", false },
-		{ "/etc/cron.d", "", false },	     { "/root", ".bashrc", true },	  { "/root", ".bash_history", false },
-		{ "/root", ".bashrc.swp", false },   { "/root/.ssh", "authorized_keys", true }, { "/root/.ssh", "id_ed25519", false },
-		{ "/etc/systemd/system", "a.service", true }, { "/etc/systemd/system", "a.target", false },
+		{ "/etc", "crontab", true },
+		{ "/etc", "ld.so.preload", true },
+		{ "/etc", "passwd", false },
+		{ "/etc", "crontab~", false },
+		{ "/etc/cron.d", "x", true },
+		{ "/etc/cron.d", ".x", false },
+		{ "/etc/cron.d", "x.dpkg-new", false },
+		{ "/etc/cron.d", "a/b", false },
+		{ "/etc/cron.d", "..", false },
+		{ "/etc/cron.d", "", false },
+		{ "/root", ".bashrc", true },
+		{ "/root", ".bash_history", false },
+		{ "/root", ".bashrc.swp", false },
+		{ "/root/.ssh", "authorized_keys", true },
+		{ "/root/.ssh", "id_ed25519", false },
+		{ "/etc/systemd/system", "a.service", true },
+		{ "/etc/systemd/system", "a.target", false },
 		{ "/home/*", ".profile", true },
 	};
 

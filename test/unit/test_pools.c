@@ -10,12 +10,12 @@
 
 /* By minisign 0.11 itself, over `hello`. */
 static const char real_key[] = "RWRc3tvQjvJRnKuGywS0H21AqfUu+ME7Gbfv7h4ILYhNubPoE6gB5MON";
-static const char real_hashed[] = 
+static const char real_hashed[] =
 	"untrusted comment: signature from minisign secret key\n"
 	"RURc3tvQjvJRnCSu5oIg1vYql6ASpU14zmtPXeVgT91sx27fIGhrX/LXaY6tr8RrXdhUD8C38lYVVBFfXdJtAGhObbzOMnNHdgs=\n"
 	"trusted comment: version 7\n"
 	"bcf82gdu1/Yw/LSZF9Clcrwahgu/Gm8wexU/hJTsN/pDkRW++MELuYWFUqmPcVltv0aVIAaPNkYpCcvIScsTCQ==\n";
-static const char real_legacy[] = 
+static const char real_legacy[] =
 	"untrusted comment: signature from minisign secret key\n"
 	"RWRc3tvQjvJRnFagdNV7sc9wpX1+C5ZYdF7ZH51QuS2LnQ/+dWQdaiAFQu0XxQhp6HNoJopAFRGdjuxZro1we9A95V3OqNWyfAA=\n"
 	"trusted comment: old form\n"
@@ -51,7 +51,9 @@ static char key_text[MINISIGN_KEY_TEXT + 1];
 
 static void make_key(void)
 {
-	uint8_t raw[42] = "Ed" "12345678", seed[32] = { 7 };
+	uint8_t raw[42] = "Ed"
+			  "12345678",
+		seed[32] = { 7 };
 
 	assert_int_equal(crypto_sign_seed_keypair(raw + 10, secret, seed), 0);
 	sodium_bin2base64(key_text, sizeof(key_text), raw, sizeof(raw), sodium_base64_VARIANT_ORIGINAL);
@@ -59,7 +61,9 @@ static void make_key(void)
 
 static void sign(char *out, size_t size, const char *text)
 {
-	uint8_t sig[74] = "ED" "12345678", hash[64], global[64], both[64 + 3];
+	uint8_t sig[74] = "ED"
+			  "12345678",
+		hash[64], global[64], both[64 + 3];
 	char first[128], last[128];
 
 	crypto_generichash(hash, sizeof(hash), (const uint8_t *) text, strlen(text), NULL, 0);
@@ -72,9 +76,10 @@ static void sign(char *out, size_t size, const char *text)
 	(void) snprintf(out, size, "untrusted comment: x\n%s\ntrusted comment: abc\n%s\n", first, last);
 }
 
-#define LIST(version, name) \
-	"schema: 1\nkind: ioc\nname: pools\nversion: " version "\nreference: [https://example.org/]\nverified: documentation\nrules:\n" \
-	"  - {id: net.pool-name, title: t, severity: high, names: [" name "], examples: {yes: [" name "], no: [x]}}\n" \
+#define LIST(version, name)                                                                                                      \
+	"schema: 1\nkind: ioc\nname: pools\nversion: " version                                                                   \
+	"\nreference: [https://example.org/]\nverified: documentation\nrules:\n"                                                 \
+	"  - {id: net.pool-name, title: t, severity: high, names: [" name "], examples: {yes: [" name "], no: [x]}}\n"           \
 	"  - {id: net.pool-port, title: t, severity: high, names: [\"7777\"], examples: {yes: [\"7777\"], no: [x]}}\n"
 
 static struct pool_file file_of(const char *name, const char *text)
@@ -87,7 +92,7 @@ static void test_own(void **state)
 	static const struct {
 		const char *own;
 		bool key, sig;
-		const char *signed_;  /* what the signature is of; NULL: of `own` */
+		const char *signed_; /* what the signature is of; NULL: of `own` */
 		uint64_t present;
 		int result;
 		const char *says, *in_force;
@@ -97,7 +102,8 @@ static void test_own(void **state)
 		{ LIST("10", "own.org"), true, true, NULL, 0, 0, "", "own.org" }, /* as old as the shipped one */
 		{ LIST("11", "own.org"), false, true, NULL, 0, 0, "no key is configured", "shipped.org" },
 		{ LIST("11", "own.org"), true, false, NULL, 0, 0, "not signed", "shipped.org" },
-		{ LIST("11", "own.org"), true, true, LIST("11", "other.org"), 0, 0, "changed after it was signed", "shipped.org" },
+		{ LIST("11", "own.org"), true, true, LIST("11", "other.org"), 0, 0, "changed after it was signed",
+		  "shipped.org" },
 		{ LIST("9", "own.org"), true, true, NULL, 0, 0, "older (version 9) than the present one (10)", "shipped.org" },
 		{ LIST("11", "own.org"), true, true, NULL, 12, -ESTALE, "older (version 11) than the present one (12)", NULL },
 		{ LIST("12", "own.org"), true, true, NULL, 12, 0, "", "own.org" },
@@ -110,7 +116,8 @@ static void test_own(void **state)
 	assert_non_null(p);
 	make_key();
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-		struct pool_file shipped = file_of("shipped.yaml", LIST("10", "shipped.org")), own = file_of("own.yaml", cases[i].own), sig;
+		struct pool_file shipped = file_of("shipped.yaml", LIST("10", "shipped.org")),
+				 own = file_of("own.yaml", cases[i].own), sig;
 		pv_autobuf err = PV_BUF_INIT, notes = PV_BUF_INIT;
 		char text[600] = "";
 		int r;
@@ -124,11 +131,13 @@ static void test_own(void **state)
 		sig = file_of("own.yaml.minisig", *text ? text : NULL);
 		r = pools_take(p, &shipped, &own, &sig, cases[i].present, &err, &notes);
 		CHECK(r == cases[i].result, "case %zu: %d, %s%s", i, r, pv_buf_str(&err), pv_buf_str(&notes));
-		CHECK(strstr(pv_buf_str(r < 0 ? &err : &notes), cases[i].says) && (*cases[i].says || !notes.len), "case %zu: %s", i, pv_buf_str(&notes));
+		CHECK(strstr(pv_buf_str(r < 0 ? &err : &notes), cases[i].says) && (*cases[i].says || !notes.len), "case %zu: %s",
+		      i, pv_buf_str(&notes));
 		if (!cases[i].in_force)
 			continue;
 		CHECK(dns_name_pool(&p->dns.table, cases[i].in_force) == POOL_NAME, "case %zu: %s", i, cases[i].in_force);
-		CHECK(dns_name_pool(&p->dns.table, strcmp(cases[i].in_force, "own.org") ? "own.org" : "shipped.org") == 0, "case %zu: the other one", i);
+		CHECK(dns_name_pool(&p->dns.table, strcmp(cases[i].in_force, "own.org") ? "own.org" : "shipped.org") == 0,
+		      "case %zu: the other one", i);
 		CHECK(p->pool.n_ports == 1 && p->pool.ports[0] == 7777 && policy_check(p) == 0, "case %zu: ports", i);
 	}
 	free(p);
