@@ -192,13 +192,11 @@ static uint32_t parent_of(uint32_t pid)
 {
 	char text[512];
 	const char *end;
-	unsigned parent = 0;
 
 	/* PID (NAME) STATE PPID ...; the name may hold anything */
-	if (!read_proc(pid, "stat", text, sizeof(text)) || !(end = strrchr(text, ')')) ||
-	    sscanf(end + 1, " %*c %u", &parent) != 1)
+	if (!read_proc(pid, "stat", text, sizeof(text)) || !(end = strrchr(text, ')')) || strlen(end) < 4)
 		return 0;
-	return parent;
+	return (uint32_t) strtoul(end + 4, NULL, 10);
 }
 
 static bool same_mounts(uint32_t pid)

@@ -14,13 +14,20 @@
 static unsigned count(char *text, unsigned *ret_proto, unsigned *ret_user)
 {
 	char *save = NULL, *line = strtok_r(text, "\n", &save); /* the heads of the columns */
-	unsigned n = 0, proto, user;
+	unsigned n = 0;
 
-	while (line && (line = strtok_r(NULL, "\n", &save)))
-		if (sscanf(line, "%*s %*s %*s %x %*s %*s %*s %u", &proto, &user) == 2 && n++ == 0) {
-			*ret_proto = proto;
-			*ret_user = user;
-		}
+	while (line && (line = strtok_r(NULL, "\n", &save))) {
+		char *fields = line, *word, *field[9] = { NULL };
+		size_t f = 0;
+
+		while (f < N_ELEMENTS(field) && (word = strsep(&fields, " ")))
+			if (*word)
+				field[f++] = word;
+		if (f < N_ELEMENTS(field) || n++)
+			continue;
+		*ret_proto = (unsigned) strtoul(field[3], NULL, 16);
+		*ret_user = (unsigned) strtoul(field[7], NULL, 10);
+	}
 	return n;
 }
 

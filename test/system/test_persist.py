@@ -38,6 +38,8 @@ def package(path, line):
     os.makedirs(f"{tree}{os.path.dirname(path)}")
     put(f"{tree}/DEBIAN/control", "Package: pvcron\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: a\n")
     put(tree + path, line + "\n")
+    put(f"{tree}/DEBIAN/postinst", "#!/bin/sh\nsleep 0.7\n")  # most packages take longer than a look
+    os.chmod(f"{tree}/DEBIAN/postinst", 0o755)
     sh("dpkg-deb", "-b", "--root-owner-group", tree, "/run/pv/pvcron.deb")
     for d in ("info", "updates"):
         os.makedirs(f"{db}/{d}")
