@@ -199,13 +199,23 @@ static uint32_t parent_of(uint32_t pid)
 	return (uint32_t) strtoul(end + 4, NULL, 10);
 }
 
-static bool same_mounts(uint32_t pid)
+static bool same_file(const char *a, const char *b)
 {
-	struct stat a, b;
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
+}
+
+/* This role sits in a mount namespace of its service's, so that its own is only one of three signs. */
+static bool of_host(uint32_t pid, const char *exe)
+{
 	char path[64];
 
 	(void) snprintf(path, sizeof(path), "/proc/%u/ns/mnt", pid);
-	return stat(path, &a) == 0 && stat("/proc/self/ns/mnt", &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+	if (same_file(path, "/proc/1/ns/mnt") || same_file(path, "/proc/self/ns/mnt"))
+		return true;
+	(void) snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	return *exe == '/' && same_file(path, exe);
 }
 
 static void fill_chain(struct persist_look *look, uint32_t pid)
@@ -219,10 +229,10 @@ static void fill_chain(struct persist_look *look, uint32_t pid)
 			return;
 		look->chain[i].comm[strcspn(look->chain[i].comm, "\n")] = '\0';
 		look->chain[i].pid = pid;
-		look->chain[i].host = same_mounts(pid);
 		(void) snprintf(path, sizeof(path), "/proc/%u/exe", pid);
 		n = readlink(path, look->chain[i].exe, sizeof(look->chain[i].exe) - 1);
 		look->chain[i].exe[n > 0 ? n : 0] = '\0';
+		look->chain[i].host = of_host(pid, look->chain[i].exe);
 		look->n_chain = i + 1;
 	}
 }
