@@ -18,6 +18,7 @@
 #define BIT(cap) (1ULL << (cap))
 #define CAPS	 (BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_KILL))
 #define TEXT_MAX (512u << 10) /* of one part */
+#define KNOWN_US (800 * USEC_PER_MSEC) /* event and container are on their way; a new one has to be asked for */
 
 /* No landlock: whoever is in a domain may not look at processes outside of it, which is all that this is for. */
 static const char *const syscalls[] = {
@@ -128,11 +129,12 @@ static bool hear_job(struct collector *c)
 	return true;
 }
 
-static void hear_parts(struct collector *c, uint64_t until_us)
+/* Until the last part of these has come (0: all that it says), or time is over. */
+static void hear_parts(struct collector *c, enum capture_part_is last, uint64_t until_us)
 {
 	struct capture_part *part = malloc(sizeof(*part));
 
-	while (part && !c->engine_done) {
+	while (part && !c->engine_done && (!last || !c->parts[last].len)) {
 		size_t n = hear(part, sizeof(*part), until_us), head = offsetof(struct capture_part, text);
 
 		if (n == 0) {
@@ -281,7 +283,7 @@ static void put_all(struct bundle *b, struct collector *c, struct capture_result
 	bundle_text(b, "4-sockets.json", "/proc/PID/net/{tcp,udp,raw}", pv_buf_str(&c->sockets), c->sockets.len);
 	files = put_files(b, c, ret);
 	put_programs(b, c);
-	hear_parts(c, c->deadline_us);
+	hear_parts(c, 0, c->deadline_us);
 	put_part(b, c, CAPTURE_LOG, "8-log.txt", "engine API", "the container's log");
 	say_missing(b, c);
 	(void) snprintf(ret->found, sizeof(ret->found), "%zu process%s, %zu program%s, %zu socket%s, %u file%s", c->procs.n,
@@ -296,7 +298,7 @@ static int capture(struct collector *c, struct capture_result *ret)
 
 	hold(c);
 	(void) say(&(struct capture_result){ .says = CAPTURE_HELD });
-	hear_parts(c, clock_monotonic_us() + 50 * USEC_PER_MSEC); /* event and container are on their way */
+	hear_parts(c, CAPTURE_CONTAINER, clock_monotonic_us() + KNOWN_US);
 	bundle_retain(COLLECTOR_FD_EVIDENCE, set.max, set.count, set.each);
 	r = bundle_new(COLLECTOR_FD_EVIDENCE, c->job.name, set.each, c->deadline_us, &b);
 	if (r < 0)

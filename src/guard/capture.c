@@ -18,7 +18,12 @@
 #define PER_HOUR     120 /* bundles */
 #define PER_WORKLOAD 40	 /* bundles an hour: who floods must not push out what others left */
 #define LOG_KEPT     (96u << 10)
-#define LATE_US	     (300 * USEC_PER_MSEC) /* after its time the collector may still say what it had */
+#define AT_ONCE                                                                                                                  \
+	3 /* bundles that no act waits for: fewer than the launcher runs (launcher/shots.c), so that an act finds a place */
+#define LATE_US	 (300 * USEC_PER_MSEC)	/* after its time the collector may still say what it had */
+#define LATER_US (1500 * USEC_PER_MSEC) /* the same, where no act waits; on a busy machine it begins late */
+#define KNOWN_US                                                                                                                 \
+	(700 * USEC_PER_MSEC) /* so long the engine may take to say what a container is (collector/main.c waits as long) */
 #define KEY_BAD	     "exec.bad"
 
 struct rate {
@@ -31,6 +36,7 @@ struct captures {
 	uint32_t number;
 	uint8_t bad[CAPTURE_DIGESTS][32]; /* SHA-256 of programs that were refused for what they are; a ring */
 	size_t n_bad, next_bad;
+	unsigned run; /* how many have begun and are not over */
 };
 
 struct capture {
@@ -40,11 +46,15 @@ struct capture {
 	struct notice *notice; /* an act's, while it is under way; CAPTURE_JUDGE: own */
 	struct notice own;
 	uint64_t row;
-	struct pv_buf event, container;
-	char id[65];
+	struct pv_buf event;
+	struct workload w;	 /* its info: until it is known */
+	struct pv_buf container; /* what is known of it so far */
+	bool known;		 /* all is */
 	enum engine_kind engine;
 	int fd;
-	sd_event_source *io, *timer;
+	sd_event_source *io, *timer, *unknown;
+	struct broker_req req;
+	bool begun;		/* else it waits for its turn */
 	bool asked, logs_asked; /* an answer is to come that holds a pointer to this */
 	bool owned;		/* an act holds a pointer to this */
 	bool remember, over;
@@ -159,10 +169,16 @@ static void tell_judged(struct capture *c, const struct capture_result *r)
 	(void) notices_raise(c->g, n);
 }
 
+static void begin_waiting(struct guard *g);
+
 static void finish(struct capture *c, const struct capture_result *r)
 {
+	struct guard *g = c->g;
+
+	g->captures->run -= c->begun;
 	c->io = sd_event_source_disable_unref(c->io);
 	c->timer = sd_event_source_disable_unref(c->timer);
+	c->unknown = sd_event_source_disable_unref(c->unknown);
 	c->fd = pv_close(c->fd);
 	c->over = true;
 	if (r && r->result == 0 && c->remember && r->has_digest)
@@ -173,8 +189,9 @@ static void finish(struct capture *c, const struct capture_result *r)
 		add_evidence(c->notice, c, r);
 	else
 		amend(c, r);
-	held(c); /* last: the act may be over when it returns */
+	held(c); /* after all else: the act may be over when it returns */
 	capture_drop(c);
+	begin_waiting(g);
 }
 
 /* ---- what is said ---- */
@@ -256,19 +273,38 @@ static int on_late(sd_event_source *s, uint64_t usec, void *arg)
 	return 0;
 }
 
+/* Last of all: what it is, and its log. */
+static void talk_container(struct capture *c)
+{
+	c->unknown = sd_event_source_disable_unref(c->unknown);
+	send_part(c, CAPTURE_CONTAINER, pv_buf_str(&c->container), c->container.len);
+	c->logs_asked = engines_logs(c->g, c->engine, c->w.id, on_logs, c) == 0;
+	if (!c->logs_asked)
+		(void) shutdown(c->fd, SHUT_WR);
+}
+
+static int on_unknown(sd_event_source *s, uint64_t usec, void *arg)
+{
+	(void) s;
+	(void) usec;
+	talk_container(arg);
+	return 0;
+}
+
+/* A container that did not live long may be refused before the engine has said what it is, or ended by then. */
 static void talk(struct capture *c)
 {
 	if (send(c->fd, &c->job, sizeof(c->job), MSG_NOSIGNAL) < 0) {
 		finish(c, NULL);
 		return;
 	}
-	if (c->job.what == CAPTURE_EVIDENCE) {
-		send_part(c, CAPTURE_EVENT, pv_buf_str(&c->event), c->event.len);
-		send_part(c, CAPTURE_CONTAINER, pv_buf_str(&c->container), c->container.len);
-		c->logs_asked = engines_logs(c->g, c->engine, c->id, on_logs, c) == 0;
-	}
-	if (!c->logs_asked)
+	if (c->job.what != CAPTURE_EVIDENCE) {
 		(void) shutdown(c->fd, SHUT_WR);
+		return;
+	}
+	send_part(c, CAPTURE_EVENT, pv_buf_str(&c->event), c->event.len);
+	if (c->known || sd_event_add_time_relative(c->g->loop, &c->unknown, CLOCK_MONOTONIC, KNOWN_US, 0, on_unknown, c) < 0)
+		talk_container(c);
 }
 
 static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
@@ -296,19 +332,22 @@ static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, voi
 
 /* ---- its beginning ---- */
 
-static void container_json(const struct guard_workload *w, struct pv_buf *out)
+static void container_json(struct capture *c, const struct container_info *i)
 {
-	const struct container_info *i = &w->info;
+	struct workload w = c->w;
+	struct pv_buf *out = &c->container;
 	char name[160];
 
-	workload_name(name, sizeof(name), &w->w);
+	w.info = (struct container_info *) (uintptr_t) i; /* read only */
+	workload_name(name, sizeof(name), &w);
+	pv_buf_clear(out);
 	pv_buf_puts(out, "{\"schema\":1,\"id\":");
-	pv_buf_json_str(out, w->w.id);
+	pv_buf_json_str(out, w.id);
 	pv_buf_puts(out, ",\"workload\":");
 	pv_buf_json_str(out, name);
 	pv_buf_puts(out, ",\"cgroup\":");
-	pv_buf_json_str(out, w->w.path);
-	if (w->w.info) {
+	pv_buf_json_str(out, w.path);
+	if (i) {
 		const char *const members[][2] = {
 			{ "name", i->name },	   { "image", i->image },     { "image_digest", i->image_id },
 			{ "project", i->project }, { "service", i->service }, { "restart", i->restart_policy }
@@ -335,6 +374,25 @@ static void container_json(const struct guard_workload *w, struct pv_buf *out)
 	pv_buf_puts(out, "}\n");
 }
 
+static void know(struct capture *c, const struct container_info *info)
+{
+	container_json(c, info);
+	c->known = info && info->inspected;
+	c->engine = info ? info->engine : ENGINE_NONE;
+}
+
+void capture_info(struct guard *g, const struct container_info *info)
+{
+	for (struct capture *c = g->captures->all; c && info->inspected; c = c->next) {
+		if (c->known || c->over || c->job.what != CAPTURE_EVIDENCE || strcmp(c->w.id, info->id) != 0)
+			continue;
+		if (c->unknown || !c->begun || c->fd < 0)
+			know(c, info);
+		if (c->unknown)
+			talk_container(c);
+	}
+}
+
 /* 20261128T190211Z-exec.dropped-2a3f */
 static void name_it(struct guard *g, char out[CAPTURE_NAME], enum id id)
 {
@@ -346,23 +404,54 @@ static void name_it(struct guard *g, char out[CAPTURE_NAME], enum id id)
 	(void) snprintf(out, CAPTURE_NAME, "%s-%.32s-%04x", when, id_info(id)->name, ++g->captures->number & 0xffff);
 }
 
+static int begin(struct capture *c, uint64_t late_us)
+{
+	struct guard *g = c->g;
+	int r = sd_event_add_time_relative(g->loop, &c->timer, CLOCK_MONOTONIC, CAPTURE_TIME_US + late_us, 0, on_late, c);
+
+	if (r >= 0)
+		r = link_call(g, &c->req, on_broker, c);
+	if (r < 0) {
+		c->timer = sd_event_source_disable_unref(c->timer);
+		return r;
+	}
+	c->asked = c->begun = true;
+	g->captures->run++;
+	return 0;
+}
+
+/* Many may be refused at once, above all after a time without an engine: each has its turn. */
+static void begin_waiting(struct guard *g)
+{
+	while (g->captures->run < AT_ONCE) {
+		struct capture *oldest = NULL;
+		int r;
+
+		for (struct capture *c = g->captures->all; c; c = c->next)
+			if (!c->begun && !c->over)
+				oldest = c;
+		if (!oldest)
+			return;
+		r = begin(oldest, LATER_US);
+		if (r < 0)
+			finish(oldest, &(struct capture_result){ .result = r });
+	}
+}
+
+/* Not begun yet. */
 static struct capture *capture_new(struct guard *g, const struct guard_workload *w, enum capture_what what)
 {
-	struct broker_req req = { .op = BROKER_CAPTURE, .cgroup = w->w.gone ? 0 : w->w.cgroup };
 	struct capture *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	*c = (struct capture){ .g = g, .fd = -1, .job.what = what, .engine = w->w.info ? w->info.engine : ENGINE_NONE };
-	(void) text_copy(c->id, sizeof(c->id), w->w.id);
-	(void) text_copy(req.id, sizeof(req.id), w->w.id);
-	if (sd_event_add_time_relative(g->loop, &c->timer, CLOCK_MONOTONIC, CAPTURE_TIME_US + LATE_US, 0, on_late, c) < 0 ||
-	    link_call(g, &req, on_broker, c) < 0) {
-		sd_event_source_disable_unref(c->timer);
-		free(c);
-		return NULL;
-	}
-	c->asked = true;
+	*c = (struct capture){ .g = g,
+			       .fd = -1,
+			       .job.what = what,
+			       .w = w->w,
+			       .req = { .op = BROKER_CAPTURE, .cgroup = w->w.gone ? 0 : w->w.cgroup } };
+	c->w.info = NULL;
+	(void) text_copy(c->req.id, sizeof(c->req.id), w->w.id);
 	c->next = g->captures->all;
 	g->captures->all = c;
 	return c;
@@ -389,19 +478,23 @@ static struct capture *evidence_new(struct guard *g, struct guard_workload *w, c
 	name_it(g, c->job.name, n->id);
 	notice_json(&c->event, n);
 	pv_buf_putc(&c->event, '\n');
-	container_json(w, &c->container);
+	know(c, w->w.info);
 	return c;
+}
+
+void capture_none(struct guard *g, uint64_t row, int error)
+{
+	amend(&(struct capture){ .g = g, .row = row }, &(struct capture_result){ .result = error });
 }
 
 void capture_evidence(struct guard *g, struct guard_workload *w, const struct notice *n, const struct capture_of *of)
 {
-	struct capture none = { .g = g, .row = n->row };
 	struct capture *c;
 
 	if (!w || !*w->w.id || !n->row)
 		return;
 	if (!may_take(g, w)) {
-		amend(&none, &(struct capture_result){ .result = -EDQUOT });
+		capture_none(g, n->row, -EDQUOT);
 		return;
 	}
 	c = evidence_new(g, w, n);
@@ -419,6 +512,7 @@ void capture_evidence(struct guard *g, struct guard_workload *w, const struct no
 	}
 	(void) text_copy(c->job.paths[0], sizeof(c->job.paths[0]), of->path ? of->path : "");
 	(void) text_copy(c->job.paths[1], sizeof(c->job.paths[1]), of->also ? of->also : "");
+	begin_waiting(g);
 }
 
 struct capture *capture_before(struct guard *g, struct guard_workload *w, struct notice *n, capture_fn fn, void *arg)
@@ -427,6 +521,11 @@ struct capture *capture_before(struct guard *g, struct guard_workload *w, struct
 
 	if (!c)
 		return NULL;
+	if (begin(c, LATE_US) < 0) {
+		c->over = true;
+		capture_drop(c);
+		return NULL;
+	}
 	c->notice = n;
 	c->held = fn;
 	c->arg = arg;
@@ -464,6 +563,10 @@ void capture_judge(struct guard *g, struct guard_workload *w, const struct event
 	notice_init(&c->own, ID_EXEC_DROPPED, kernel_event_time(&e->head));
 	kernel_notice_fill(&c->own, &e->head, w);
 	tell_exec(&c->own, e, false);
+	if (begin(c, LATE_US) < 0) {
+		c->over = true;
+		capture_drop(c);
+	}
 }
 
 int capture_start(struct guard *g)
@@ -484,6 +587,7 @@ void capture_stop(struct guard *g)
 		next = c->next;
 		sd_event_source_disable_unref(c->io);
 		sd_event_source_disable_unref(c->timer);
+		sd_event_source_disable_unref(c->unknown);
 		c->fd = pv_close(c->fd);
 		pv_buf_done(&c->event);
 		pv_buf_done(&c->container);

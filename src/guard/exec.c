@@ -126,6 +126,8 @@ static void take_evidence(struct guard *g, struct guard_workload *w, const struc
 	const bool dead = e->head.flags & EVF_REFUSED && !(e->bits & PV_EXEC_UNKILLED);
 	char path[PV_EXEC_PATH + 1] = { 0 }, called[sizeof(e->filename) + 1] = { 0 };
 
+	if (!w && e->head.class_ == PV_CLASS_CONTAINER) /* it ended while no engine ran */
+		capture_none(g, n->row, -ESRCH);
 	memcpy(path, e->path, sizeof(e->path));
 	memcpy(called, e->filename, sizeof(e->filename));
 	capture_evidence(g, w, n, &(struct capture_of){ .pid = e->head.tgid, .dev = e->dev, .ino = e->ino, .dead = dead, .path = path, .event = e,

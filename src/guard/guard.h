@@ -10,6 +10,7 @@
  *   samples.c    cgroup samples -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   capture.c    evidence before an act, and looks at one program, by pavise-collector
+ *   capture_again.c  evidence that an engine which died did not come to
  *   packets.c    AF_PACKET sockets of containers
  *   persist*.c   cron, units, keys: what came and who wrote it
  *   notices.c    a notice is stored, counted, handed to the outbox and to those who follow
@@ -121,6 +122,7 @@ struct guard {
 	struct control *control;
 	struct guard_logs *logs;  /* logs.h */
 	struct captures *captures; /* capture.c */
+	uint64_t rows_before;	   /* the last notice of the engine before us (capture_again.c) */
 	struct persist_state *persist; /* persist.c */
 	uint64_t packets_us;	  /* last look of packets.c, monotonic */
 	struct pv_map images, holders; /* persist_ctr.c: hashes of what was seen */
@@ -216,15 +218,20 @@ struct capture_of { /* what it is about; all may be empty */
 };
 /* For a notice that is stored. Nothing happens where there are too many already: the notice says so. */
 void capture_evidence(struct guard *g, struct guard_workload *w, const struct notice *n, const struct capture_of *of);
-/* Before an act: `held` is called once, as soon as nothing that the act destroys is missing any more, or when its time is over; NULL
- * when there is nothing to wait for: then it is not called. */
+void capture_none(struct guard *g, uint64_t row, int error); /* the notice says that there is none, and why */
+/* Before an act: `held` is called once, as soon as nothing that the act destroys is missing any more, or when its time is over;
+ * NULL when there is nothing to wait for: then it is not called. */
 struct capture *capture_before(struct guard *g, struct guard_workload *w, struct notice *n, capture_fn held, void *arg);
 /* The act is over and its notice stored (row 0: it could not be): what is still to come is added there. */
 void capture_act_over(struct capture *c, uint64_t row);
 /* Looks at a program that runs; ends it when it is one that was refused before, or (compare) not what the image has under
  * its name. */
 void capture_judge(struct guard *g, struct guard_workload *w, const struct event_exec *e, bool compare, bool may_kill);
+void capture_info(struct guard *g,
+		  const struct container_info *info); /* the engine says what a container is, maybe after its end */
 int capture_start(struct guard *g);
+/* capture_again.c: soon after the start, what the engine before us had not come to. */
+void capture_again(struct guard *g);
 void capture_stop(struct guard *g);
 
 /* kept.c: what an engine leaves to the next one */

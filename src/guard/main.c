@@ -260,6 +260,7 @@ static int sources_start(struct guard *g)
 	r = table_start(g);
 	if (r < 0)
 		return r;
+	capture_again(g);
 	r = samples_start(g);
 	if (r < 0)
 		return r;

@@ -191,6 +191,7 @@ void table_info(struct guard *g, const struct container_info *info, enum label_s
 
 	if (w)
 		workload_set_info(g, w, info, labels);
+	capture_info(g, w ? &w->info : info);
 	if (labels != LABELS_COMING) /* its name may be what the image says of itself until then */
 		guard_logs_container(g, w ? &w->info : info);
 	if (w)

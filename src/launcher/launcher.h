@@ -79,7 +79,7 @@ int child_memfd(const char *name, const void *data, size_t len, int *ret_fd);
 
 /* One-shot programs that the broker may not start itself; each has its time and is killed when that is over. */
 enum shot_kind { SHOT_SWARM, SHOT_COLLECTOR, SHOT_KINDS };
-#define SHOTS 8
+#define SHOTS 9
 struct shots {
 	struct shot {
 		enum shot_kind kind;

@@ -25,7 +25,7 @@ static const struct shot_row {
 			     BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_KILL),
 			     CAPTURE_TIME_US + 2 * USEC_PER_SEC,
 			     4,
-			     4 },
+			     5 },
 };
 
 void shots_init(struct shots *s)
