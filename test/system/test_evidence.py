@@ -6,67 +6,15 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvevidence import *  # noqa: E402,F403
 from pvtest import *  # noqa: E402,F403
 
 RUN = "exec:1"
 CANARY = "Zq7Zq7canary"
-PARTS = ["1-event.json", "2-container.json", "3-processes.json", "4-sockets.json", "7-programs.json", "8-log.txt"]
 
 
 def image(d):
     d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"))), RUN)
-
-
-def sha(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
-
-
-class Bundle:
-    """One bundle: its manifest, and the archive unpacked in memory."""
-
-    def __init__(self, path):
-        self.path = path
-        with open(path + "/manifest.json") as f:
-            self.manifest = json.load(f)
-        raw = subprocess.run(["zstd", "-dcq", path + "/evidence.tar.zst"], stdout=subprocess.PIPE, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(raw)) as t:
-            self.files = {m.name: t.extractfile(m).read() for m in t.getmembers()}
-        self.missing = {m["what"]: m["why"] for m in self.manifest["missing"]}
-
-    def json(self, name):
-        return json.loads(self.files[name])
-
-    def find(self, folder):
-        return [self.files[n] for n in sorted(self.files) if n.startswith(folder + "/")]
-
-    def wrong(self):
-        """What is not as the manifest says."""
-        listed = {f["path"]: f for f in self.manifest["files"]}
-        bad = [n for n in set(listed) ^ set(self.files)]
-        bad += [n for n, data in self.files.items() if n in listed and
-                (listed[n]["sha256"] != hashlib.sha256(data).hexdigest() or listed[n]["size"] != len(data))]
-        if list(self.files) != sorted(self.files):
-            bad.append("order")
-        if sha(self.path + "/evidence.tar.zst") != self.manifest["archive"]["sha256"]:
-            bad.append("archive")
-        return bad
-
-    def signed(self):
-        key = os.path.dirname(self.path) + "/host.pub"
-        return subprocess.run(["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", self.path + "/manifest.json",
-                               "-sigfile", self.path + "/manifest.sig"], stdout=subprocess.DEVNULL).returncode == 0
-
-
-def said(n, what):
-    return next((e["value"] for e in n["detail"]["evidence"] if e["what"] == what), "")
-
-
-def bundle_of(g, id_, where, seconds=10):
-    """The bundle that the first such notice names, once it is whole; and the notice."""
-    n = g.wait_notice(id_, where=lambda n: where(n) and said(n, "evidence"), seconds=seconds)
-    path = said(n, "evidence") if n else ""
-    return (Bundle(path) if path.startswith("/") else None), n
 
 
 def conf(d, **more):

@@ -4,41 +4,45 @@ nothing), then with it: its program must not say a word. Honest twins: test_exec
 
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from pvevidence import *  # noqa: E402,F403
 from pvtest import *  # noqa: E402,F403
 
 RUN = "exec:1"
-# what, a line for the shell, why it is refused ("" as the words of the notice say it)
+GONE = ("/memfd:kworker", "/opt/gone")  # files that end with their process
+# what, a line for the shell, why it is refused (in the words of the notice), the program as the notice has it
 ATTACKS = [
-    ("a copy in /tmp", "cp /bin/pvran /tmp/m && /tmp/m; echo $?", "everybody may write"),
-    ("a hidden folder in /tmp", "mkdir -p /tmp/.ICEi-unix && cp /bin/pvran /tmp/.ICEi-unix/hash && /tmp/.ICEi-unix/hash", "everybody may write"),
-    ("a folder named ...", "mkdir -p /tmp/... && cp /bin/pvran /tmp/.../x && cd /tmp/... && ./x", "everybody may write"),
-    ("/var/tmp", "mkdir -p /var/tmp && chmod 1777 /var/tmp && cp /bin/pvran /var/tmp/d && /var/tmp/d", "everybody may write"),
+    ("a copy in /tmp", "cp /bin/pvran /tmp/m && /tmp/m; echo $?", "everybody may write", "/tmp/m"),
+    ("a hidden folder in /tmp", "mkdir -p /tmp/.ICEi-unix && cp /bin/pvran /tmp/.ICEi-unix/hash && /tmp/.ICEi-unix/hash", "everybody may write", "/tmp/.ICEi-unix/hash"),
+    ("a folder named ...", "mkdir -p /tmp/... && cp /bin/pvran /tmp/.../x && cd /tmp/... && ./x", "everybody may write", "/tmp/.../x"),
+    ("/var/tmp", "mkdir -p /var/tmp && chmod 1777 /var/tmp && cp /bin/pvran /var/tmp/d && /var/tmp/d", "everybody may write", "/var/tmp/d"),
     ("deep below /tmp", "d=/tmp; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28; do d=$d/a; done; "
-     "mkdir -p $d && cp /bin/pvran $d/x && $d/x", "everybody may write"),
+     "mkdir -p $d && cp /bin/pvran $d/x && $d/x", "everybody may write", "/a/a/x"),
     ("an upload folder of the application", "mkdir -p /app/uploads && chmod 777 /app/uploads && cp /bin/pvran /app/uploads/a.png && "
-     "/app/uploads/a.png", "everybody may write"),
-    ("a link in PATH", "cp /bin/pvran /tmp/t && ln -s /tmp/t /bin/nodejs-helper && nodejs-helper", "everybody may write"),
+     "/app/uploads/a.png", "everybody may write", "/app/uploads/a.png"),
+    ("a link in PATH", "cp /bin/pvran /tmp/t && ln -s /tmp/t /bin/nodejs-helper && nodejs-helper", "everybody may write", "/tmp/t"),
     ("as the interpreter of a script", "mkdir -p /opt && cp /bin/pvran /tmp/i && printf '#!/tmp/i\\n' > /opt/s && chmod 755 /opt/s && /opt/s",
-     "everybody may write"),
-    ("by vfork", "cp /bin/pvran /tmp/v && /bin/pvran spawn /tmp/v", "everybody may write"),
-    ("in the background", "cp /bin/pvran /tmp/b && { /tmp/b & wait; }", "everybody may write"),
-    ("/dev", "cp /bin/pvran /dev/x && /dev/x", "file system in memory"),
-    ("from memory", "/bin/pvran memory", "lies in memory"),
-    ("a deleted file", "mkdir -p /opt && /bin/pvran deleted /opt/gone", "was deleted"),
-    ("a miner's name", "mkdir -p /opt && cp /bin/pvran /opt/xmrig && /opt/xmrig", "miner's name"),
+     "everybody may write", "/tmp/i"),
+    ("by vfork", "cp /bin/pvran /tmp/v && /bin/pvran spawn /tmp/v", "everybody may write", "/tmp/v"),
+    ("in the background", "cp /bin/pvran /tmp/b && { /tmp/b & wait; }", "everybody may write", "/tmp/b"),
+    ("/dev", "cp /bin/pvran /dev/x && /dev/x", "file system in memory", "/dev/x"),
+    ("from memory", "/bin/pvran memory", "lies in memory", "/memfd:kworker"),
+    ("a deleted file", "mkdir -p /opt && /bin/pvran deleted /opt/gone", "was deleted", "/opt/gone"),
+    ("a miner's name", "mkdir -p /opt && cp /bin/pvran /opt/xmrig && /opt/xmrig", "miner's name", "/opt/xmrig"),
     ("a miner's name with its version, in node_modules", "d=/app/node_modules/next/dist/server/lib/xmrig-6.24.0; mkdir -p $d && "
-     "cp /bin/pvran $d/xmrig-6.24.0 && $d/xmrig-6.24.0", "miner's name"),
-    ("named like a kernel thread", "cp /bin/pvran /bin/kworkerd && kworkerd", "miner's name"),
-    ("named like a daemon", "mkdir -p /usr/lib && cp /bin/pvran /usr/lib/systemd-daemon && /usr/lib/systemd-daemon", "miner's name"),
-    ("over a program of the image", "cat /bin/pvran > /bin/pvdns && /bin/pvdns", "not as long as in the image"),
+     "cp /bin/pvran $d/xmrig-6.24.0 && $d/xmrig-6.24.0", "miner's name", "/xmrig-6.24.0/xmrig-6.24.0"),
+    ("named like a kernel thread", "cp /bin/pvran /bin/kworkerd && kworkerd", "miner's name", "/bin/kworkerd"),
+    ("named like a daemon", "mkdir -p /usr/lib && cp /bin/pvran /usr/lib/systemd-daemon && /usr/lib/systemd-daemon", "miner's name", "/usr/lib/systemd-daemon"),
+    ("over a program of the image", "cat /bin/pvran > /bin/pvdns && /bin/pvdns", "not as long as in the image", "/bin/pvdns"),
     ("a volume with a folder for everybody", "mkdir -p /vol/up && chmod 777 /vol/up && cp /bin/pvran /vol/up/x && /vol/up/x",
-     "volume or another mount"),
-    ("as the first process", None, "everybody may write"),
-    ("by docker exec alone", None, "everybody may write"),
-    ("as nobody", None, "everybody may write"),
+     "volume or another mount", "/vol/up/x"),
+    ("as the first process", None, "everybody may write", "/tmp/p1"),
+    ("by docker exec alone", None, "everybody may write", "/tmp/e"),
+    ("as nobody", None, "everybody may write", "/tmp/n"),
 ]
+
 
 def image(d):
     d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"))), RUN)
@@ -54,18 +58,78 @@ def on_disk(name):
 
 
 def attack(d, c, what, line):
+    """What it says, and the container."""
     if what == "as the first process":
-        one = d.run(["sh", "-c", "cp /bin/pvran /tmp/p1; exec /tmp/p1"], image=RUN)
+        one = d.run(["sh", "-c", "echo started; cp /bin/pvran /tmp/p1; exec /tmp/p1"], image=RUN)
         one.wait()
-        out = one.logs()
-        one.remove()
-        return out
+        return one.logs(), one
     if what == "by docker exec alone":
         c.exec("sh", "-c", "cp /bin/pvran /tmp/e")
-        return c.exec("/tmp/e")
+        return c.exec("/tmp/e"), c
     if what == "as nobody":
-        return c.exec("sh", "-c", "cp /bin/pvran /tmp/n && /tmp/n", user="65534")
-    return c.exec("sh", "-c", line)
+        return c.exec("sh", "-c", "cp /bin/pvran /tmp/n && /tmp/n", user="65534"), c
+    return c.exec("sh", "-c", line), c
+
+
+def all_of(d, attacks, name, at=None, **kw):
+    """All of them, five in a container (eight names a minute are told of one). Which ran, and where each was. `at`: called in the middle
+    of the fourth."""
+    ran, where = [], {}
+    for i, (what, line, _, path) in enumerate(attacks):
+        if i % 5 == 0:
+            c = d.run(["sh", "-c", "echo started; exec sleep 1000"], name=f"{name}-{i // 5}", image=RUN, **kw)
+        if at and i == 3:
+            threading.Timer(0.05, at).start()
+        out, in_ = attack(d, c, what, line)
+        where[path] = in_.id
+        if "RAN" in out:
+            ran.append(what)
+    return ran, where
+
+
+def lost(g):
+    return g.answers() and g.status()["counts"]["lost"]
+
+
+def last_row(g):
+    return max((n["row"] for n in g.notices()), default=0)
+
+
+def told_of(g, attacks, since, done=lambda n: said(n, "evidence"), seconds=20):
+    """The notice of each attack, by its program's path. Waits until all are there, or as many are told to be lost."""
+    told = {}
+
+    def look():
+        told.clear()
+        for n in g.notices("exec.dropped"):
+            for _, _, why, path in attacks:
+                what = n["detail"]["what"]
+                if n["row"] > since and n["action"] == "blocked" and path + "," in what.replace(" (deleted)", "") and why in what:
+                    told.setdefault(path, n)
+        return len(told) + lost(g) >= len(attacks) and all(done(n) for n in told.values())
+    wait_for(look, seconds)
+    return told
+
+
+def lacking(attacks, told, where, script=True):
+    """What is wrong with the evidence, by attack."""
+    wrong = {}
+    for what, _, _, path in attacks:
+        where_ = said(told[path], "evidence") if path in told else "no notice"
+        if not where_.startswith("/"):
+            wrong[what] = where_ or "no evidence"
+            continue
+        b = Bundle(where_)
+        bad = b.lacks(where[path], path, helper("pvran"), gone=path in GONE, ended=what == "as the first process")
+        if script and path == "/tmp/i" and not any(f.startswith(b"#!/tmp/i") for f in b.find("5-files")):
+            bad.append("the script")
+        if bad:
+            wrong[what] = (bad, b.missing)
+    return wrong
+
+
+def conf(d):
+    return {"exec": {"grace": "0s"}, "docker": {"root": d.dir + "/data"}}
 
 
 def test_attacks(tap):
@@ -74,26 +138,23 @@ def test_attacks(tap):
         with Dockerd() as d:
             image(d)
             binds = {"Binds": [f"{volume}:/vol"]}
-            bare = d.run("sleep 1000", name="bare", image=RUN, **binds)
-            got = [what for what, line, _ in ATTACKS if "RAN" not in attack(d, bare, what, line)]
-            tap.eq(got, [], f"unguarded: {len(ATTACKS)} attacks run")
-            bare.remove()
+            ran, where = all_of(d, ATTACKS, "bare", **binds)
+            tap.eq([what for what, _, _, _ in ATTACKS if what not in ran], [], f"unguarded: {len(ATTACKS)} attacks run")
+            for id_ in set(where.values()):
+                Container(d, id_).remove()
             shutil.rmtree(volume + "/up")
-            with Guard(d, conf={"exec": {"grace": "0s"}}) as g:
-                c = d.run("sleep 1000", name="box", image=RUN, **binds)
-                ran = [what for what, line, _ in ATTACKS if "RAN" in attack(d, c, what, line)]
+            with Guard(d, conf(d)) as g:
+                ran, where = all_of(d, ATTACKS, "box", **binds)
                 tap.eq(ran, [], "guarded: none of their programs says a word")
+                c = Container(d, where["/tmp/m"])
                 tap.ok(c.running(), "and the container itself goes on")
-                time.sleep(1.5)
-                told = g.notices("exec.dropped")
-                missing = [what for what, _, why in ATTACKS if not any(why in n["detail"]["what"] and n["action"] == "blocked"
-                                                                       for n in told)]
-                tap.eq(missing, [], "each kind is told with its reason")
-                n = next(n for n in told if " /tmp/m," in n["detail"]["what"])
-                ev = {e["what"]: e["value"] for e in n["detail"]["evidence"]}
-                tap.eq((n["subject"]["name"], n["severity"], ev["path"], ev["command"], n["next"]),
-                       ("box", "high", "/tmp/m", "/tmp/m", "pavise allow box exec"), "with name, path, command and what to type")
-                tap.ok("sh (" in ev["chain"], "and who started it", ev)
+                told = told_of(g, ATTACKS, 0)
+                tap.eq([what for what, _, _, path in ATTACKS if path not in told], [], "each is told with its reason")
+                tap.eq(lacking(ATTACKS, told, where), {}, "and all that was there is in its evidence, the rest is named with why")
+                n = told["/tmp/m"]
+                tap.eq((n["subject"]["name"], n["severity"], said(n, "path"), said(n, "command"), n["next"]),
+                       ("box-0", "high", "/tmp/m", "/tmp/m", "pavise allow box-0 exec"), "with name, path, command and what to type")
+                tap.ok("sh (" in said(n, "chain"), "and who started it", n)
                 counts = g.status()["counts"]
                 tap.ok(counts["exec_refused"] >= len(ATTACKS) and counts["lost"] == 0, "all are counted, none was lost", counts)
                 for pid in g.roles().values():
@@ -108,14 +169,51 @@ def test_attacks(tap):
 def test_grace(tap):
     with Dockerd() as d:
         image(d)
-        with Guard(d) as g:
-            c = d.run("sleep 1000", name="young", image=RUN)
-            inside = [what for what, line, why in ATTACKS if line and "everybody" not in why and "/vol" not in line and
-                      "RAN" in c.exec("sh", "-c", line)]
-            tap.eq(inside, [], "in the first two minutes too: memory, names, changed programs")
+        with Guard(d, {"docker": {"root": d.dir + "/data"}}) as g:
+            early = [a for a in ATTACKS if "everybody" not in a[2] and "/vol" not in a[3]]
+            ran, where = all_of(d, early, "young")
+            tap.eq(ran, [], "in the first two minutes too: memory, names, changed programs")
+            told = told_of(g, early, 0)
+            tap.eq(lacking(early, told, where), {}, f"with evidence as whole: {len(early)} attacks")
+            c = Container(d, where["/opt/xmrig"])
             tap.eq(c.exec("sh", "-c", "cp /bin/pvran /tmp/m && /tmp/m"), "RAN", "a program in /tmp runs then")
-            n = g.wait_notice("exec.dropped", "young", where=lambda n: "/tmp/m" in n["detail"]["what"])
+            n = g.wait_notice("exec.dropped", where=lambda n: "/tmp/m" in n["detail"]["what"])
             tap.ok(n and n["action"] == "alerted" and "soon after the first start" in n["detail"]["what"], "and is told", n)
+
+
+def end(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def test_killed(tap):
+    """The same attacks while the guard is killed in the middle: first who tells, then everybody."""
+    attacks = [a for a in ATTACKS if "/vol" not in a[3]]
+    with Dockerd() as d:
+        image(d)
+        with Guard(d, conf(d)) as g:
+            ran, where = all_of(d, attacks, "one", lambda: end([g.roles()["pavise-engine"]]))
+            tap.eq(ran, [], f"its engine killed in the middle: none of {len(attacks)} programs says a word")
+            wait_for(g.answers, 20)
+            told = told_of(g, attacks, 0)
+            unseen = [path for _, _, _, path in attacks if path not in told]
+            tap.ok(len(unseen) <= lost(g), "the next one tells each, or how many were lost", (unseen, lost(g)))
+            tap.eq(lacking([a for a in attacks if a[3] in told], told, where, False), {}, "and has the evidence, or what there is left of it")
+            since = last_row(g)
+            ran, where = all_of(d, attacks, "two", lambda: end([*g.roles().values(), g.proc.pid]))
+            tap.eq(ran, [], "all of it killed in the middle: none says a word")
+            tap.eq(g.roles(), {}, "and none of it runs")
+            g.stop(signal.SIGKILL)
+            g.start()
+            told = told_of(g, attacks, since)
+            unseen = [path for _, _, _, path in attacks if path not in told]
+            tap.note(f"{len(told)} told, {lost(g)} lost")
+            tap.ok(len(unseen) <= lost(g), "the next guard tells each, or how many were lost", (unseen, lost(g), g.log(8)))
+            tap.ok("/tmp/p1" not in told or said(told["/tmp/p1"], "evidence"), "of a container that ended meanwhile it is said that nothing is left")
+            tap.eq(lacking([a for a in attacks if a[3] in told and a[3] != "/tmp/p1"], told, where), {}, "the others have theirs")
 
 
 def test_shell(tap):
@@ -180,4 +278,4 @@ def test_miner(tap):
             tap.eq(g.notices("exec.miner", "computes"), [], "another busy one is not")
 
 
-main(test_attacks, test_grace, test_shell, test_miner)
+main(test_attacks, test_grace, test_killed, test_shell, test_miner)
