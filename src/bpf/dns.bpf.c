@@ -13,6 +13,9 @@
  * but how much was acknowledged. */
 #include "bpf/maps.h"
 
+/* On packets it may not be called in 6.1: running_cgroup() tells the same. */
+#pragma clang poison bpf_get_current_cgroup_id
+
 enum { PASS = 1, DROP = 0 };
 
 /* A function that is not static is looked at once by the verifier and not once for each call: loops over messages and
@@ -327,12 +330,18 @@ static __always_inline bool is_judged(__u64 cgroup)
 	return class_ != PV_CLASS_PROTECTED && class_ != PV_CLASS_TOP && class_ != PV_CLASS_SESSION;
 }
 
+static __always_inline __u64 running_cgroup(void)
+{
+	struct task_struct *t = (struct task_struct *) bpf_get_current_task();
+
+	return BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+}
+
 /* The socket's cgroup; the one that its user had left; and for a datagram of a socket that somebody made who is never
  * blocked (systemd, a login session) and passed on, the cgroup of who sends it. */
 static __noinline int who_sends(struct __sk_buff *skb, __u32 proto, struct sender *s)
 {
 	struct mark *m = mark_of(skb, 0);
-	struct task_struct *t;
 	struct home *home;
 
 	if (!s)
@@ -344,8 +353,7 @@ static __noinline int who_sends(struct __sk_buff *skb, __u32 proto, struct sende
 		s->cgroup = m->origin;
 	if (!s->running)
 		return 0;
-	t = (struct task_struct *) bpf_get_current_task();
-	s->task = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+	s->task = running_cgroup();
 	home = home_of_current();
 	if (home && home->moved) {
 		s->cgroup = home->cgroup;
@@ -815,7 +823,7 @@ GLOBAL int pv_name_judged(__u32 slot)
 	return pool_of(&s->state, t) & POOL_RESOLVER ? PV_OPENING_RESOLVER : 0;
 }
 
-/* A miner's words, or a name that is somebody's concern: EVF_* of what becomes of it. The task that runs sends it, as far
+/* A miner's words, or a name that is somebody's concern: EVF_* of what becomes of it, SILENT where nobody is told. The task that runs sends it, as far
  * as the two share a cgroup: most writes lead to their packet at once. */
 GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
 {
@@ -835,13 +843,12 @@ GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
 	if (what == PV_OPENING_RESOLVER && (verdict & EVF_ALLOWED))
 		return SILENT;
 	s->cgroup = from.cgroup;
-	s->pkt.running = bpf_get_current_cgroup_id() == from.task;
+	s->pkt.running = running_cgroup() == from.task;
 	if (what == PV_OPENING_MINER) {
 		dns_reset(&s->state);
 		s->state.name_hash = 0;
 	}
-	pv_tell_dns(skb, slot, EVENT_OPENING, verdict | (from.moved ? EVF_MOVED : 0), what);
-	return verdict;
+	return verdict | (from.moved ? EVF_MOVED : 0);
 }
 
 /* All that the segment at `off` has of the first bytes: enum pv_opening_what, 0 where they are nobody's concern so far. */
@@ -871,6 +878,7 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 	struct bpf_sock *sk = skb->sk;
 	struct first_bytes *f;
 	struct scratch *s;
+	__u32 verdict = SILENT;
 	int slot, r, what;
 	__s32 ahead = 0;
 
@@ -895,10 +903,14 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 		opening_begin(&s->opening);
 	}
 	what = pv_opening_bytes(skb, slot, off + ahead, len - ahead);
-	r = what && (pv_on_opening(skb, slot, what) & EVF_REFUSED) ? DROP : PASS;
+	if (what)
+		verdict = pv_on_opening(skb, slot, what);
+	if (!(verdict & SILENT)) /* here, for the sake of the stack: see stack.py */
+		pv_tell_dns(skb, slot, EVENT_OPENING, verdict, what);
+	r = verdict & EVF_REFUSED ? DROP : PASS;
 	if (!f && (r == DROP || opening_goes_on(&s->opening))) {
 		f = first_bytes_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
-		if (f && bpf_get_current_cgroup_id() == bpf_skb_cgroup_id(skb))
+		if (f && running_cgroup() == bpf_skb_cgroup_id(skb))
 			fill_current(&f->tgid, f->comm);
 	}
 	if (f) {
