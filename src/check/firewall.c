@@ -123,12 +123,12 @@ static void outside(struct view *v)
 	const char *list = "";
 
 	for (size_t i = 0; i < v->r->net.n_addrs && list; i++) {
-		const struct host_addr *h = &v->r->net.addr[i];
-		bool again = false;
+		const struct host_addr *h = &v->r->net.addr[i], *other = v->r->net.addr;
+		bool again = !h->outside || !h->iface;
 
-		for (size_t k = 0; k < i; k++)
-			again = again || (v->r->net.addr[k].outside && strcmp(v->r->net.addr[k].iface, h->iface ? h->iface : "") == 0);
-		if (h->outside && h->iface && !again)
+		for (size_t k = 0; k < i && !again; k++)
+			again = other[k].outside && other[k].iface && strcmp(other[k].iface, h->iface) == 0;
+		if (!again)
 			list = arena_printf(&v->a->arena, "%s%s%s", list, *list ? " " : "", h->iface);
 	}
 	v->a->outside = list ? list : "";

@@ -206,18 +206,34 @@ static int pend(struct start *s, const struct audit_step *step, int *ret_folder,
 	return r;
 }
 
+/* One line into `out`; returns what follows, NULL when it is no whole line or does not fit. */
+static const char *take_line(const char *s, char *out, size_t size)
+{
+	size_t n = s ? strcspn(s, "\n") : 0;
+
+	if (!s || s[n] != '\n' || n >= size)
+		return NULL;
+	memcpy(out, s, n);
+	out[n] = '\0';
+	return s + n + 1;
+}
+
 /* As pend() writes it. */
 static bool read_pending(const char *s, uint64_t *ret_until, struct audit_step *step)
 {
-	char *rest, name[STEP_NAME], dir[STEP_DIR], line[STEP_NAME];
+	char *rest, *after;
 
 	*ret_until = strtoull(s, &rest, 10);
-	if (rest == s || *rest != ' ' || sscanf(rest, " %u %255[^\n]\n%1023[^\n]\n%255[^\n]\n", &step->root_login, name, dir, line) < 1)
+	if (rest == s || *rest != ' ')
+		return false;
+	step->root_login = (unsigned) strtoul(rest, &after, 10);
+	if (after == rest || *after != ' ')
 		return false;
 	if (step->kind != STEP_FIREWALL)
 		return true;
-	return text_copy(step->name, sizeof(step->name), name) && text_copy(step->dir, sizeof(step->dir), dir) &&
-	       text_copy(step->line, sizeof(step->line), line);
+	s = take_line(after + 1, step->name, sizeof(step->name));
+	s = take_line(s, step->dir, sizeof(step->dir));
+	return take_line(s, step->line, sizeof(step->line)) != NULL;
 }
 
 /* --- the change --- */

@@ -197,7 +197,7 @@ static bool pool_put(struct dns_table *t, uint64_t hash, uint64_t flags)
 /* The same entries from another start, until all of them lie near their places. */
 static int pools_spread(struct dns_table *t, uint64_t hash, uint64_t flags)
 {
-	uint64_t *old = malloc(sizeof(t->pools)), old_seed = t->pool_seed;
+	__u64 *old = calloc(N_ELEMENTS(t->pools), sizeof(*old)), old_seed = t->pool_seed;
 	int r = -E2BIG;
 
 	if (!old)
