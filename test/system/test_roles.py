@@ -3,6 +3,7 @@
 
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvseccomp  # noqa: E402
@@ -16,7 +17,9 @@ REFUSED = {
     "pavise-engine": ("bpf", "socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "setns", "mount"),
     "pavise-broker": ("listen", "clone", "execve", "execveat", "ptrace", "setuid", "process_vm_readv", "mount", "init_module"),
     "pavise-sender": ("bpf", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "setns", "mount"),
+    "pavise-collector": ("bpf", "socket", "connect", "bind", "listen", "execve", "execveat", "ptrace", "process_vm_readv", "setns", "mount"),
 }
+COLLECTOR = sum(1 << n for n in (2, 5, 19))  # DAC_READ_SEARCH, KILL, SYS_PTRACE
 
 
 def proc_status(pid):
@@ -87,4 +90,67 @@ def test_roles(tap):
             tap.ok(wait_for(lambda: not left(), 5), "without its pins nothing stays attached", left())
 
 
-main(test_roles)
+def caught(g, fn):
+    """What /proc says of a collector that `fn` leads to, last seen: its rights and its network namespace."""
+    over, seen = threading.Event(), {}
+
+    def watch():
+        while not over.is_set():
+            pid = g.roles().get("pavise-collector")
+            try:
+                while pid:
+                    s, net = proc_status(pid), os.readlink(f"/proc/{pid}/ns/net")
+                    if s["Seccomp"] == "2":
+                        seen.update(s, net=net)
+                    time.sleep(0.002)
+            except (OSError, ValueError, KeyError):
+                pass
+            time.sleep(0.002)
+    t = threading.Thread(target=watch)
+    t.start()
+    try:
+        fn()
+        wait_for(lambda: seen, 5)
+    finally:
+        over.set()
+        t.join()
+    return seen
+
+
+def test_collector(tap):
+    """It runs for a moment only: caught while it looks at a container; and one that waits for its order is asked for its filter."""
+    with Dockerd() as d:
+        with Guard(d, {"exec": {"grace": "0s"}}) as g:
+            c = d.run("sleep 1000", name="box")
+            for i in range(5):
+                s = caught(g, lambda: c.exec("sh", "-c", f"cp /bin/busybox /tmp/m{i}; /tmp/m{i} true; true"))
+                if s:
+                    break
+            tap.ok(s, "a collector was seen", g.log(6))
+            tap.eq((s["Uid"].split(), s["Gid"].split(), s["Groups"].split()), (["0"] * 4, ["0"] * 4, []), "root, of no further group")
+            tap.eq([int(s[k], 16) for k in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")], [COLLECTOR] * 3 + [0, 0],
+                   "SYS_PTRACE, DAC_READ_SEARCH and KILL, and no more to be had")
+            tap.eq((s["NoNewPrivs"], s["Seccomp"]), ("1", "2"), "no new privileges, a system call filter")
+            tap.ok(s["net"] != os.readlink("/proc/self/ns/net"), "and a network of its own, which is none")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    order, folder = os.pipe(), os.open("/run", os.O_RDONLY)
+    argv = [os.path.join(os.path.dirname(PAVISE), "pavise-collector")]
+    fds = [os.dup2(fd, 60 + i) for i, fd in enumerate((theirs.fileno(), folder, order[0]))]
+    p = subprocess.Popen(argv, close_fds=False, preexec_fn=lambda: [os.dup2(fd, 3 + i) for i, fd in enumerate(fds)])
+    try:
+        wait_for(lambda: proc_status(p.pid)["Seccomp"] == "2")
+        got = pvseccomp.answers(p.pid, REFUSED["pavise-collector"])
+        if got is None:
+            tap.skip("its filter", "unknown machine")
+        else:
+            tap.ok("allow" not in got.values(), f"its filter refuses {', '.join(got)}", got)
+    finally:
+        p.kill()
+        p.wait()
+        ours.close()
+        theirs.close()
+        for fd in (*order, folder, *fds):
+            os.close(fd)
+
+
+main(test_roles, test_collector)
