@@ -36,7 +36,7 @@ _pavise() {
 			undo) words=' --config --no-color --quiet --help' ;;
 			doctor) words=' --install --format --config --no-color --quiet --help' ;;
 			explain) words=$(pavise explain --list 2>/dev/null | cut -d' ' -f1)' --list --config --no-color --quiet --help' ;;
-			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --fix --guarded --within --confirm --dry-run --yes --undo --recreate --probe --probe-remote --gate --format --output --config --no-color --quiet --help' ;;
+			audit) words=' --compose --dockerfile --facts --only --skip --all --fail-on --baseline --fix --guarded --within --confirm --dry-run --yes --undo --recreate --watch --probe --probe-remote --gate --format --output --config --no-color --quiet --help' ;;
 			accept) words='keys deployments files --dry-run --yes --config --no-color --quiet --help' ;;
 			scan) words=' --history --since --staged --stdin --container --format --output --fail-on --baseline --only --skip --rules --install-hook --all --config --no-color --quiet --help' ;;
 			logs) words=' --since --unit --container --service --only --skip --format --output --fail-on --rules --all --config --no-color --quiet --help' ;;

@@ -107,6 +107,7 @@ complete -c pavise -n '__fish_seen_subcommand_from audit' -l dry-run -d '--fix, 
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l yes -d '--fix, --undo: do not ask'
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l undo -d 'take the newest --fix back'
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l recreate -x -d 'print the lines of a shell that make these containers anew without what is wrong with them'
+complete -c pavise -n '__fish_seen_subcommand_from audit' -l watch -x -d '--fix --compose, --recreate: look on first, while you restart the containers, which capabilities they use'
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l probe -x -d 'ask a site of this host: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit'
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l probe-remote -d '--probe: also where the site is not on this host'
 complete -c pavise -n '__fish_seen_subcommand_from audit' -l gate -x -a 'deploy' -d 'deploy: every row of the checklist that a deploy is held to, each by the command that answers for it'

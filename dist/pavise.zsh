@@ -162,6 +162,7 @@ _pavise() {
 			'--yes[--fix, --undo\: do not ask]' \
 			'--undo[take the newest --fix back]' \
 			'--recreate=[print the lines of a shell that make these containers anew without what is wrong with them]:NAME,...:' \
+			'--watch=[--fix --compose, --recreate\: look on first, while you restart the containers, which capabilities they use]:DURATION:' \
 			'--probe=[ask a site of this host\: HTTPS, redirect, CORS, and, where the URL is a login, its rate limit]:URL:' \
 			'--probe-remote[--probe\: also where the site is not on this host]' \
 			'--gate=[deploy\: every row of the checklist that a deploy is held to, each by the command that answers for it]:NAME:(deploy)' \
