@@ -34,14 +34,19 @@ static int from_errno(void)
 	return errno == EPERM ? REFUSED : errno == ENOSYS || errno == EOPNOTSUPP ? CANNOT : BROKEN;
 }
 
-static int answered(int fd)
+static int answered_within(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint8_t buf[2048];
 
-	if (poll(&p, 1, PATIENCE) <= 0)
+	if (poll(&p, 1, ms) <= 0)
 		return SILENT;
 	return recv(fd, buf, sizeof(buf), 0) > 0 ? WENT : SILENT;
+}
+
+static int answered(int fd)
+{
+	return answered_within(fd, PATIENCE);
 }
 
 static size_t payload(uint8_t *buf, const struct job *j)
@@ -204,7 +209,7 @@ static int do_stream(const struct job *j)
 		first[0] = 0;
 		first[1] = (uint8_t) k;
 		memcpy(first + 2 + k, buf, 9);
-		if (send(fd, first, k + 2 + 9, MSG_NOSIGNAL) < 0 || answered(fd) != WENT)
+		if (send(fd, first, k + 2 + 9, MSG_NOSIGNAL) < 0 || answered_within(fd, 20 * PATIENCE) != WENT)
 			return BROKEN;
 		at = 9;
 	}
