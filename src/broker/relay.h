@@ -6,7 +6,7 @@
 #include "base/util.h"
 #include "engine_api/request.h"
 
-#define RELAY_MAX 32
+#define RELAY_MAX 64 /* up to half of them are containers' logs that are followed */
 
 struct relays;
 /* Each relay is watched on `epoll_fd` with data tag << 32 | index. */

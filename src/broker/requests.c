@@ -102,7 +102,7 @@ static int check_api(struct requests *r, const struct broker_req *req)
 		return -EINVAL;
 	if (req->arg >= API_LIMIT_PIDS) /* a person's to change, not the guard's */
 		return -EPERM;
-	if (number && (req->arg != API_RESTART_ON_FAILURE || number > INT32_MAX))
+	if (number && req->arg != API_FOLLOW && (req->arg != API_RESTART_ON_FAILURE || number > INT32_MAX))
 		return -EINVAL;
 	return check_api_cgroup(r, req, t);
 }

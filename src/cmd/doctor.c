@@ -308,8 +308,12 @@ static void log_gaps(struct doctor *d, const cJSON *s)
 	if (unread) {
 		pv_buf_safe(&text, json_text(l, "unread_driver"), 24);
 		doctor_tell(d, DEGRADED, "container logs", "set the log driver to local, json-file or journald, and make the containers anew",
-			    "%llu containers' logs are not read: their driver (%s) keeps no file on this host", (unsigned long long) unread, pv_buf_str(&text));
+			    "%llu containers' logs are not read: their driver (%s) keeps nothing on this host", (unsigned long long) unread, pv_buf_str(&text));
 	}
+	if (json_u64(l, "unstreamed"))
+		doctor_tell(d, DEGRADED, "container logs", "set docker.root, or the log driver to local, json-file or journald",
+			    "%llu containers' logs are not read: only their engine could tell them, and 32 are followed in that way at once",
+			    (unsigned long long) json_u64(l, "unstreamed"));
 }
 
 static void guard(struct doctor *d)

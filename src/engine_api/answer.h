@@ -21,6 +21,7 @@ int http_answer_status(const struct http_answer *h); /* 200; 0 before the status
  * the cap then holds for what was not taken yet, which is to say for one line. */
 const struct pv_buf *http_answer_body(const struct http_answer *h);
 bool http_answer_take_line(struct http_answer *h, struct pv_buf *ret_line);
+void http_answer_take_all(struct http_answer *h); /* the same, of all that is there: http_answer_body() was read */
 
 /* What all of the following have in common: JSON of at most ANSWER_BYTES, ANSWER_NODES values and ANSWER_DEPTH levels,
  * else -EFBIG; checked before anything is allocated for it. Not JSON, or not of the expected kind: -EBADMSG. A member

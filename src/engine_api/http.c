@@ -292,6 +292,12 @@ const struct pv_buf *http_answer_body(const struct http_answer *h)
 	return &h->body;
 }
 
+void http_answer_take_all(struct http_answer *h)
+{
+	h->taken = h->searched = h->body.len;
+	drop_taken(h);
+}
+
 bool http_answer_take_line(struct http_answer *h, struct pv_buf *ret_line)
 {
 	const char *from, *lf;

@@ -9,7 +9,7 @@
 /* `filters` of API_EVENTS, percent-encoded: {"type":["container","network"]} */
 #define EVENTS_FILTER "%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
 
-/* What is sent. %I in `path` is the id, %N in `body` the number, %M the number times 2^20, %K times 10^6. A stop waits 5 s for the container before the engine
+/* What is sent. %I is the id, %N the number, %M the number times 2^20, %K times 10^6. A stop waits 5 s for the container before the engine
  * kills it, so its answer may take longer than the others'. */
 static const struct request_row {
 	struct api_template t;
@@ -25,6 +25,8 @@ static const struct request_row {
 	[API_SERVICE] = { { "service", API_ID_SERVICE, false, 4 * MIB, 10000 }, "GET", "/services/%I", NULL },
 	[API_LOGS] = { { "logs", API_ID_CONTAINER, false, 512 << 10, 3000 },
 		"GET", "/containers/%I/logs?stdout=1&stderr=1&timestamps=1&tail=200", NULL },
+	[API_FOLLOW] = { { "follow logs", API_ID_CONTAINER, false, 0, 0 },
+		"GET", "/containers/%I/logs?follow=1&stdout=1&stderr=1&timestamps=1&since=%N", NULL },
 	[API_CHANGES] = { { "changes", API_ID_CONTAINER, false, 16 * MIB, 20000 }, "GET", "/containers/%I/changes", NULL },
 	[API_RESTART_NO] = { { "restart policy no", API_ID_CONTAINER, true, 64 << 10, 10000 },
 		"POST", "/containers/%I/update", "{\"RestartPolicy\":{\"Name\":\"no\"}}" },

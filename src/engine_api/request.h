@@ -15,6 +15,7 @@ enum api_request {
 	API_EVENTS,	/* GET /events, containers and networks only; endless */
 	API_SERVICE,	/* GET /services/{id} */
 	API_LOGS,	/* GET /containers/{id}/logs: its last 200 lines with their time, both streams */
+	API_FOLLOW,	/* the same from second `number` (wall clock) on, and all that is to come; endless */
 	API_CHANGES,	/* GET /containers/{id}/changes: what differs from its image */
 	API_RESTART_NO, /* POST /containers/{id}/update, restart policy no */
 	API_RESTART_ALWAYS,
@@ -37,7 +38,7 @@ struct api_template {
 	const char *name;	/* for messages */
 	enum api_id_kind id;
 	bool acts;		/* changes something: counted against the kill limit */
-	size_t cap;		/* bytes of answer, headers included; 0: endless (events) */
+	size_t cap;		/* bytes of answer, headers included; 0: endless (events, follow) */
 	unsigned timeout_ms;	/* for the whole answer; 0: none */
 };
 

@@ -26,6 +26,7 @@ struct api_call {
 	sd_event_source *source;
 	int fd;
 	bool asked;	/* the broker's answer is still to come: it holds a pointer to this */
+	bool busy;	/* what was read is being given to its reader */
 	bool cancelled; /* nobody waits any more */
 	struct api_call *next;
 	/* by what is asked */
@@ -33,6 +34,7 @@ struct api_call {
 	struct pv_buf inspect;
 	engine_act_fn act;
 	engine_text_fn text;
+	engine_stream_fn stream;
 	void *act_arg;
 };
 
@@ -44,7 +46,7 @@ static struct api_call *call_free(struct api_call *c)
 {
 	if (!c)
 		return NULL;
-	if (c->asked) {
+	if (c->asked || c->busy) {
 		c->cancelled = true;
 		return NULL;
 	}
@@ -72,11 +74,17 @@ static struct api_call *call_new(struct guard *g, struct guard_engine *e, enum a
 	return c;
 }
 
+/* Counted apart: it is on its way for as long as the engine runs. */
+static bool is_endless(const struct api_call *c)
+{
+	return c->req.arg == API_EVENTS || c->req.arg == API_FOLLOW;
+}
+
 static void call_finish(struct api_call *c, int status)
 {
 	struct guard *g = c->g;
 	struct guard_engine *e = c->e;
-	bool counted = c->req.arg != API_EVENTS;
+	bool counted = !is_endless(c);
 
 	c->source = sd_event_source_disable_unref(c->source);
 	c->fd = pv_close(c->fd);
@@ -88,6 +96,7 @@ static void call_finish(struct api_call *c, int status)
 }
 
 static void events_lines(struct api_call *c);
+static bool stream_piece(struct api_call *c);
 
 static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *arg)
 {
@@ -107,6 +116,8 @@ static int on_answer(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	r = n ? http_answer_feed(c->http, buf, (size_t) n) : http_answer_end(c->http);
 	if (c->req.arg == API_EVENTS && http_answer_status(c->http) == 200 && r >= 0)
 		events_lines(c);
+	if (c->req.arg == API_FOLLOW && http_answer_status(c->http) == 200 && r >= 0 && !stream_piece(c))
+		return 0;
 	if (r)
 		call_finish(c, r < 0 ? r : http_answer_status(c->http));
 	return 0;
@@ -142,7 +153,7 @@ static void call_send(struct guard *g, struct api_call *c)
 {
 	int r = link_call(g, &c->req, on_pipe, c);
 
-	if (c->req.arg != API_EVENTS)
+	if (!is_endless(c))
 		c->e->in_flight++;
 	c->asked = r >= 0;
 	if (r < 0)
@@ -578,6 +589,70 @@ int engines_logs(struct guard *g, enum engine_kind kind, const char *container_i
 	c->act_arg = arg;
 	call_send(g, c);
 	return 0;
+}
+
+/* False: whoever took the piece has ended the call. */
+static bool stream_piece(struct api_call *c)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+
+	if (!body->len)
+		return true;
+	c->busy = true;
+	c->stream(c->g, body->data, body->len, 0, c->act_arg);
+	c->busy = false;
+	if (c->cancelled) {
+		call_free(c);
+		return false;
+	}
+	http_answer_take_all(c->http);
+	return true;
+}
+
+static void on_stream_end(struct api_call *c, int status)
+{
+	const struct pv_buf *body = http_answer_body(c->http);
+
+	c->stream(c->g, pv_buf_str(body), body->len, status ? status : -EPIPE, c->act_arg);
+	call_free(c);
+}
+
+/* Sent from the loop: `fn` is never called before this has returned. */
+static int on_follow(sd_event_source *s, uint64_t usec, void *arg)
+{
+	struct api_call *c = arg;
+
+	(void) s;
+	(void) usec;
+	c->source = sd_event_source_disable_unref(c->source);
+	call_send(c->g, c);
+	return 0;
+}
+
+struct api_call *engines_follow(struct guard *g, enum engine_kind kind, const char *container_id, uint32_t since, engine_stream_fn fn, void *arg)
+{
+	struct api_call *c = kind < GUARD_ENGINES && engines_answer(g, kind) && api_id_valid(API_ID_CONTAINER, container_id) ?
+				     call_new(g, &g->engines[kind], API_FOLLOW, container_id, on_stream_end) : NULL;
+
+	if (!c)
+		return NULL;
+	c->req.arg2 |= (uint64_t) since << 32;
+	c->stream = fn;
+	c->act_arg = arg;
+	if (sd_event_add_time_relative(g->loop, &c->source, CLOCK_MONOTONIC, 0, 0, on_follow, c) < 0)
+		return call_free(c);
+	return c;
+}
+
+void engines_follow_hold(struct api_call *c, bool hold)
+{
+	if (c->fd >= 0)
+		(void) sd_event_source_set_enabled(c->source, hold ? SD_EVENT_OFF : SD_EVENT_ON);
+}
+
+void engines_unfollow(struct api_call *c)
+{
+	(void) call_free(c);
 }
 
 int engines_start(struct guard *g)

@@ -173,6 +173,13 @@ int engines_act(struct guard *g, const struct broker_req *req, engine_act_fn fn,
 typedef void (*engine_text_fn)(struct guard *g, const char *body, size_t len, void *arg);
 int engines_logs(struct guard *g, enum engine_kind kind, const char *container_id, engine_text_fn fn, void *arg);
 
+/* Its log from second `since` (wall clock) on. `fn` gets a piece at a time with `end` 0; at last `end` is the HTTP status or a negative errno,
+ * with the body where the status is not 200, and the call is gone. NULL: without memory, or it cannot be asked now. */
+typedef void (*engine_stream_fn)(struct guard *g, const char *data, size_t len, int end, void *arg);
+struct api_call *engines_follow(struct guard *g, enum engine_kind kind, const char *container_id, uint32_t since, engine_stream_fn fn, void *arg);
+void engines_follow_hold(struct api_call *c, bool hold); /* no piece comes while it is held */
+void engines_unfollow(struct api_call *c);		 /* fn is not called any more; NULL is fine */
+
 /* kernel.c */
 int kernel_events_start(struct guard *g, int ring_fd, int counters_fd);
 void kernel_events_stop(struct guard *g);

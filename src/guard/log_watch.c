@@ -173,6 +173,23 @@ static void take_present(struct guard_logs *l, struct log_src *s, int fd, uint64
 	log_watch_beside(l, s);
 }
 
+/* A container's file that was never to be had: its engine is asked. Once missed is not enough, a file that is being rotated may not be there. */
+static bool api_instead(struct guard_logs *l, struct log_src *s, int error)
+{
+	const struct guard_workload *w = s->kind == SRC_CONTAINER ? table_container(l->g, s->id) : NULL;
+	uint64_t ended_us = s->ended_us;
+	struct container_info info;
+
+	if (!w || !w->w.info || s->follow.orders || error == -EPIPE || error == -EBUSY || (error == -ENOENT && !s->missed++))
+		return false;
+	info = w->info;
+	log_src_drop(l, s);
+	s = log_api_container(l, &info);
+	if (s)
+		s->ended_us = ended_us;
+	return true;
+}
+
 static void on_present(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
 	struct log_src *s = arg;
@@ -185,6 +202,8 @@ static void on_present(struct guard *g, const struct broker_rep *rep, int fd, vo
 	}
 	(void) pv_close(fd);
 	s->moved = true; /* not there at the moment, or not to be opened: looked for again */
+	if (api_instead(g->logs, s, rep->result))
+		return;
 	if (rep->result == -ESTALE)
 		log_watch_relist(g->logs, RELIST_US);
 	else if (rep->result == -ELOOP || rep->result == -EPERM || rep->result == -EACCES)
@@ -208,7 +227,7 @@ void log_watch_look(struct guard_logs *l, struct log_src *s)
 {
 	struct broker_req req = request_of(s, 0);
 
-	if (!s->moved || s->asking || s->by_journal || (s->kind == SRC_FILE && !s->listed) ||
+	if (!s->moved || s->asking || s->by_journal || s->api || (s->kind == SRC_FILE && !s->listed) ||
 	    (s->kind != SRC_FILE && s->kind != SRC_CONTAINER))
 		return;
 	s->moved = false;
@@ -287,7 +306,7 @@ static void ask_beside(struct guard_logs *l, struct log_src *s)
 
 void log_watch_beside(struct guard_logs *l, struct log_src *s)
 {
-	if (s->asking || s->by_journal || (!follow_looks(&s->follow) && !follow_misses(&s->follow)))
+	if (s->asking || s->by_journal || s->api || (!follow_looks(&s->follow) && !follow_misses(&s->follow)))
 		return;
 	s->look = follow_looks(&s->follow) ? LOOK_SAME : LOOK_BETWEEN;
 	s->beside = s->look == LOOK_SAME ? 1 : BESIDE_MAX;
@@ -436,19 +455,15 @@ void log_watch_relist(struct guard_logs *l, uint64_t in_us)
 struct log_src *log_watch_container(struct guard_logs *l, const struct container_info *info)
 {
 	const bool json = strcmp(info->log_driver, "json-file") == 0, local = strcmp(info->log_driver, "local") == 0;
-	struct workload w = { .info = (struct container_info *) (uintptr_t) info };
-	char name[200] = "container:", key[80];
+	char key[80];
 	struct log_src *s;
 
-	if (info->engine != ENGINE_DOCKER || (!json && !local))
-		return NULL; /* the journal's are found by their records */
-	(void) text_copy(w.id, sizeof(w.id), info->id);
-	workload_name(name + strlen(name), sizeof(name) - strlen(name), &w);
-	(void) snprintf(key, sizeof(key), LOG_KEY "container:%.64s", info->id);
-	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, log_src_service(l, info), info->image, json);
+	log_src_container_key(key, sizeof(key), info->id);
+	if (info->engine != ENGINE_DOCKER || (!json && !local) || log_api_kept(l, key))
+		return log_api_container(l, info);
+	s = log_src_container(l, info, json);
 	if (!s)
 		return NULL;
-	(void) text_copy(s->id, sizeof(s->id), info->id);
 	s->driver = json ? LOG_JSON_FILE : LOG_LOCAL;
 	follow_init(&s->follow, json ? &tail_docker_json : &tail_docker_local, true);
 	recall(l, s);

@@ -115,6 +115,26 @@ const char *log_src_service(const struct guard_logs *l, const struct container_i
 	return logs_service_of_image(l->rules, info->image);
 }
 
+void log_src_container_key(char *out, size_t size, const char *id)
+{
+	(void) snprintf(out, size, LOG_KEY "container:%.64s", id);
+}
+
+struct log_src *log_src_container(struct guard_logs *l, const struct container_info *info, bool docker_json)
+{
+	struct workload w = { .info = (struct container_info *) (uintptr_t) info };
+	char name[200] = "container:", key[80];
+	struct log_src *s;
+
+	(void) text_copy(w.id, sizeof(w.id), info->id);
+	workload_name(name + strlen(name), sizeof(name) - strlen(name), &w);
+	log_src_container_key(key, sizeof(key), info->id);
+	s = log_src_new(l, SRC_CONTAINER, LOG_CONTAINER, name, key, log_src_service(l, info), info->image, docker_json);
+	if (s)
+		(void) text_copy(s->id, sizeof(s->id), info->id);
+	return s;
+}
+
 static void unlink_from(struct log_src **list, struct log_src *s, bool ready)
 {
 	while (*list && *list != s)
@@ -146,7 +166,7 @@ static void position_drop(struct guard_logs *l, const char *id)
 {
 	char key[80];
 
-	(void) snprintf(key, sizeof(key), LOG_KEY "container:%.64s", id);
+	log_src_container_key(key, sizeof(key), id);
 	(void) store_kv_drop(l->g->store, key);
 }
 
@@ -162,6 +182,7 @@ void log_src_drop(struct guard_logs *l, struct log_src *s)
 	s->queued = false;
 	forget_watches(l, s);
 	follow_done(&s->follow);
+	log_api_done(s);
 	s->reader = logs_reader_free(s->reader);
 	pv_buf_done(&s->pending);
 	s->dead = true;
@@ -199,6 +220,8 @@ void log_src_save(struct guard_logs *l, struct log_src *s)
 	s->marked = true;
 	if (s->kind == SRC_JOURNAL && journal_cursor(l->journal))
 		pv_buf_puts(&text, journal_cursor(l->journal));
+	else if (s->api)
+		log_api_save(s, &text);
 	else if (s->kind == SRC_FILE || (s->kind == SRC_CONTAINER && !s->by_journal))
 		follow_save(&s->follow, &text);
 	else
@@ -238,6 +261,8 @@ static int src_turn(struct guard_logs *l, struct log_src *s)
 
 	if (s->kind == SRC_JOURNAL)
 		return log_journal_turn(l, s);
+	if (s->api) /* it comes by itself */
+		return 0;
 	r = follow_turn(&s->follow, l->buf, l->ready ? TURN_SMALL : TAIL_BUFFER, on_records, s, clock_monotonic_us());
 	if (follow_looks(&s->follow)) /* truncated: what was not read may stand in a copy */
 		log_watch_beside(l, s);
@@ -325,6 +350,8 @@ static void second_of(struct guard_logs *l, struct log_src *s, uint64_t now)
 	bool waited = s->allowance <= 0;
 
 	s->allowance = PV_MIN(s->allowance + (int64_t) LOG_RATE, 4 * (int64_t) LOG_RATE);
+	if (s->api)
+		log_api_second(l, s, now);
 	if (waited)
 		shed(l, s);
 	if (waited || l->seconds % POLL_SECONDS == 0) {
@@ -622,7 +649,7 @@ void guard_logs_container_removed(struct guard *g, const char *id)
 
 static bool is_open(const struct log_src *s)
 {
-	bool open = s->kind == SRC_SYSLOG || s->by_journal || (s->kind == SRC_JOURNAL && journal_cursor(s->g->logs->journal));
+	bool open = s->kind == SRC_SYSLOG || s->by_journal || log_api_state(s) == LOG_API_OPEN || (s->kind == SRC_JOURNAL && journal_cursor(s->g->logs->journal));
 
 	for (size_t i = 0; i < FOLLOW_FILES; i++)
 		open |= s->follow.files[i].tail.fd >= 0;
@@ -631,9 +658,9 @@ static bool is_open(const struct log_src *s)
 
 void guard_logs_json(struct guard *g, struct pv_buf *out)
 {
-	uint64_t n = 0, reading = 0, waiting = 0, lines = 0, events = 0, shed_bytes = 0, n_unread = 0;
+	uint64_t n = 0, reading = 0, waiting = 0, lines = 0, events = 0, shed_bytes = 0, n_unread = 0, waits = 0;
 	const struct guard_workload *w;
-	char unread[24];
+	const char *unread = "";
 
 	for (const struct log_src *s = g->logs ? g->logs->all : NULL; s; s = s->next) {
 		n++;
@@ -642,20 +669,12 @@ void guard_logs_json(struct guard *g, struct pv_buf *out)
 		lines += s->lines ? s->lines : logs_reader_counts(s->reader).lines; /* records, lines */
 		events += s->events;
 		shed_bytes += s->shed;
-	}
-	/* The journald driver's containers are found by their records; `none` is a choice. */
-	unread[0] = '\0';
-	for (size_t i = 0; g->logs && (w = pv_map_next(&g->workloads, &i));) {
-		const char *driver = w->info.log_driver;
-
-		if (!w->w.info || !driver[0] || strcmp(driver, "json-file") == 0 || strcmp(driver, "local") == 0 || strcmp(driver, "journald") == 0 ||
-		    strcmp(driver, "k8s-file") == 0 || strcmp(driver, "none") == 0)
-			continue;
-		if (!n_unread++)
-			(void) snprintf(unread, sizeof(unread), "%s", driver);
+		waits += log_api_state(s) == LOG_API_WAITS;
+		if (log_api_state(s) == LOG_API_UNSUPPORTED && !n_unread++ && (w = table_container(g, s->id)))
+			unread = w->info.log_driver;
 	}
 	pv_buf_printf(out, "{\"rules\":%s,\"sources\":%" PRIu64 ",\"reading\":%" PRIu64 ",\"waiting\":%" PRIu64 ",\"lines\":%" PRIu64 ",\"events\":%" PRIu64
-		      ",\"shed\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"unread_driver\":", g->logs && g->logs->rules ? "true" : "false", n, reading, waiting, lines, events, shed_bytes, n_unread);
+		      ",\"shed\":%" PRIu64 ",\"unstreamed\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"unread_driver\":", g->logs && g->logs->rules ? "true" : "false", n, reading, waiting, lines, events, shed_bytes, waits, n_unread);
 	pv_buf_json_str(out, unread);
 	pv_buf_putc(out, '}');
 }

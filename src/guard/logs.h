@@ -2,6 +2,7 @@
  *
  *   logs.c          sources and whose turn it is; what a line says -> bans, notices; positions in the history
  *   log_watch.c     files and containers' files: asked of the broker, found again after rotation
+ *   log_api.c       containers' logs that lie in no file to be had: asked of their engine
  *   log_journal.c   the journal, containers that log to it, the syslog socket
  *
  * One source is read at a time and only for a moment; then the next one that has something. A turn, what it led to and the position behind it
@@ -34,6 +35,7 @@ struct log_src {
 	bool queued, dirty, dead;
 	bool asking;	/* the broker's answer is to come: it holds a pointer to this */
 	bool moved;	/* the path may mean another file: to be asked */
+	unsigned missed; /* how often a container's file was not there */
 	bool refused;	/* told that it is not read */
 	bool marked;	/* the stored position has bytes before it, by which the file would be known again */
 	unsigned beside; /* the file beside it that is tried; 0: none */
@@ -53,6 +55,7 @@ struct log_src {
 	char id[65], image[192], service[24]; /* service: whose rules were chosen, else empty */
 	enum log_driver driver;
 	bool by_journal;
+	struct log_api *api; /* log_api.c; NULL: its file is read, or the journal */
 	uint64_t ended_us; /* 0: it runs */
 	bool removed;	   /* it does not come back: its position is dropped with it */
 	struct pv_buf pending; /* pieces of a line from the journal */
@@ -102,6 +105,18 @@ void log_src_ready(struct guard_logs *l, struct log_src *s);
 int log_src_event(const struct log_event *e, void *arg); /* logs_fn; arg: struct log_src */
 void log_src_save(struct guard_logs *l, struct log_src *s);
 bool log_src_position(struct guard_logs *l, const struct log_src *s, struct pv_buf *out);
+
+/* The source of a container, by its driver; its log is not looked for yet. */
+struct log_src *log_src_container(struct guard_logs *l, const struct container_info *info, bool docker_json);
+void log_src_container_key(char *out, size_t size, const char *id);
+
+/* log_api.c */
+struct log_src *log_api_container(struct guard_logs *l, const struct container_info *info); /* NULL: its driver keeps nothing, or no memory */
+bool log_api_kept(struct guard_logs *l, const char *key); /* the place that is kept is one of the API's */
+void log_api_done(struct log_src *s);
+void log_api_save(const struct log_src *s, struct pv_buf *out);
+void log_api_second(struct guard_logs *l, struct log_src *s, uint64_t now);
+enum log_api_state { LOG_API_NONE, LOG_API_OPEN, LOG_API_CLOSED, LOG_API_UNSUPPORTED, LOG_API_WAITS } log_api_state(const struct log_src *s);
 
 /* log_files.c */
 int log_watch_start(struct guard_logs *l);

@@ -467,11 +467,11 @@ class Engine:
         self.api("POST", "/images/create?" + q, tar, headers={"Content-Type": "application/x-tar"})
 
     def run(self, cmd, name=None, image=IMAGE, start=True, env=None, labels=None, ports=None, network=None,
-            restart=None, **host):
+            restart=None, tty=False, **host):
         """Makes and starts a container. `host` are keys of HostConfig (Memory, PidsLimit, NanoCpus, Dns ...)."""
         if isinstance(cmd, str):
             cmd = cmd.split()
-        conf = {"Image": image, "Cmd": cmd, "Env": [f"PVTEST_NOTE={pvcanary.ENV}", *(env or [])], "Labels": labels or {}, "StopTimeout": 1,
+        conf = {"Image": image, "Cmd": cmd, "Env": [f"PVTEST_NOTE={pvcanary.ENV}", *(env or [])], "Labels": labels or {}, "StopTimeout": 1, "Tty": tty,
                 "ExposedPorts": {p: {} for p in ports or {}}, "HostConfig": {"Dns": [DNS4], **host}}
         if host.get("NetworkMode") in ("host", "none"):
             del conf["HostConfig"]["Dns"]

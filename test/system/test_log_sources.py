@@ -24,10 +24,12 @@ class Printer:
     """A container that says what it is told to, and Docker's files of it. The words of its lines begin with `kind`."""
     FILES = {"json-file": "{0}-json.log", "local": "local-logs/container.log"}
 
-    def __init__(self, d, driver, kind):
-        self.c = d.run("sleep 1000", name=driver, image="nginx:1",
-                       LogConfig={"Type": driver, "Config": {"max-size": "4k", "max-file": "3", **({"compress": "false"} if driver == "local" else {})}})
-        self.file = f"{d.dir}/data/containers/{self.c.id}/" + self.FILES[driver].format(self.c.id)
+    CONFIG = {"json-file": {"max-size": "4k", "max-file": "3"}, "local": {"max-size": "4k", "max-file": "3", "compress": "false"},
+              "gelf": {"gelf-address": "udp://127.0.0.1:12201"}}  # somebody must listen: Docker keeps no copy of what was refused
+
+    def __init__(self, d, driver, kind, config=None, **more):
+        self.c = d.run("sleep 1000", name=f"{driver}-{kind}", image="nginx:1", LogConfig={"Type": driver, "Config": config or self.CONFIG[driver]}, **more)
+        self.file = f"{d.dir}/data/containers/{self.c.id}/" + self.FILES.get(driver, "none").format(self.c.id)
         self.kind, self.n = kind, 0
 
     def say(self, n):
@@ -134,6 +136,40 @@ def found(tap, d, g):
     tap.eq(where, [], "the secret itself stands nowhere in history and log")
 
 
+def by_engine(tap, d):
+    """docker.root means another folder, so that no file is to be had; and a driver that sends its lines away, of which Docker keeps a copy. The
+    engine's API tells them: each once, over kill -9 of ours and the restart of theirs; what keeps no copy is said and not asked again."""
+    far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    far.bind(("127.0.0.1", 12201))
+    all_of = [Printer(d, "json-file", "w", {"max-size": "10m"}), Printer(d, "gelf", "x"), Printer(d, "local", "y", {"max-size": "10m"}, tty=True)]
+    Printer(d, "gelf", "z", {**Printer.CONFIG["gelf"], "cache-disabled": "true"})
+    want = {}
+    with Guard(d, conf={"docker": {"socket": d.sock, "root": "/run/pv/elsewhere"}, "logs": {"journal": False}}) as g:
+        tap.ok(wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"] >= 3, 60), "three are followed", g.status()["logs"])
+
+        def say(what, n):
+            for p in all_of:
+                p.say(n)
+                want.update(p.want())
+            told_once(tap, g, want, f"by the engine's API: each line once{what}")
+
+        say("", 10)
+        pid = g.roles()["pavise-engine"]
+        os.kill(pid, signal.SIGSTOP)
+        for p in all_of:
+            p.say(10)
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: g.roles().get("pavise-engine", pid) != pid and g.answers(), 20)
+        say(", over kill -9", 5)
+        tap.ok(wait_for(lambda: g.status()["logs"]["unread"] == 1, 10), "what no one keeps is counted", g.status()["logs"])
+        out = g.cmd("doctor", check=False)
+        tap.ok("1 containers' logs are not read: their driver (gelf) keeps nothing" in out, "and doctor names its driver", out)
+        all_of[0].c.restart()
+        wait_for(lambda: g.status()["logs"]["reading"] >= 3, 20)
+        say(", over the container's restart", 5)
+    far.close()
+
+
 def test_containers(tap):
     logs_world()
     with Dockerd() as d:
@@ -144,6 +180,7 @@ def test_containers(tap):
             short(tap, d, g)
             pieces(tap, d, g)
             found(tap, d, g)
+        by_engine(tap, d)
 
 
 # --- the journal and the socket ----------------------------------------------------------------------------------------

@@ -73,6 +73,8 @@ static const struct {
 	{ "a third engine", REQ(.op = BROKER_API, .arg = API_LIST, .arg2 = 2), -EINVAL, "" },
 	{ "list with an id", REQ(.op = BROKER_API, .arg = API_LIST, .id = FAKE_ID), -EINVAL, "" },
 	{ "list with a number", REQ(.op = BROKER_API, .arg = API_LIST, .arg2 = 1ULL << 32), -EINVAL, "" },
+	{ "follow from a second", REQ(.op = BROKER_API, .arg = API_FOLLOW, .arg2 = 4000000000ULL << 32, .id = FAKE_ID), 0, "api" },
+	{ "follow nobody", REQ(.op = BROKER_API, .arg = API_FOLLOW), -EINVAL, "" },
 	{ "no such request", REQ(.op = BROKER_API, .arg = API_N_REQUESTS), -EINVAL, "" },
 	{ "request beyond 32 bits", REQ(.op = BROKER_API, .arg = 1ULL << 32), -EINVAL, "" },
 	{ "inspect", REQ(.op = BROKER_API, .arg = API_INSPECT, .id = FAKE_ID), 0, "api" },

@@ -65,6 +65,9 @@ static void test_format(void **state)
 		  "{\"Memory\":536870912,\"MemorySwap\":536870912}" },
 		{ API_LIMIT_CPU, HEX64, 1500, 0, "POST /containers/" HEX64 "/update HTTP/1.1\r\n", "{\"NanoCpus\":1500000000}" },
 		{ API_CHANGES, HEX64, 0, 0, "GET /containers/" HEX64 "/changes HTTP/1.1\r\n", "" },
+		{ API_FOLLOW, HEX64, 1795287600, 0,
+		  "GET /containers/" HEX64 "/logs?follow=1&stdout=1&stderr=1&timestamps=1&since=1795287600 HTTP/1.1\r\n", "" },
+		{ API_FOLLOW, "", 0, -EINVAL, NULL, NULL },
 		{ API_KILL, "", 0, -EINVAL, NULL, NULL },
 		{ API_KILL, SERVICE, 0, -EINVAL, NULL, NULL },
 		{ API_LIST, HEX64, 0, -EINVAL, NULL, NULL },
@@ -94,7 +97,7 @@ static void test_format(void **state)
 	}
 }
 
-/* A cap or a time limit that is missing is a broker that waits for ever; only the event stream has none. */
+/* A cap or a time limit that is missing is a broker that waits for ever; only the streams have none. */
 static void test_templates(void **state)
 {
 	(void) state;
@@ -102,8 +105,8 @@ static void test_templates(void **state)
 		const struct api_template *t = api_template((enum api_request) r);
 
 		CHECK(t && t->name, "request %d", r);
-		CHECK((t->cap == 0) == (r == API_EVENTS), "%s", t->name);
-		CHECK((t->timeout_ms == 0) == (r == API_EVENTS), "%s", t->name);
+		CHECK((t->cap == 0) == (r == API_EVENTS || r == API_FOLLOW), "%s", t->name);
+		CHECK((t->timeout_ms == 0) == (r == API_EVENTS || r == API_FOLLOW), "%s", t->name);
 		CHECK(t->acts == (r >= API_RESTART_NO), "%s", t->name);
 		CHECK(!t->acts || t->id == API_ID_CONTAINER, "%s", t->name);
 	}
