@@ -278,4 +278,4 @@ def test_miner(tap):
             tap.eq(g.notices("exec.miner", "computes"), [], "another busy one is not")
 
 
-main(test_attacks, test_grace, test_killed, test_shell, test_miner)
+main(test_attacks, test_killed, test_grace, test_shell, test_miner, at_once=2)
