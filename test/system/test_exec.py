@@ -221,7 +221,7 @@ def test_shell(tap):
     with Dockerd() as d:
         image(d)
         old = d.run(["node", "/app/server.js", "later", "/tmp/go", "id; true"], name="was-there", image=RUN)
-        with Guard(d) as g:
+        with Guard(d, {"docker": {"root": d.dir + "/data"}}) as g:
             old.exec("touch", "/tmp/go")
             d.run(["node", "/app/server.js", "sh", "id; sleep 4"], name="hacked", image=RUN)
             d.run(["node", "/app/server.js", "sh", "cat /app/.env; sleep 4"], name="reads", image=RUN)
@@ -252,6 +252,8 @@ def test_shell(tap):
             n = g.wait_notice("exec.dropped", "dropped")
             tap.ok(n and n["action"] == "blocked" and n["severity"] == "critical" and "brought by a shell" in n["detail"]["what"],
                    "and it is told why", n)
+            b, n = bundle_of(g, "exec.dropped", lambda n: "/opt/helper" in n["detail"]["what"])
+            tap.eq(b and b.lacks(dropped.id, "/opt/helper", helper("pvran")), [], "with evidence as whole")
             n = g.wait_notice("exec.web-shell", "fetches", where=lambda n: "fetch" in n["detail"]["what"])
             tap.ok(n and n["severity"] == "critical", "a fetch in such a shell is critical", g.notices("exec.web-shell"))
             tap.ok(g.wait_notice("exec.web-shell", "was-there"), "also of a server that ran before the guard", g.notices("exec.web-shell"))
