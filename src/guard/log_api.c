@@ -52,7 +52,7 @@ static void recall(struct guard_logs *l, struct log_src *s)
 	pv_autobuf text = PV_BUF_INIT;
 
 	if (!log_src_position(l, s, &text)) {
-		log_place_begin(&s->api->place, l->since_us * 1000);
+		log_place_begin(&s->api->place, l->since_us / USEC_PER_SEC * USEC_PER_SEC * 1000); /* Podman's times are whole seconds */
 		log_src_save(l, s);
 	} else if (log_place_restore(&s->api->place, pv_buf_str(&text)) < 0) {
 		log_place_begin(&s->api->place, clock_wall_us() * 1000);
