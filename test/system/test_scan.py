@@ -649,7 +649,7 @@ def test_real_container(tap):
                 f.write(f"docker: {{ socket: {d.sock} }}\n")
             st, out, err = scan(None, "--config", conf, "--container", "shop")
         got = sorted((f["subject"]["path"], f["subject"]["line"]) for f in ours(out, "secret.in-code"))
-        tap.eq(got, [("bin/plain", 1), ("environment", 2), ("srv/app/conf", 1)], "its environment (with the canary of test/lib) and the files that it changed")
+        tap.eq(got, [("bin/plain", 1), ("environment", 2), ("srv/app/conf", 1)], "its environment (its first line is the canary of test/lib) and the files that it changed")
         own = [(f["subject"]["path"], evidence(f, "value of")) for f in out["findings"] if evidence(f, "rule") == "own-value"]
         tap.eq(own, [("own", "SESSION_SECRET")], "a value of its environment in one of its files")
         tap.eq((st, unknown(out)), (1, []), "nothing left unknown")
