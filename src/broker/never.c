@@ -139,7 +139,7 @@ static void read_again(struct never *n)
 	int r;
 
 	n->list.n = 0;
-	n->list.full = false;
+	n->list.full = n->list.odd = false;
 	n->unknown[0] = '\0';
 	r = n->readers->own(&n->list);
 	if (r < 0)
@@ -150,6 +150,8 @@ static void read_again(struct never *n)
 	for (size_t i = 0; i < N_ELEMENTS(resolvers); i++)
 		never_resolvers(&n->list, text_of(n, resolvers[i], &text));
 	read_connections(n, text_of(n, "/etc/group", &text));
+	if (n->list.odd)
+		cannot(n, "routes and connections", -EBADMSG);
 	if (n->list.full || n->n_more)
 		cannot(n, n->n_more ? "networks of containers" : "addresses in use", -E2BIG);
 }

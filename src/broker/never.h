@@ -30,6 +30,7 @@ struct never_list {
 	uint8_t *why;
 	size_t n, room;
 	bool full; /* something found no room */
+	bool odd;  /* a line of the kernel's was not understood */
 };
 
 /* What is read, and how. All return 0 or a negative errno; `file` gives the whole text, or -ENOENT, or why not. */
@@ -44,6 +45,8 @@ void never_read_by(struct never *n, const struct never_readers *r);
 void never_add(struct never_list *l, const struct ip_addr *a, uint8_t len, enum ban_never why);
 void never_routes(struct never_list *l, const char *proc_net_route, const char *proc_net_ipv6_route); /* their texts */
 void never_resolvers(struct never_list *l, const char *resolv_conf);				      /* its text */
+/* A number at *at, behind blanks and tabs, which ends *at. False: there is none, or it is longer than 64 bits. */
+bool never_number(const char **at, int base, uint64_t *ret);
 const char *never_next_line(const char *line); /* NULL: that was the last */
 /* never_sessions.c */
 #define NEVER_INODES 4096

@@ -48,20 +48,33 @@ static int own(struct never_list *l)
 	return 0;
 }
 
+bool never_number(const char **at, int base, uint64_t *ret)
+{
+	const char *s = *at + strspn(*at, " \t");
+	char *end;
+
+	if (*s == '-' || *s == '+' || *s == '\n')
+		return false;
+	errno = 0;
+	*ret = strtoull(s, &end, base);
+	*at = end;
+	return end > s && errno == 0;
+}
+
 /* Columns of /proc/net/route: Iface Destination Gateway ...; numbers are in host order of a network-order word. */
 static void routes4(struct never_list *l, const char *text)
 {
-	for (const char *line = strchr(text, '\n'); line; line = strchr(line, '\n')) {
-		char name[32];
-		unsigned long dst, gateway;
+	for (const char *line = never_next_line(text); line && *line; line = never_next_line(line)) {
+		const char *at = line + strcspn(line, " \t\n");
+		uint64_t dst, gateway;
 		struct ip_addr a;
 
-		line++;
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line, "%31s %lx %lx", name, &dst, &gateway) != 3 || !gateway)
-			continue;
-		a = ip_from_v4((uint32_t) gateway);
-		never_add(l, &a, 128, NEVER_GATEWAY);
+		if (!never_number(&at, 16, &dst) || !never_number(&at, 16, &gateway) || gateway > UINT32_MAX) {
+			l->odd = true;
+		} else if (gateway) {
+			a = ip_from_v4((uint32_t) gateway);
+			never_add(l, &a, 128, NEVER_GATEWAY);
+		}
 	}
 }
 
@@ -72,26 +85,44 @@ const char *never_next_line(const char *line)
 	return end ? end + 1 : NULL;
 }
 
-/* /proc/net/ipv6_route: destination, its length, source, its length, next hop ... */
+static bool is_address(const char *hex)
+{
+	return strspn(hex, "0123456789abcdef") == 32 && (hex[32] == ' ' || hex[32] == '\t');
+}
+
+/* /proc/net/ipv6_route: destination, its length, source, its length, next hop ..., each address 32 digits. */
+static bool hop_of(const char *line, struct ip_addr *ret)
+{
+	uint64_t len;
+
+	for (int i = 0; i < 2; i++) {
+		if (!is_address(line))
+			return false;
+		line += 32;
+		if (!never_number(&line, 16, &len))
+			return false;
+		line += strspn(line, " \t");
+	}
+	if (!is_address(line))
+		return false;
+	for (size_t i = 0; i < 16; i++) {
+		const char two[3] = { line[2 * i], line[2 * i + 1], '\0' };
+
+		ret->b[i] = (uint8_t) strtoul(two, NULL, 16);
+	}
+	return true;
+}
+
 static void routes6(struct never_list *l, const char *text)
 {
-	for (const char *line = text; line && *line; line = never_next_line(line)) {
-		char dst[33], src[33], hop[33];
-		unsigned dst_len, src_len, byte;
-		struct ip_addr a;
-		bool any = false;
+	static const struct ip_addr none;
 
-		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
-		if (sscanf(line, "%32[0-9a-f] %x %32[0-9a-f] %x %32[0-9a-f]", dst, &dst_len, src, &src_len, hop) != 5 ||
-		    strlen(hop) != 32)
-			continue;
-		for (unsigned i = 0; i < 16; i++) {
-			/* NOLINTNEXTLINE(cert-err34-c): two of the 32 hex digits that were matched above: it cannot fail */
-			(void) sscanf(hop + 2 * i, "%2x", &byte);
-			a.b[i] = (uint8_t) byte;
-			any = any || byte;
-		}
-		if (any)
+	for (const char *line = text; line && *line; line = never_next_line(line)) {
+		struct ip_addr a;
+
+		if (!hop_of(line, &a))
+			l->odd = true;
+		else if (memcmp(&a, &none, sizeof(a)) != 0)
 			never_add(l, &a, 128, NEVER_GATEWAY);
 	}
 }
@@ -102,15 +133,26 @@ void never_routes(struct never_list *l, const char *proc_net_route, const char *
 	routes6(l, proc_net_ipv6_route);
 }
 
+/* resolv.conf(5). What is no address is none to the C library either. */
 void never_resolvers(struct never_list *l, const char *text)
 {
+	static const char key[] = "nameserver";
+
 	for (const char *line = text; line && *line; line = never_next_line(line)) {
+		const char *at = line + strspn(line, " \t");
 		struct ip_addr a;
 		char word[64];
+		size_t n;
 
-		if (sscanf(line, " nameserver %63s", word) != 1)
+		if (strncmp(at, key, sizeof(key) - 1) != 0 || !strchr(" \t", at[sizeof(key) - 1]))
 			continue;
-		word[strcspn(word, "%")] = '\0';
+		at += sizeof(key) - 1;
+		at += strspn(at, " \t");
+		n = strcspn(at, " \t\r\n%");
+		if (n >= sizeof(word))
+			continue;
+		memcpy(word, at, n);
+		word[n] = '\0';
 		if (ip_parse(word, &a) == 0)
 			never_add(l, &a, 128, NEVER_RESOLVER);
 	}

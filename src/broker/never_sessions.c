@@ -20,22 +20,27 @@
 #define STATE_LISTEN 10
 #define STATE_CLOSE  7 /* a UDP socket without a peer */
 
-/* The groups whose members are administrators: at most so many numbers. */
-static size_t admin_groups(const char *etc_group, uint32_t gids[GROUPS])
+/* The groups whose members are administrators, NAME:PASSWORD:GID:...; the password may be empty. False: there are more, or a
+ * number cannot be read. */
+static bool admin_groups(const char *etc_group, uint32_t gids[GROUPS], size_t *ret_n)
 {
 	static const char *const names[] = { "sudo", "wheel", ROLE_GROUP_ADMIN };
-	size_t n = 0;
 
-	for (const char *line = etc_group; line && *line && n < GROUPS; line = never_next_line(line))
+	*ret_n = 0;
+	for (const char *line = etc_group; line && *line; line = never_next_line(line))
 		for (size_t i = 0; i < N_ELEMENTS(names); i++) {
 			size_t len = strlen(names[i]);
-			unsigned gid;
+			const char *at = line + len + 1;
+			uint64_t gid;
 
-			/* NOLINTNEXTLINE(cert-err34-c): root's own file */
-			if (strncmp(line, names[i], len) == 0 && line[len] == ':' && sscanf(line + len, ":%*[^:]:%u", &gid) == 1 && n < GROUPS)
-				gids[n++] = gid;
+			if (strncmp(line, names[i], len) != 0 || line[len] != ':')
+				continue;
+			at += strcspn(at, ":\n");
+			if (*at++ != ':' || !never_number(&at, 10, &gid) || gid > UINT32_MAX || *ret_n == GROUPS)
+				return false;
+			gids[(*ret_n)++] = (uint32_t) gid;
 		}
-	return n;
+	return true;
 }
 
 /* It ended while it was looked at. */
@@ -103,26 +108,37 @@ static bool is_session(const char *title)
 	return false;
 }
 
-/* Whose process it is: the kernel's word, not that of any file of users. */
+static bool is_among(uint64_t id, const uint32_t *gids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (gids[i] == id)
+			return true;
+	return false;
+}
+
+/* Behind `key` (with the line end before it) in /proc/PID/status; NULL: it is not there. */
+static const char *field_of(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+
+	return at ? at + strlen(key) : NULL;
+}
+
+/* Whose process it is: the kernel's word, not that of any file of users. In doubt it is an administrator's. */
 static bool is_admin(const char *status, const uint32_t *gids, size_t n_gids)
 {
-	const char *uid = strstr(status, "\nUid:"), *groups = strstr(status, "\nGroups:"), *gid = strstr(status, "\nGid:");
-	unsigned id;
-	int used;
+	const char *uid = field_of(status, "\nUid:"), *gid = field_of(status, "\nGid:"), *groups = field_of(status, "\nGroups:");
+	uint64_t real, id;
 
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
-	if (uid && sscanf(uid, "\nUid: %*u %u", &id) == 1 && id == 0)
+	if (!uid || !gid || !groups || !strchr(groups, '\n'))
 		return true;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
-	if (gid && sscanf(gid, "\nGid: %*u %u", &id) == 1)
-		for (size_t i = 0; i < n_gids; i++)
-			if (gids[i] == id)
-				return true;
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line */
-	for (groups = groups ? groups + 8 : ""; sscanf(groups, "%u%n", &id, &used) == 1 && *groups != '\n'; groups += used)
-		for (size_t i = 0; i < n_gids; i++)
-			if (gids[i] == id)
-				return true;
+	if (!never_number(&uid, 10, &real) || !never_number(&uid, 10, &id) || id == 0)
+		return true;
+	if (!never_number(&gid, 10, &real) || !never_number(&gid, 10, &id) || is_among(id, gids, n_gids))
+		return true;
+	while (never_number(&groups, 10, &id))
+		if (is_among(id, gids, n_gids))
+			return true;
 	return false;
 }
 
@@ -182,12 +198,16 @@ static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_
 int never_sessions(int proc_fd, const char *etc_group, uint64_t ret[NEVER_INODES], size_t *ret_n)
 {
 	uint32_t gids[GROUPS];
-	size_t n_gids = admin_groups(etc_group, gids);
-	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t n_gids;
 	const struct dirent *d;
+	int fd, r = 0;
+	DIR *dir;
 
 	*ret_n = 0;
+	if (!admin_groups(etc_group, gids, &n_gids))
+		return -EBADMSG;
+	fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
 	if (!dir) {
 		r = -errno;
 		(void) pv_close(fd);
@@ -305,7 +325,9 @@ static void one_text(struct dump *d, const char *text, unsigned states)
 
 		/* NOLINTNEXTLINE(cert-err34-c): the kernel's own line, words bounded */
 		if (sscanf(line, " %*u: %*32[0-9A-F]:%4x %32[0-9A-F]:%4x %2x %*s %*s %*s %*u %*u %llu", &near_port, hex, &far_port, &state,
-			   &inode) == 5 && state < 32 && (states & 1u << state) && far_of(hex, &far))
+			   &inode) != 5 || !far_of(hex, &far))
+			d->list->odd = d->list->odd || line != text; /* the first is a heading */
+		else if (state < 32 && (states & 1u << state))
 			one_socket(d, (uint16_t) near_port, (uint16_t) far_port, &far, inode);
 	}
 }

@@ -94,15 +94,25 @@ static void test_files(void **state)
 {
 	static const char route[] = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
 				    "eth0\t00000000\t0102000A\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-				    "eth0\t0002000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\nshort\n";
+				    "eth0\t0002000A\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
 	static const char route6[] = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000001 "
-				     "00000400 00000002 00000000 00000003     eth0\nnonsense\n";
+				     "00000400 00000002 00000000 00000003     eth0\n";
+	static const char *const odd4[] = { "Iface\nshort\n", "Iface\neth0\t0\t-1\n", "Iface\neth0\t0\t1FFFFFFFF\n", "Iface\neth0\t0\tzz\n" };
 	struct never_list l = { .n = 0 };
 
 	(void) state;
 	never_routes(&l, route, route6);
 	never_routes(&l, "", "");
 	assert_int_equal(l.n, 2);
+	assert_false(l.odd);
+	for (size_t i = 0; i < N_ELEMENTS(odd4); i++) { /* a route that is not understood might be the way to the owner */
+		l.odd = false;
+		never_routes(&l, odd4[i], "");
+		CHECK(l.odd && l.n == 2, "%zu: %s", i, odd4[i]);
+	}
+	l.odd = false;
+	never_routes(&l, "", "nonsense\n");
+	assert_true(l.odd);
 	assert_true(listed(&l, "10.0.2.1", NEVER_GATEWAY));
 	assert_true(listed(&l, "fe80::1", NEVER_GATEWAY));
 	never_resolvers(&l, "# a comment\nnameserver 203.0.113.53\n nameserver fe80::53%eth0\nnameserver\nnameserver not-an-address\n"
@@ -155,7 +165,7 @@ static void process(unsigned pid, const char *comm, const char *title, const cha
 /* Only an open session of an administrator counts: not one that has not logged in, not a user's, not a program of that name. */
 static void test_sessions(void **state)
 {
-	static const char group[] = "root:x:0:\nsudo:x:27:ann\nusers:x:100:\nwheel:x:10:\nsudoers:x:55:\n";
+	static const char group[] = "root:x:0:\nsudo::27:ann\nusers:x:100:\nwheel:x:10:\nsudoers:x:55:\n";
 	static uint64_t inodes[NEVER_INODES];
 	char path[256];
 	int fd;
@@ -183,6 +193,8 @@ static void test_sessions(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(never_sessions(fd, group, inodes, &none), -EISDIR);
 	assert_int_equal(never_sessions(-1, group, inodes, &none), -EBADF);
+	assert_int_equal(never_sessions(fd, "sudo:x:many:ann\n", inodes, &none), -EBADMSG);
+	assert_int_equal(never_sessions(fd, "sudo:x\n", inodes, &none), -EBADMSG);
 	(void) close(fd);
 	inodes[0] = 1001; /* as the first time: the order of a folder is anybody's */
 	inodes[1] = 1003;
