@@ -1,5 +1,7 @@
 #include "base/io.h"
 
+#include <fcntl.h>
+
 int pv_write_all(int fd, const void *data, size_t len)
 {
 	for (size_t at = 0; at < len;) {
@@ -33,4 +35,13 @@ int pv_read_all(int fd, size_t max, struct pv_buf *out)
 		if (out->cut)
 			return -ENOMEM;
 	}
+}
+
+size_t pv_read_start(const char *path, char *out, size_t size)
+{
+	pv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t) n : 0;
 }

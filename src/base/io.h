@@ -11,4 +11,7 @@ int pv_write_all(int fd, const void *data, size_t len);
  * negative errno of the read that failed. */
 int pv_read_all(int fd, size_t max, struct pv_buf *out);
 
+/* The beginning of a small file (of /proc, say) as text with its NUL; its length, 0 where it cannot be read. */
+size_t pv_read_start(const char *path, char *out, size_t size);
+
 #endif

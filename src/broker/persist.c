@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "broker/log_walk.h"
 
@@ -94,12 +95,26 @@ static int add_folder(struct persist *p, uint32_t place, const char *path)
 	return r;
 }
 
+static int open_folder(const char *path, DIR **ret)
+{
+	int fd, r = log_walk_folder(path, &fd);
+
+	if (r < 0)
+		return r;
+	*ret = fdopendir(fd);
+	if (*ret)
+		return 0;
+	r = -errno;
+	(void) pv_close(fd);
+	return r;
+}
+
 static int add_glob(struct persist *p, uint32_t place, const char *pattern)
 {
 	const char *star = strchr(pattern, '*'), *begin = star, *end;
 	char path[512], glob[64];
 	struct dirent *e;
-	int fd, r, worst = 0;
+	int r, worst = 0;
 	size_t n = 0;
 	DIR *d;
 
@@ -108,15 +123,10 @@ static int add_glob(struct persist *p, uint32_t place, const char *pattern)
 	end = begin + strcspn(begin, "/");
 	(void) snprintf(glob, sizeof(glob), "%.*s", (int) (end - begin), begin);
 	(void) snprintf(path, sizeof(path), "%.*s", (int) (begin - 1 - pattern), pattern);
-	r = log_walk_folder(path, &fd);
+	r = open_folder(path, &d);
 	if (r < 0)
 		return r;
-	d = fdopendir(fd);
-	if (!d) {
-		(void) pv_close(fd);
-		return -errno;
-	}
-	while (n++ < NAMES_MAX && (e = readdir(d))) {
+	while ((errno = 0, e = readdir(d)) && ++n <= NAMES_MAX) {
 		if (e->d_name[0] == '.' || e->d_type == DT_REG || !glob_match(glob, e->d_name) ||
 		    snprintf(path, sizeof(path), "%.*s%s%s", (int) (begin - pattern), pattern, e->d_name, end) >=
 			    (int) sizeof(path))
@@ -124,6 +134,7 @@ static int add_glob(struct persist *p, uint32_t place, const char *pattern)
 		r = add_folder(p, place, path);
 		worst = r < 0 && r != -ENOENT && r != -ENOTDIR ? r : worst;
 	}
+	worst = e ? -E2BIG : errno ? -errno : worst;
 	(void) closedir(d);
 	return worst;
 }
@@ -153,23 +164,21 @@ int persist_names(const struct persist *p, uint32_t which, int *ret_fd)
 	pv_autobuf names = PV_BUF_INIT;
 	struct dirent *e;
 	size_t n = 0;
-	int fd, r;
 	DIR *d;
+	int r;
 
 	if (which >= p->n)
 		return -EINVAL;
-	r = log_walk_folder(p->folders[which].path, &fd);
+	r = open_folder(p->folders[which].path, &d);
 	if (r < 0)
 		return r;
-	d = fdopendir(fd);
-	if (!d) {
-		(void) pv_close(fd);
-		return -errno;
-	}
-	while (n++ < NAMES_MAX && (e = readdir(d)))
+	while ((errno = 0, e = readdir(d)) && ++n <= NAMES_MAX)
 		if (e->d_type != DT_DIR && persist_takes(&persist_places[p->folders[which].place], e->d_name))
 			pv_buf_add(&names, e->d_name, strlen(e->d_name) + 1);
+	r = e ? -E2BIG : -errno;
 	(void) closedir(d);
+	if (r < 0)
+		return r;
 	return names.cut ? -ENOMEM : as_memfd(names.data, names.len, ret_fd);
 }
 
@@ -178,14 +187,9 @@ int persist_names(const struct persist *p, uint32_t which, int *ret_fd)
 static bool read_proc(uint32_t pid, const char *what, char *out, size_t size)
 {
 	char path[64];
-	pv_autoclose int fd = -1;
-	ssize_t n;
 
 	(void) snprintf(path, sizeof(path), "/proc/%u/%s", pid, what);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, out, size - 1);
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	return pv_read_start(path, out, size) > 0;
 }
 
 static uint32_t parent_of(uint32_t pid)

@@ -1,9 +1,9 @@
 /* Other programs that ban: whether one runs. What it has banned is left to it (bans.c), so that nobody is banned twice. */
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "guard/bans.h"
@@ -12,18 +12,13 @@
 static void read_proc(const char *pid, const char *file, char *buf, size_t size)
 {
 	char path[64];
-	pv_autoclose int fd = -1;
-	ssize_t n;
 
 	(void) snprintf(path, sizeof(path), "/proc/%.16s/%s", pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	buf[n > 0 ? n : 0] = '\0';
+	(void) pv_read_start(path, buf, size);
 }
 
-/* A name is anybody's to take: only a process of root outside of every container can switch bans
- * off. (The owner of /proc/PID proves nothing: that of a process which is not dumpable is root,
- * too.) */
+/* A name is anybody's to take: only a process of root outside of every container can hold bans back. (The owner of /proc/PID
+ * proves nothing: that of a process which is not dumpable is root, too.) */
 static bool is_hosts_own(const char *pid)
 {
 	char status[4096], cgroups[4096], *own;
@@ -42,9 +37,8 @@ static bool is_hosts_own(const char *pid)
 /* Which of them it is, NULL for none. */
 static const char *other_program(const char *pid)
 {
-	static const char *const names[] = { "fail2ban-server", "crowdsec", "sshguard" }, *const shown[] = { "fail2ban",
-													     "CrowdSec",
-													     "sshguard" };
+	static const char *const names[] = { "fail2ban-server", "crowdsec", "sshguard" };
+	static const char *const shown[] = { "fail2ban", "CrowdSec", "sshguard" };
 	char comm[32];
 
 	read_proc(pid, "comm", comm, sizeof(comm));
