@@ -316,6 +316,25 @@ static void log_gaps(struct doctor *d, const cJSON *s)
 			    (unsigned long long) json_u64(l, "unstreamed"));
 }
 
+static void persistence(struct doctor *d, const cJSON *p)
+{
+	uint64_t lost = json_u64(p, "lost"), unread = json_u64(p, "unread");
+	pv_autobuf why = PV_BUF_INIT;
+
+	if (!p)
+		return;
+	pv_buf_safe(&why, json_text(p, "why"), 96);
+	if (why.len)
+		doctor_tell(d, DEGRADED, "persistence", NULL, "cron, units and keys are not watched: %s", pv_buf_str(&why));
+	else if (lost || unread)
+		doctor_tell(d, DEGRADED, "persistence", "journalctl -u pavise | grep -e 'watched whole' -e 'looked into'",
+			    "%llu places of cron, units and keys are not watched whole, %llu files could not be looked into",
+			    (unsigned long long) lost, (unsigned long long) unread);
+	else
+		doctor_tell(d, WELL, "persistence", NULL, "%llu folders of cron, units and keys are watched",
+			    (unsigned long long) json_u64(p, "folders"));
+}
+
 static void guard(struct doctor *d)
 {
 	pv_auto(ask) a = NULL;
@@ -351,6 +370,7 @@ static void guard(struct doctor *d)
 	if (!cmd_opt(d->c, "install")) {
 		bans(d, cJSON_GetObjectItemCaseSensitive(s, "bans"));
 		log_gaps(d, s);
+		persistence(d, cJSON_GetObjectItemCaseSensitive(s, "persistence"));
 		channels(d, s);
 	}
 	cJSON_Delete(answer);

@@ -2,6 +2,7 @@
  * and shows the files; here is known what stood in them (as hashes of lines), and what came is told. Nothing is blocked: who
  * writes there is root, and root's own work looks the same. */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fanotify.h>
@@ -35,6 +36,9 @@ struct persist_state {
 	struct pv_map files; /* hash of a file's path -> struct persist_file */
 	uint8_t key[LINES_KEY];
 	bool listing, again, first;
+	uint64_t lost;	 /* places of the last list that cannot be watched */
+	uint64_t unread; /* files and folders that could not be looked into */
+	char why[96];	 /* nothing is watched: why; empty: it is */
 	uint64_t listed_us;
 };
 
@@ -57,6 +61,32 @@ static uint64_t path_hash(const struct persist_state *p, const char *folder, con
 
 	(void) crypto_shorthash((unsigned char *) &h, (const unsigned char *) path, PV_MIN((size_t) n, sizeof(path) - 1), p->key);
 	return h ? h : 1;
+}
+
+static void cannot_watch(struct persist_state *p, const char *what, int r)
+{
+	if (r == -EPIPE) /* the broker ends */
+		return;
+	(void) snprintf(p->why, sizeof(p->why), "%s%s", what, strerror(-r));
+	log_warning("cron, units and keys are not watched: %s", p->why);
+}
+
+static void cannot_read(struct persist_state *p, const char *folder, const char *name, int r)
+{
+	if (r == 0 || r == -ENOENT || r == -ESTALE || r == -EPIPE)
+		return;
+	if (p->unread++ < 10)
+		log_warning("%s/%s could not be looked into: %s", folder, name, strerror(-r));
+}
+
+void persist_json(struct guard *g, struct pv_buf *out)
+{
+	const struct persist_state *p = g->persist;
+
+	pv_buf_printf(out, ",\"persistence\":{\"folders\":%zu,\"lost\":%" PRIu64 ",\"unread\":%" PRIu64 ",\"why\":", p ? p->n : 0,
+		      p ? p->lost : 0, p ? p->unread : 0);
+	pv_buf_json_str(out, p && (p->folders || *p->why) ? p->why : "it has not begun");
+	pv_buf_putc(out, '}');
 }
 
 static void again(struct persist_state *p)
@@ -156,6 +186,8 @@ static void on_look(struct guard *g, const struct broker_rep *rep, int fd, void 
 		look = (const void *) data;
 		if (look->size == len - sizeof(*look) && look->n_chain <= PERSIST_CHAIN)
 			take_look(ask->p, ask, look, (const char *) data + sizeof(*look));
+	} else {
+		cannot_read(ask->p, ask->folder.path, ask->name, rep->result ? rep->result : -EBADMSG);
 	}
 	(void) pv_close(fd);
 }
@@ -195,6 +227,8 @@ static void on_names(struct guard *g, const struct broker_rep *rep, int fd, void
 		data[len] = '\0';
 		for (size_t at = 0; at < len; at += strlen((char *) data + at) + 1)
 			look(p, &ask->folder, ask->which, (char *) data + at, 0, ask->quiet);
+	} else {
+		cannot_read(p, ask->folder.path, "", rep->result ? rep->result : -EBADMSG);
 	}
 	(void) pv_close(fd);
 }
@@ -226,17 +260,17 @@ static void on_list(struct guard *g, const struct broker_rep *rep, int fd, void 
 		r = fd < 0 ? -EBADMSG : read_all(fd, &data, &len);
 	(void) pv_close(fd);
 	if (r < 0) {
-		if (r != -EPIPE)
-			log_warning("cron, units and keys are not watched: %s", strerror(-r));
+		cannot_watch(p, "", r);
 		return;
 	}
+	p->why[0] = '\0';
 	free(p->folders);
 	p->folders = (void *) pv_steal(data);
 	p->n = len / sizeof(*p->folders);
 	p->number = (uint32_t) rep->value2;
-	if (rep->value && p->first)
-		log_warning("%u places of cron, units and keys cannot be watched: their file system names no files to fanotify",
-			    (unsigned) rep->value);
+	if (rep->value > p->lost)
+		log_warning("%u places of cron, units and keys cannot be watched whole: pavise doctor", (unsigned) rep->value);
+	p->lost = rep->value;
 	for (size_t i = 0; i < p->n; i++) {
 		uint64_t h;
 
@@ -343,9 +377,7 @@ static void on_watch(struct guard *g, const struct broker_rep *rep, int fd, void
 		r = fd < 0 ? -EBADMSG : sd_event_add_io(g->loop, &p->source, fd, EPOLLIN, on_fanotify, p);
 	if (r < 0) {
 		(void) pv_close(fd);
-		if (r != -EPIPE)
-			log_warning("cron, units and keys are not watched: this kernel's fanotify cannot do it (%s)",
-				    strerror(-r));
+		cannot_watch(p, "this kernel's fanotify cannot do it: ", r);
 		return;
 	}
 	p->fd = fd;

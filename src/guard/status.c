@@ -314,6 +314,7 @@ void status_json(struct guard *g, struct pv_buf *out)
 	}
 	pv_buf_puts(out, "],\"logs\":");
 	guard_logs_json(g, out);
+	persist_json(g, out);
 	pv_buf_puts(out, "}}");
 }
 
