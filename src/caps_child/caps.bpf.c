@@ -9,11 +9,13 @@
 #define RUNTIME_PREFIX 0x3a636e7572ull /* "runc:", as the first five bytes of a name */
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH); /* not LRU: what is lost must be known */
 	__uint(max_entries, CAPS_CGROUPS);
 	__type(key, __u64);
 	__type(value, __u64);
 } caps SEC(".maps");
+
+__u64 lost; /* cgroups that found no room */
 
 /* The runtime itself, on its way to the container's program: it is in the container's cgroup already. */
 static __always_inline bool is_runtime(void)
@@ -41,8 +43,8 @@ static __always_inline int granted(__u64 cap)
 		return 0;
 	if (seen)
 		__sync_fetch_and_or(seen, bit);
-	else
-		(void) bpf_map_update_elem(&caps, &cgroup, &bit, BPF_ANY);
+	else if (bpf_map_update_elem(&caps, &cgroup, &bit, BPF_ANY) < 0)
+		__sync_fetch_and_add(&lost, 1);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* pavise-caps SECONDS: watches which capabilities each cgroup is granted, for `pavise audit --watch`. It attaches one program to
  * the kernel, gives up all rights but reading its own map (CAP_BPF), says "ready" on standard output, waits, and writes to
- * descriptor 3: a line `since MICROSECONDS` (CLOCK_BOOTTIME, when it began), then a line `CGROUP BITS` for each, in hex.
- * Exit status: 0; 1: the kernel cannot show it (said). */
+ * descriptor 3: a line `since MICROSECONDS` (CLOCK_BOOTTIME, when it began), then a line `CGROUP BITS` for each, in hex, then `end`.
+ * Exit status: 0; 1: the kernel cannot show it, or not all of it (said). */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/text.h"
@@ -58,28 +59,27 @@ static int confine(void)
 	static const char *const calls[] = {
 		"bpf",	      "write",	      "clock_nanosleep", "nanosleep", "clock_gettime", "exit",
 		"exit_group", "rt_sigreturn", "restart_syscall", "close",     "munmap",	       "mmap",
-		"brk",	      "fstat",	      "newfstatat",	 "futex"
+		"brk",	      "fstat",	      "newfstatat",	 "futex",     "mremap"
 	};
 	int r = sandbox_become(NOBODY, NOBODY, 1ULL << CAP_BPF);
 
 	return r < 0 ? r : sandbox_syscalls(calls, N_ELEMENTS(calls));
 }
 
-static void write_all(int map, uint64_t since)
+static int write_seen(int map, uint64_t since)
 {
+	pv_autobuf out = PV_BUF_INIT;
 	uint64_t key, bits;
-	char line[64];
-	int n = snprintf(line, sizeof(line), "since %" PRIu64 "\n", since);
 	bool more = bpf_map_get_next_key(map, NULL, &key) == 0;
 
-	(void) !write(OUT, line, (size_t) n);
+	pv_buf_printf(&out, "since %" PRIu64 "\n", since);
 	while (more) {
-		if (bpf_map_lookup_elem(map, &key, &bits) == 0) {
-			n = snprintf(line, sizeof(line), "%" PRIx64 " %" PRIx64 "\n", key, bits);
-			(void) !write(OUT, line, (size_t) n);
-		}
+		if (bpf_map_lookup_elem(map, &key, &bits) == 0)
+			pv_buf_printf(&out, "%" PRIx64 " %" PRIx64 "\n", key, bits);
 		more = bpf_map_get_next_key(map, &key, &key) == 0;
 	}
+	pv_buf_puts(&out, "end\n");
+	return out.cut ? -ENOMEM : pv_write_all(OUT, pv_buf_str(&out), out.len);
 }
 
 int main(int argc, char **argv)
@@ -114,6 +114,8 @@ int main(int argc, char **argv)
 
 		(void) nanosleep(&nap, NULL);
 	}
-	write_all(bpf_map__fd(skel->maps.caps), since);
-	return 0;
+	if (skel->bss->lost)
+		return log_error("more cgroups came than can be kept apart: what was seen is not whole"), 1;
+	r = write_seen(bpf_map__fd(skel->maps.caps), since);
+	return r < 0 ? (void) log_error_errno(r, "cannot say what was seen: %s", strerror(-r)), 1 : 0;
 }

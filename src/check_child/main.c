@@ -302,7 +302,9 @@ static int take_watched(struct audit *a, int fd)
 	pv_autobuf text = PV_BUF_INIT;
 	int r = fd < 0 ? 0 : pv_read_all(fd, WATCHED_MAX, &text);
 
-	a->watched = fd < 0 ? NULL : arena_dup(&a->arena, pv_buf_str(&text));
+	if (r == 0 && fd >= 0 && (text.len < 5 || strcmp(pv_buf_str(&text) + text.len - 5, "\nend\n") != 0))
+		r = -EBADMSG;
+	a->watched = fd < 0 || r < 0 ? NULL : arena_dup(&a->arena, pv_buf_str(&text));
 	return r;
 }
 
