@@ -211,6 +211,10 @@ void bundle_missing(struct bundle *b, const char *what, const char *fmt, ...)
 	if (b->n_lacks == FILES_MAX)
 		return;
 	l = &b->lacks[b->n_lacks++];
+	if (b->n_lacks == FILES_MAX) { /* the last place */
+		what = "more";
+		fmt = "what else is missing found no room in this list";
+	}
 	(void) snprintf(l->what, sizeof(l->what), "%s", what);
 	va_start(ap, fmt);
 	(void) vsnprintf(l->why, sizeof(l->why), fmt, ap);

@@ -42,6 +42,7 @@ void judge(const struct capture_job *job, const struct capture_order *order, con
 	struct procs *p = calloc(1, sizeof(*p));
 	const struct program *g;
 	uint8_t lower[32];
+	int compared;
 
 	ret->result = p ? -ESRCH : -ENOMEM;
 	if (!p)
@@ -51,10 +52,12 @@ void judge(const struct capture_job *job, const struct capture_order *order, con
 	if (g && is_the_one(job, g)) {
 		ret->result = bundle_hash(g->fd, JUDGE_MAX, deadline, ret->sha256);
 		ret->has_digest = ret->result == 0;
-		if (ret->has_digest && job->compare && hash_lower(p, g, deadline, lower) == 0)
-			ret->differs = memcmp(lower, ret->sha256, sizeof(lower)) != 0;
+		compared = ret->has_digest && job->compare ? hash_lower(p, g, deadline, lower) : -ENODATA;
+		ret->differs = compared == 0 && memcmp(lower, ret->sha256, sizeof(lower)) != 0;
 		for (unsigned i = 0; ret->has_digest && i < PV_MIN((unsigned) job->n_bad, (unsigned) CAPTURE_DIGESTS); i++)
 			ret->is_bad |= memcmp(job->bad[i], ret->sha256, 32) == 0;
+		if (ret->has_digest && job->compare && compared < 0 && !ret->is_bad)
+			ret->result = compared; /* nobody can say that it is the image's */
 		if (job->may_kill && (ret->differs || ret->is_bad))
 			ret->killed = pv_pidfd_signal(pidfd, SIGKILL) == 0;
 	}

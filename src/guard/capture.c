@@ -33,6 +33,7 @@ struct rate {
 struct captures {
 	struct capture *all;
 	struct rate minute, hour, looks;
+	uint64_t looks_full; /* the minute of which it was said that there were more */
 	uint32_t number;
 	uint8_t bad[CAPTURE_DIGESTS][32]; /* SHA-256 of programs that were refused for what they are; a ring */
 	size_t n_bad, next_bad;
@@ -163,6 +164,9 @@ static void tell_judged(struct capture *c, const struct capture_result *r)
 {
 	struct notice *n = &c->own;
 
+	if ((!r || r->result < 0) && !(r && r->result == -ESRCH)) /* one that ended by itself is no news */
+		log_warning("a running program could not be compared with its image's file (%s): %s", n->subject,
+			    r ? strerror(-r->result) : "the collector did not answer");
 	if (!r || r->result < 0 || !(r->differs || r->is_bad))
 		return;
 	tell_exec_judged(n, r->is_bad, r->killed);
@@ -547,9 +551,14 @@ void capture_judge(struct guard *g, struct guard_workload *w, const struct event
 	struct captures *all = g->captures;
 	struct capture *c;
 
-	if (!w || !*w->w.id || (!compare && !all->n_bad) ||
-	    !rate_take(&all->looks, clock_monotonic_us() / USEC_PER_MIN, PER_MINUTE))
+	if (!w || !*w->w.id || (!compare && !all->n_bad))
 		return;
+	if (!rate_take(&all->looks, clock_monotonic_us() / USEC_PER_MIN, PER_MINUTE)) {
+		if (all->looks_full != all->looks.at)
+			log_warning("more than %d programs in a minute are to be compared with their images: the others are not", PER_MINUTE);
+		all->looks_full = all->looks.at;
+		return;
+	}
 	c = capture_new(g, w, CAPTURE_JUDGE);
 	if (!c)
 		return;
