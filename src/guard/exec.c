@@ -195,6 +195,23 @@ static bool is_habit(const struct event_exec *e)
 }
 
 #define EXEC_JUST_US (5 * USEC_PER_SEC)
+#define EXEC_WAIT_US (700 * USEC_PER_MSEC) /* the engine's word comes by another way than the kernel's, and later */
+#define EXEC_WAITING 64
+
+/* A shell of which the engine may say yet that it brought it in. */
+struct exec_waiting {
+	struct guard *g;
+	struct exec_waiting *next;
+	sd_event_source *timer;
+	struct event_exec e;
+};
+
+/* The container's first process is not known yet, or the chain ends at another one. */
+static bool may_be_brought_in(const struct event_exec *e, const struct guard_workload *w)
+{
+	return w && w->w.class_ == PV_CLASS_CONTAINER && e->n_chain && e->n_chain < PV_EXEC_CHAIN &&
+	       (!w->w.info || !w->info.pid || e->chain[e->n_chain - 1].tgid != w->info.pid);
+}
 
 /* The chain ends at the container's border. Where that is not its first process, somebody came in from outside, and the engine
  * has said so: docker exec, or a health check. A process of the container cannot get there: its line leads to the first one. */
@@ -206,7 +223,7 @@ static bool is_brought_in(const struct event_exec *e, const struct guard_workloa
 }
 
 /* A shell alone is what some applications do; a shell that fetches something is what none should. */
-void exec_shell(struct guard *g, const struct event_exec *e)
+static void tell_server_shell(struct guard *g, const struct event_exec *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
@@ -230,4 +247,50 @@ void exec_shell(struct guard *g, const struct event_exec *e)
 	notices_fold(g, key, &n);
 	if (n.row && (e->why != PV_SHELL_STARTED || sign))
 		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid, .event = e });
+}
+
+static void waited(struct exec_waiting *x)
+{
+	struct exec_waiting **at = &x->g->exec_waiting;
+
+	while (*at != x)
+		at = &(*at)->next;
+	*at = x->next;
+	x->g->n_exec_waiting--;
+	(void) sd_event_source_disable_unref(x->timer);
+	tell_server_shell(x->g, &x->e);
+	free(x);
+}
+
+static int on_waited(sd_event_source *s, uint64_t usec, void *arg)
+{
+	(void) s;
+	(void) usec;
+	waited(arg);
+	return 0;
+}
+
+void exec_shell(struct guard *g, const struct event_exec *e)
+{
+	const struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	struct exec_waiting *x = NULL;
+
+	if (may_be_brought_in(e, w) && !is_brought_in(e, w) && g->n_exec_waiting < EXEC_WAITING)
+		x = malloc(sizeof(*x));
+	if (x) {
+		*x = (struct exec_waiting){ .g = g, .next = g->exec_waiting, .e = *e };
+		if (sd_event_add_time_relative(g->loop, &x->timer, CLOCK_MONOTONIC, EXEC_WAIT_US, 0, on_waited, x) >= 0) {
+			g->exec_waiting = x;
+			g->n_exec_waiting++;
+			return;
+		}
+		free(x);
+	}
+	tell_server_shell(g, e);
+}
+
+void exec_stop(struct guard *g)
+{
+	while (g->exec_waiting)
+		waited(g->exec_waiting);
 }

@@ -122,6 +122,8 @@ struct guard {
 	struct control *control;
 	struct guard_logs *logs;  /* logs.h */
 	struct captures *captures; /* capture.c */
+	struct exec_waiting *exec_waiting; /* exec.c */
+	unsigned n_exec_waiting;
 	uint64_t rows_before;	   /* the last notice of the engine before us (capture_again.c) */
 	struct persist_state *persist; /* persist.c */
 	uint64_t packets_us;	  /* last look of packets.c, monotonic */
@@ -198,7 +200,10 @@ uint64_t kernel_mix(uint64_t h, const void *data, size_t len);
 
 /* exec.c */
 void exec_event(struct guard *g, const struct event_exec *e);
+/* One that came from outside of the container's own processes is told 0.7 s later, so that the engine can say before that it is
+ * docker exec's or a health check's; at most 64 wait, others are told at once. */
 void exec_shell(struct guard *g, const struct event_exec *e);
+void exec_stop(struct guard *g); /* tells what waits */
 void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us); /* at a busy workload's command lines */
 void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */
 
@@ -309,6 +314,7 @@ void guard_logs_shown(struct guard *g, const char *line, size_t len, struct pv_b
 int persist_start(struct guard *g);
 void persist_stop(struct guard *g);
 void persist_second(struct guard *g);
+void persist_json(struct guard *g, struct pv_buf *out); /* a member of the status: what is watched, and what is not */
 /* persist_ctr.c: the Engine API told of a container */
 void persist_container(struct guard *g, const struct container_info *info);
 

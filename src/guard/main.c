@@ -334,6 +334,7 @@ static void guard_done(struct guard *g)
 {
 	if (g->store)
 		kernel_events_end(g);
+	exec_stop(g);
 	control_stop(g);
 	bans_stop(g);
 	samples_stop(g);

@@ -69,7 +69,10 @@ class Bundle:
             lack.append("what the kernel ended")
         procs = self.json("3-processes.json")["processes"]
         known = {p["pid"] for p in procs} | {int(w.split()[1].rstrip(":")) for w in self.missing if w.startswith("process ")}
-        if ended != ("processes and sockets" in self.missing) or (not ended and not any(p["inside"] == 1 and p["command"] for p in procs)):
+        all_gone = "processes and sockets" in self.missing
+        if ended and not procs and not all_gone:  # it may not have been reaped yet
+            lack.append("processes")
+        if not ended and (all_gone or not any(p["inside"] == 1 and p["command"] for p in procs)):
             lack.append("processes")
         chain = {int(pid) for pid in re.findall(r"\((\d+)\)", said(event, "chain"))}
         lack += [f"process {pid} of the chain" for pid in chain - known]
