@@ -110,8 +110,12 @@ static void port_evidence(const struct view *v, struct finding *f, const char *w
 /* For whoever closes it; SSH is never among them. */
 static void can_close(const struct view *v, enum id id, unsigned port, bool udp)
 {
-	struct audit_open *more = arena_grow(&v->a->arena, v->a->open, v->a->n_open, sizeof(*more));
+	struct audit_open *more;
 
+	for (size_t i = 0; i < v->a->n_open; i++)
+		if (v->a->open[i].port == port && v->a->open[i].udp == udp && v->a->open[i].id == id)
+			return;
+	more = arena_grow(&v->a->arena, v->a->open, v->a->n_open, sizeof(*more));
 	if (!more || (!udp && ssh_port(&v->a->policy, port)))
 		return;
 	v->a->open = more;

@@ -259,16 +259,17 @@ const struct ctr *reach_publisher(const struct audit *a, bool udp, unsigned port
 	return NULL;
 }
 
-static struct reach_port *slot(struct reach *r, bool udp, unsigned port)
+/* Over IPv4 it may be handed on and over IPv6 end at a socket of the host's: two different things. */
+static struct reach_port *slot(struct reach *r, enum reach_by by, bool udp, unsigned port)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (r->item[i].port == port && r->item[i].udp == udp)
+		if (r->item[i].port == port && r->item[i].udp == udp && r->item[i].by == by)
 			return &r->item[i];
 	if (r->n == REACH_MAX) {
 		r->cut = true;
 		return NULL;
 	}
-	r->item[r->n] = (struct reach_port){ .port = port, .udp = udp };
+	r->item[r->n] = (struct reach_port){ .by = by, .port = port, .udp = udp };
 	return &r->item[r->n++];
 }
 
@@ -286,11 +287,10 @@ static void try_one(struct audit *a, struct reach *r, const struct host_addr *to
 		if (!s)
 			return;
 	}
-	out = slot(r, udp, port);
+	out = slot(r, p.dst_local ? REACH_SOCKET : REACH_FORWARD, udp, port);
 	if (!out)
 		return;
 	out->unsure = (out->v4 || out->v6 ? out->unsure : true) && v & FW_STOPS;
-	out->by = p.dst_local ? REACH_SOCKET : REACH_FORWARD;
 	out->to = p.dst;
 	out->to_port = p.dport;
 	out->inode = s ? s->inode : 0;
@@ -352,7 +352,7 @@ static void published(struct audit *a, struct reach *r)
 			if (*p->address && ip_parse(p->address, &at) == 0 && !any_addr(&at) && proc_net_inner(&at))
 				continue;
 			for (unsigned port = p->first; port && port <= last && port - p->first < 64; port++) {
-				struct reach_port *out = slot(r, p->udp, port);
+				struct reach_port *out = slot(r, REACH_FORWARD, p->udp, port);
 
 				if (out)
 					*out = (struct reach_port){ .port = port,

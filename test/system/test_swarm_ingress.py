@@ -62,11 +62,11 @@ def worlds(tap):
     found = said()[1]
     tap.eq(found["host.swarm-ports"]["verdict"], "fail", "2377 and 7946 are open, too")
     if shutil.which("nft"):
-        subprocess.run(["nft", "-f", "-"], input="table inet mine { chain i { type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept; } }\n", text=True,
+        subprocess.run(["nft", "-f", "-"], input="table inet mine { chain i { type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept; }; }\n", text=True,
                        check=True)
         same("nft denies what comes in")
         sh("nft", "delete", "table", "inet", "mine")
-        subprocess.run(["nft", "-f", "-"], input=f"table inet mine {{ chain p {{ type filter hook prerouting priority -150; iifname out0 tcp dport {PORT} drop; }} }}\n", text=True, check=True)
+        subprocess.run(["nft", "-f", "-"], input=f"table inet mine {{ chain p {{ type filter hook prerouting priority -150; iifname out0 tcp dport {PORT} drop; }}; }}\n", text=True, check=True)
         same("nft drops it before it is redirected")
         tap.ok(not reaches(), "so it is closed")
         sh("nft", "delete", "table", "inet", "mine")
