@@ -7,6 +7,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvcanary  # noqa: E402
+import pvunit  # noqa: E402
 from pvtest import *  # noqa: E402,F403
 from pvloglines import made_journal  # noqa: E402
 from test_logs import each, error, banned, line, logs_world, seen, word  # noqa: E402
@@ -224,6 +225,7 @@ class Journald:
 
 def test_journal(tap):
     """Records of a real journald: read once, over its rotation and kill -9. A tag proves nothing: none of these comes from ssh.service."""
+    own = int(pvunit.wanted())  # journald says that it rotated: in the guard's own cgroup, which is not read, unless that is a unit's
     with Journald() as j:
         with Guard(conf={"login": {"limit": 1}, "logs": {"journal": True, "containers": False}}) as g:
             tap.ok(wait_for(lambda: g.status()["logs"]["rules"] and g.status()["logs"]["reading"], 60), "the journal is read", g.log())
@@ -234,7 +236,7 @@ def test_journal(tap):
             j.log(*(f"record {i}" for i in range(20, 40)))
             tap.ok(wait_for(lambda: g.status()["logs"]["lines"] - first >= 40, 5), "20 more after its rotation", g.status()["logs"])
             time.sleep(0.5)
-            tap.eq(g.status()["logs"]["lines"] - first, 40, "none twice")
+            tap.eq(g.status()["logs"]["lines"] - first, 40 + own, "none twice")
             j.log("Failed password for root from 203.0.113.9 port 4000 ssh2", tag="sshd[999]")
             time.sleep(0.5)
             tap.ok("203.0.113.9" not in banned(g), "a tag alone is no sshd")
@@ -247,7 +249,7 @@ def test_journal(tap):
             wait_for(lambda: g.roles().get("pavise-engine", pid) != pid and g.answers(), 10)
             wait_for(lambda: g.status()["logs"]["lines"] >= 20, 8)
             time.sleep(0.5)
-            tap.eq(g.status()["logs"]["lines"], 20, "what came while none ran, once")
+            tap.eq(g.status()["logs"]["lines"], 20 + own, "what came while none ran, once")
 
 
 def test_made_journal(tap):
