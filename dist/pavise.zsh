@@ -153,7 +153,7 @@ _pavise() {
 			'--skip=[all but these]:ID,...:' \
 			'--all[every finding with its evidence, also what passed or does not apply]' \
 			'--fail-on=[exit 1 from this severity on (default\: high)]:SEVERITY:(critical high medium low info)' \
-			'--baseline=[an earlier report as JSON\: what stands in it is known]:FILE:_files' \
+			'--baseline=[what failed in this earlier report (json, jsonl or sarif) is known]:FILE:_files' \
 			'--fix[mend what can be mended without stopping anything\: modes, .gitignore, limits of running containers]' \
 			'--guarded[--fix\: also SSH and ports that strangers reach; tested first, and rolled back unless confirmed]' \
 			'--within=[--guarded\: how long it waits to be confirmed (default 5m)]:DURATION:' \
@@ -192,7 +192,7 @@ _pavise() {
 			'--format=[table (default), json, jsonl, sarif, junit, markdown or html]:FORMAT:(table json jsonl sarif junit markdown html)' \
 			'--output=[write to FILE]:FILE:_files' \
 			'--fail-on=[exit with 1 from this severity on (default high)]:SEVERITY:(critical high medium low info)' \
-			'--baseline=[findings of this earlier report (--format json) count as known]:FILE:_files' \
+			'--baseline=[what failed in this earlier report (json, jsonl or sarif) is known]:FILE:_files' \
 			'--only=[only these ids or rules, or those that start so\: secret.in-code, github.]:ID,...:' \
 			'--skip=[all but these]:ID,...:' \
 			'--rules=[rule files of your own, in addition]:DIR:' \

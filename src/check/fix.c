@@ -205,7 +205,7 @@ static bool reported(const struct audit *a, const struct ctr *c, enum id id)
 	for (size_t i = 0; i < a->out.n; i++) {
 		const struct finding *f = a->out.item[i];
 
-		if (f->id == id && f->verdict == FINDING_FAIL && f->subject.name && strcmp(f->subject.name, c->name) == 0)
+		if (f->id == id && finding_fails(f) && f->subject.name && strcmp(f->subject.name, c->name) == 0)
 			return true;
 	}
 	return false;
@@ -355,7 +355,7 @@ int fix_plan(struct audit *a, int (*emit)(void *user, const struct audit_step *s
 	int r = 0;
 
 	for (size_t i = 0; i < a->out.n && r >= 0; i++)
-		if (a->out.item[i]->verdict == FINDING_FAIL)
+		if (finding_fails(a->out.item[i]))
 			r = of_finding(&p, a->out.item[i]);
 	if (r >= 0)
 		r = ports_step(&p);

@@ -18,7 +18,7 @@ static void lose(struct tally *t, enum id id, unsigned halves)
 static void count(struct tally *t, const struct finding *f)
 {
 	t->any = t->any || f->verdict != FINDING_NOT_APPLICABLE;
-	if (f->verdict == FINDING_FAIL) {
+	if (finding_fails(f)) {
 		lose(t, f->id, 2 * weights[f->severity]);
 		t->high = t->high || f->severity == SEV_HIGH;
 		t->critical = t->critical || f->severity == SEV_CRITICAL;
@@ -119,7 +119,7 @@ struct grade grade_host(const struct finding_list *l)
 	if (!sorted || !all)
 		return (struct grade){ 0, 0 };
 	for (size_t i = 0; i < l->n; i++) {
-		critical = critical || (l->item[i]->verdict == FINDING_FAIL && l->item[i]->severity == SEV_CRITICAL);
+		critical = critical || (finding_fails(l->item[i]) && l->item[i]->severity == SEV_CRITICAL);
 		if (is_workload(l->item[i]))
 			sorted[n++] = l->item[i];
 	}

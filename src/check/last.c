@@ -18,6 +18,7 @@ void last_diff_done(struct last_diff *d)
 {
 	pv_buf_done(&d->fresh_names);
 	pv_buf_done(&d->mended_names);
+	pv_buf_done(&d->kept);
 }
 
 /* One word of these characters and the blank behind it, and where the next begins; NULL: it is none, or too long. */
@@ -67,6 +68,31 @@ static struct finding *now_failing(const struct finding_list *l, const char *fin
 	return NULL;
 }
 
+static bool same_name(const struct finding *f, const struct line *old)
+{
+	pv_autobuf name = PV_BUF_INIT;
+
+	pv_buf_json_str(&name, f->subject.name ? f->subject.name : "");
+	return name.len == old->name_len && memcmp(name.data, old->name, name.len) == 0;
+}
+
+/* Nothing of that id could be checked for certain but what has an answer of its own. */
+static bool not_seen(const struct finding_list *l, enum id id, const struct line *old)
+{
+	bool unknown = false;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct finding *f = l->item[i];
+
+		if (f->id != id)
+			continue;
+		if (f->verdict != FINDING_UNKNOWN && f->verdict != FINDING_FAIL && same_name(f, old))
+			return false;
+		unknown |= f->verdict == FINDING_UNKNOWN;
+	}
+	return unknown;
+}
+
 static void take(struct finding_list *l, const struct check_select *s, const struct line *old, struct last_diff *d)
 {
 	struct finding *f = now_failing(l, old->fingerprint);
@@ -78,6 +104,12 @@ static void take(struct finding_list *l, const struct check_select *s, const str
 	}
 	if (id_parse(old->id, &id) < 0 || !s->on[id])
 		return;
+	if (not_seen(l, id, old)) {
+		pv_buf_printf(&d->kept, "%s %" PRIu64 " %s ", old->fingerprint, old->first, old->id);
+		pv_buf_add(&d->kept, old->name, old->name_len);
+		pv_buf_putc(&d->kept, '\n');
+		return;
+	}
 	/* The name stands in quotes: it was written as JSON, which a terminal prints as it is. */
 	tell(&d->mended_names, d->mended++, old->id, old->name + 1, old->name_len > 2 ? old->name_len - 2 : 0);
 }
@@ -104,14 +136,14 @@ void last_compare(struct finding_list *l, const struct check_select *s, const ch
 		if (f->verdict != FINDING_FAIL || f->first_seen_us)
 			continue;
 		f->first_seen_us = now_us;
-		if (!ret->when_us)
+		if (!ret->when_us || !finding_fails(f))
 			continue;
 		pv_buf_safe(&name, f->subject.name ? f->subject.name : "", 80);
 		tell(&ret->fresh_names, ret->fresh++, id_info(f->id)->name, pv_buf_str(&name), name.len);
 	}
 }
 
-void last_write(struct pv_buf *out, const struct finding_list *l, uint64_t now_us)
+void last_write(struct pv_buf *out, const struct finding_list *l, const struct last_diff *d, uint64_t now_us)
 {
 	pv_buf_printf(out, HEAD "%" PRIu64 "\n", now_us);
 	for (size_t i = 0; i < l->n; i++) {
@@ -124,4 +156,5 @@ void last_write(struct pv_buf *out, const struct finding_list *l, uint64_t now_u
 		pv_buf_json_str(out, f->subject.name ? f->subject.name : "");
 		pv_buf_putc(out, '\n');
 	}
+	pv_buf_add(out, pv_buf_str(&d->kept), d->kept.len);
 }

@@ -1,5 +1,7 @@
 /* last.h - what changed since the last run over the whole host: its failing findings are kept as text, one a line
- * (`FINGERPRINT FIRST-SEEN ID NAME`, the name as a JSON string), written by the reader and stored by the command. Pure. */
+ * (`FINGERPRINT FIRST-SEEN ID NAME`, the name as a JSON string), written by the reader and stored by the command. Pure.
+ * Mended is what passes now, or is not there any more: never what could not be checked this time. An accepted finding
+ * (pavise.ignore) is neither new nor mended, and known when its time is over. */
 #ifndef PV_CHECK_LAST_H
 #define PV_CHECK_LAST_H
 
@@ -9,6 +11,7 @@ struct last_diff {
 	uint64_t when_us;      /* of the last run; 0: there was none */
 	size_t fresh, mended;
 	struct pv_buf fresh_names, mended_names; /* `ctr.privileged a, ...`, at most a few */
+	struct pv_buf kept;   /* lines of what could not be checked: for the next run */
 };
 void last_diff_done(struct last_diff *d);
 
@@ -16,6 +19,7 @@ void last_diff_done(struct last_diff *d);
  * run has of ids that are not in `s` says nothing. */
 void last_compare(struct finding_list *l, const struct check_select *s, const char *text, uint64_t now_us,
 		  struct last_diff *ret);
-void last_write(struct pv_buf *out, const struct finding_list *l, uint64_t now_us);
+/* Of this run, and what last_compare() kept. */
+void last_write(struct pv_buf *out, const struct finding_list *l, const struct last_diff *d, uint64_t now_us);
 
 #endif

@@ -435,7 +435,7 @@ int override_service(struct arena *a, const struct ctr *c, const struct override
 	struct lines l = { .out = &body, .volumes = volumes, .c = c, .seen = seen, .p = p, .a = a };
 
 	for (size_t i = 0; i < list->n; i++)
-		if (list->item[i]->verdict == FINDING_FAIL && list->item[i]->subject.name &&
+		if (finding_fails(list->item[i]) && list->item[i]->subject.name &&
 		    strcmp(list->item[i]->subject.name, c->name) == 0)
 			l.fails[list->item[i]->id] = true;
 	if (l.fails[ID_CTR_NO_NEW_PRIVILEGES]) {

@@ -198,7 +198,7 @@ static void name_left(const struct finding_list *l, struct pv_buf *out)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct finding *f = l->item[i];
 
-		if (f->verdict != FINDING_FAIL)
+		if (!finding_fails(f))
 			continue;
 		if (!any)
 			pv_buf_puts(out, "\n# Left, for a person:\n");

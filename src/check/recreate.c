@@ -775,7 +775,7 @@ static bool find_faults(struct box *b, const struct finding_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct finding *f = l->item[i];
 
-		if (f->verdict != FINDING_FAIL || f->subject.kind != SUBJECT_CONTAINER ||
+		if (!finding_fails(f) || f->subject.kind != SUBJECT_CONTAINER ||
 		    !f->subject.name || strcmp(f->subject.name, b->c->name) != 0 ||
 		    !recreate_mends(f->id))
 			continue;

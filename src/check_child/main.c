@@ -24,12 +24,13 @@
 #include "check/seen.h"
 #include "check_child/screen.h"
 #include "model/ignore.h"
+#include "report/baseline.h"
 #include "report/findings.h"
 
 #define STATUS_USAGE      2
 #define STATUS_INCOMPLETE 3
 #define NOBODY            65534
-#define BASELINE_MAX      (16u << 20)
+#define LAST_MAX	  (16u << 20)
 #define WATCHED_MAX       (1u << 20) /* what a helper of the command wrote */
 #define PATHS_MAX         48
 
@@ -41,6 +42,7 @@ struct args {
 	size_t n_projects, n_backups;
 	enum severity fail_on;
 	const char *state, *list, *recreate;
+	uid_t uid; /* who asks */
 	int sock, baseline, override, save, seen, probe, watch;
 	bool all, quiet, plan;
 	struct words_style style;
@@ -334,54 +336,92 @@ static int look(struct audit *a, const struct args *args)
 /* --- what is accepted, and what is old --- */
 
 static const struct audit *current;
+static bool current_files; /* only what these hold was looked at */
 
 static bool ran(enum id id)
 {
-	return current->select.on[id];
+	bool any = !current_files;
+
+	for (size_t i = 0; i < current->out.n && !any; i++)
+		any = current->out.item[i]->id == id;
+	return any && current->select.on[id];
 }
 
-static int apply_ignore(struct audit *a, const struct args *args, size_t *ret_accepted)
+static int refuse_ignore(const char *path, const char *why)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	pv_buf_safe(&text, path, 0);
+	log_error("%s cannot be used: %s", pv_buf_str(&text), why);
+	return -EINVAL;
+}
+
+/* Whoever can write it can hide a finding: root's, or whose run this is; a project's also by the owner of what is looked at. */
+static const char *written_by_others(const struct args *args, const struct stat *st, const char *beside)
+{
+	struct stat other;
+
+	if (st->st_mode & (beside ? 002 : 022))
+		return "others can write it: chmod go-w";
+	if (st->st_uid == 0 || st->st_uid == args->uid)
+		return NULL;
+	if (beside && stat(beside, &other) == 0 && other.st_uid == st->st_uid)
+		return NULL;
+	return "it belongs to somebody else: chown";
+}
+
+static int read_ignore(struct audit *a, const struct args *args, struct ignore_list **ret)
+{
+	const char *beside = args->n_compose ? args->compose[0] : args->n_dockerfile ? args->dockerfile[0] : NULL;
+	const struct hostfs here = { .root = -1, .prefix = "" }, *fs = beside ? &here : &a->fs;
+	pv_autobuf text = PV_BUF_INIT, err = PV_BUF_INIT;
+	struct stat st;
+	const char *why;
+	int r = args->ignore ? hostfs_stat(fs, args->ignore, true, &st) : -ENOENT;
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r == -EACCES) /* more is shown then, not less */
+		return (void) refuse_ignore(args->ignore, "Permission denied; nothing is accepted"), 0;
+	why = r < 0 || a->saved ? NULL : written_by_others(args, &st, beside);
+	if (why)
+		return refuse_ignore(args->ignore, why);
+	r = r < 0 ? r : hostfs_read(fs, args->ignore, 1 << 20, &text);
+	if (r < 0)
+		return refuse_ignore(args->ignore, r == -EFBIG ? "it is larger than 1 MiB" : r == -EBADMSG ? "it is no regular file" : strerror(-r));
+	r = ignore_read(args->ignore, pv_buf_str(&text), text.len, a->policy.now_us, ret, &err);
+	if (r == -EINVAL)
+		(void) fputs(pv_buf_str(&err), stderr);
+	return r;
+}
+
+static int apply_ignore(struct audit *a, const struct args *args)
 {
 	pv_auto(ignore_list) list = NULL;
-	pv_autobuf text = PV_BUF_INIT, err = PV_BUF_INIT;
-	size_t kept = 0;
-	int r;
+	int r = read_ignore(a, args, &list);
 
-	*ret_accepted = 0;
-	if (!args->ignore || read_file(NULL, args->ignore, 1 << 20, &text) < 0)
-		return 0;
-	r = ignore_read(args->ignore, pv_buf_str(&text), text.len, a->policy.now_us, &list, &err);
-	if (r < 0) {
-		(void) fputs(pv_buf_str(&err), stderr);
+	if (r < 0)
 		return r;
-	}
-	for (size_t i = 0; i < a->out.n; i++) {
-		struct finding *f = a->out.item[i];
-
-		if (f->verdict == FINDING_FAIL && ignore_covers(list, f, NULL)) {
-			++*ret_accepted;
-			(void) finding_free(f);
-		} else {
-			a->out.item[kept++] = f;
-		}
-	}
-	a->out.n = kept;
+	for (size_t i = 0; i < a->out.n; i++)
+		(void) ignore_covers(list, a->out.item[i], NULL);
 	current = a;
+	current_files = args->n_compose || args->n_dockerfile;
 	return ignore_report(list, ran, &a->out);
 }
 
 static int apply_baseline(struct audit *a, int fd)
 {
-	pv_auto(finding_baseline) baseline = NULL;
-	pv_autobuf text = PV_BUF_INIT;
-	int r;
+	pv_auto(baseline) baseline = NULL;
+	pv_autobuf text = PV_BUF_INIT, why = PV_BUF_INIT;
+	int r = fd < 0 ? 0 : pv_read_all(fd, BASELINE_BYTES, &text);
 
-	if (fd < 0)
-		return 0;
-	r = pv_read_all(fd, BASELINE_MAX, &text) < 0 ? -EFBIG : finding_baseline_read(pv_buf_str(&text), text.len, &baseline);
-	if (r < 0)
-		return log_error_errno(r, "the baseline cannot be used: it is none of pavise's reports");
-	(void) finding_baseline_apply(baseline, &a->out);
+	if (r == 0 && fd >= 0)
+		r = baseline_read(pv_buf_str(&text), text.len, &baseline, &why);
+	if (r < 0) {
+		log_error("the baseline cannot be used: %s", why.len ? pv_buf_str(&why) : r == -EFBIG ? "it is larger than 16 MiB" : strerror(-r));
+		return r;
+	}
+	(void) baseline_apply(baseline, &a->out);
 	return 0;
 }
 
@@ -394,15 +434,15 @@ static int compare(struct audit *a, const struct args *args, struct last_diff *d
 	const char *path = args->state ? arena_printf(&a->arena, "%s/audit/last", args->state) : NULL;
 
 	if (path)
-		(void) read_file(NULL, path, BASELINE_MAX, &old);
+		(void) read_file(NULL, path, LAST_MAX, &old);
 	last_compare(&a->out, &a->select, pv_buf_str(&old), a->policy.now_us, diff);
 	if (args->save < 0)
 		return 0;
-	last_write(&now, &a->out, a->policy.now_us);
+	last_write(&now, &a->out, diff, a->policy.now_us);
 	return now.cut || write(args->save, pv_buf_str(&now), now.len) != (ssize_t) now.len ? -EIO : 0;
 }
 
-static int report(const struct audit *a, const struct args *args, size_t accepted, const struct last_diff *diff)
+static int report(const struct audit *a, const struct args *args, const struct last_diff *diff)
 {
 	const struct findings_format *format = findings_format_find(args->format ? args->format : "table");
 	struct findings_report r = { .command = "audit",
@@ -416,7 +456,7 @@ static int report(const struct audit *a, const struct args *args, size_t accepte
 
 	if (!args->format || strcmp(args->format, "table") == 0) {
 		struct screen s = {
-			.list = &a->out, .target = args->target, .accepted = accepted, .diff = diff, .style = args->style
+			.list = &a->out, .target = args->target, .diff = diff, .style = args->style
 		};
 		struct findings_count c = findings_count(&a->out);
 
@@ -507,7 +547,6 @@ static int recreate(struct audit *a, const struct args *args)
 static int run(struct audit *a, const struct args *args)
 {
 	struct last_diff diff = { .when_us = 0 };
-	size_t accepted = 0;
 	int r;
 
 	if (args->list)
@@ -517,7 +556,7 @@ static int run(struct audit *a, const struct args *args)
 		r = look(a, args);
 	if (r == 0) {
 		check_fold(&a->out);
-		r = apply_ignore(a, args, &accepted);
+		r = apply_ignore(a, args);
 		if (r == -EINVAL)
 			return STATUS_USAGE;
 	}
@@ -536,7 +575,7 @@ static int run(struct audit *a, const struct args *args)
 		return recreate(a, args);
 	r = compare(a, args, &diff);
 	if (r == 0)
-		r = report(a, args, accepted, &diff);
+		r = report(a, args, &diff);
 	last_diff_done(&diff);
 	if (r < 0)
 		return STATUS_INCOMPLETE;
@@ -554,6 +593,7 @@ int main(int argc, char **argv)
 	char word[64];
 	int r;
 
+	args.uid = getuid();
 	log_open("pavise-audit");
 	if (read_args(&args, argc, argv) < 0 || (args.format && !findings_format_find(args.format))) {
 		log_error("wrong arguments; it is started by pavise audit");

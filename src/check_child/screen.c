@@ -23,7 +23,7 @@ static size_t make_groups(const struct finding_list *l, const struct finding **f
 	for (size_t i = 0; i < l->n; i++) {
 		const struct finding *f = l->item[i];
 
-		if (f->verdict != FINDING_FAIL || f->old)
+		if (!finding_fails(f) || f->old)
 			continue;
 		failing[n++] = f;
 		if (n_groups && out[n_groups - 1].item[0]->id == f->id &&
@@ -106,8 +106,6 @@ static void head(struct pv_buf *out, const struct screen *s)
 	else
 		pv_buf_puts(out, ": ");
 	findings_summary(out, &r);
-	if (s->accepted)
-		pv_buf_printf(out, "; %zu accepted in pavise.ignore", s->accepted);
 	if (c.pass)
 		pv_buf_printf(out, "; %zu passed", c.pass);
 	pv_buf_putc(out, '\n');
@@ -136,6 +134,30 @@ static void unknowns(struct pv_buf *out, const struct screen *s)
 	pv_buf_puts(out, "): pavise audit --all\n");
 }
 
+/* `critical, but ctr.docker-socket traefik accepted by anna until 2027-03-01: it is the proxy` */
+static bool accepted(struct pv_buf *out, const struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct finding *f = l->item[i];
+		pv_autobuf why = PV_BUF_INIT;
+
+		if (f->verdict != FINDING_FAIL || finding_fails(f) || f->severity != SEV_CRITICAL || n++ >= NAMES_MAX)
+			continue;
+		pv_buf_printf(out, "%s%s ", n > 1 ? "; " : "critical, but ", id_info(f->id)->name);
+		subject_name(out, f);
+		pv_buf_putc(out, ' ');
+		findings_accepted(&why, f);
+		pv_buf_safe(out, pv_buf_str(&why), 200);
+	}
+	if (n > NAMES_MAX)
+		pv_buf_printf(out, "; and %zu more: pavise audit --all", n - NAMES_MAX);
+	if (n)
+		pv_buf_putc(out, '\n');
+	return n;
+}
+
 /* `since 2026-11-27 10:00:00 +0000: 2 new (ctr.privileged shop/web, ...), 1 mended (file.env-mode /srv/shop/.env)` */
 static bool since(struct pv_buf *out, const struct last_diff *d)
 {
@@ -157,17 +179,17 @@ void screen_write(struct pv_buf *out, const struct screen *s)
 {
 	pv_autofree const struct finding **failing = calloc(s->list->n + 1, sizeof(*failing));
 	pv_autofree struct group *groups = calloc(GROUPS, sizeof(*groups));
-	size_t n, shown = 0, room = (LINES - 3) / 2;
+	size_t n, shown = 0, lines = LINES - 3; /* but the head, what is left out, what could not be checked */
 
 	if (!failing || !groups)
 		return;
 	head(out, s);
-	if (since(out, s->diff))
-		room = (LINES - 4) / 2;
+	lines -= since(out, s->diff);
+	lines -= accepted(out, s->list);
 	n = make_groups(s->list, failing, groups);
 	if (n)
 		qsort(groups, n, sizeof(*groups), by_weight);
-	for (; shown < n && (shown < room || groups[shown].item[0]->severity == SEV_CRITICAL); shown++)
+	for (; shown < n && (shown < lines / 2 || groups[shown].item[0]->severity == SEV_CRITICAL); shown++)
 		group_write(out, &groups[shown], &s->style);
 	if (shown < n)
 		pv_buf_printf(out, "... and %zu more kinds, %s and below: pavise audit --all\n", n - shown,

@@ -11,7 +11,6 @@
 struct screen {
 	const struct finding_list *list; /* sorted */
 	const char *target;              /* NULL: this host */
-	size_t accepted;                 /* by pavise.ignore */
 	const struct last_diff *diff;    /* to the last run; may be NULL */
 	struct words_style style;
 };

@@ -95,6 +95,7 @@ struct run {
 	struct finding_line {
 		char id[64];
 		enum answer answer;
+		bool accepted; /* it fails, and a person has accepted that for a time (pavise.ignore) */
 	} *line;
 	size_t n;
 };
@@ -162,13 +163,18 @@ static void start(struct gate *g, struct run *r)
 	r->done = r->status >= 0 && r->status <= CMD_INCOMPLETE && r->status != CMD_USAGE && !r->out.cut;
 }
 
+static bool accepted(const cJSON *f)
+{
+	return cJSON_GetObjectItemCaseSensitive(f, "accepted");
+}
+
 static enum answer says(const cJSON *f)
 {
 	const char *verdict = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(f, "verdict"));
 	const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(f, "reason"));
 
 	if (!verdict || strcmp(verdict, "fail") == 0)
-		return SAYS_FAIL;
+		return accepted(f) ? SAYS_PASS : SAYS_FAIL;
 	if (strcmp(verdict, "unknown") == 0 && (!reason || strcmp(reason, "by-nature") != 0))
 		return SAYS_UNKNOWN;
 	return SAYS_PASS;
@@ -183,6 +189,7 @@ static void take_line(struct run *r, const char *s, size_t len)
 	if (more) {
 		r->line = more;
 		(void) text_copy(more[r->n].id, sizeof(more->id), id);
+		more[r->n].accepted = accepted(f);
 		more[r->n++].answer = says(f);
 	} else {
 		r->done = false; /* not one of ours: then nothing of it counts */
@@ -214,7 +221,7 @@ static bool same_id(const char *name, const char *word)
 
 /* The worst answer about one id. Nothing said: `scan` finds only what is wrong, so that its silence is a pass; the audit
  * answers for every id, so that its silence is none. */
-static enum answer of_id(const struct run *r, const char *word)
+static enum answer of_id(const struct run *r, const char *word, bool *ret_accepted)
 {
 	enum answer worst = SAYS_PASS;
 	enum id id;
@@ -224,6 +231,7 @@ static enum answer of_id(const struct run *r, const char *word)
 		if (same_id(r->line[i].id, word)) {
 			any = true;
 			worst = PV_MAX(worst, r->line[i].answer);
+			*ret_accepted |= r->line[i].accepted;
 		}
 	if (any)
 		return worst;
@@ -247,12 +255,14 @@ static enum answer of_part(struct gate *g, const char *command, const char *ids,
 	while (*ids) {
 		char word[64];
 		size_t len = strcspn(ids, ",");
+		bool allowed = false;
 		enum answer one;
 
 		(void) snprintf(word, sizeof(word), "%.*s", (int) len, ids);
-		one = of_id(r, word);
-		if (one != SAYS_PASS)
-			pv_buf_printf(why, "%s%s%s", why->len ? "; " : "", word, one == SAYS_UNKNOWN ? " could not be checked" : "");
+		one = of_id(r, word, &allowed);
+		if (one != SAYS_PASS || allowed)
+			pv_buf_printf(why, "%s%s%s", why->len ? "; " : "", word,
+				      one == SAYS_UNKNOWN ? " could not be checked" : one == SAYS_PASS ? " accepted in pavise.ignore" : "");
 		worst = PV_MAX(worst, one);
 		ids += len + (ids[len] == ',');
 	}
@@ -305,7 +315,7 @@ static int print_rows(struct gate *g)
 
 		count[a]++;
 		pv_buf_printf(&out, "%-6s %-16s %s", row.id, words[a], row.text);
-		if (a != SAYS_PASS && why.len)
+		if (why.len)
 			pv_buf_printf(&out, "  [%s]", pv_buf_str(&why));
 		pv_buf_putc(&out, '\n');
 	}

@@ -79,7 +79,7 @@ static const struct cmd_option audit_options[] = {
 	{ "skip", 0, "ID,...", "all but these", NULL },
 	{ "all", 0, NULL, "every finding with its evidence, also what passed or does not apply", NULL },
 	{ "fail-on", 0, "SEVERITY", "exit 1 from this severity on (default: high)", "critical high medium low info" },
-	{ "baseline", 0, "FILE", "an earlier report as JSON: what stands in it is known", NULL },
+	{ "baseline", 0, "FILE", "what failed in this earlier report (json, jsonl or sarif) is known", NULL },
 	{ "fix", 0, NULL, "mend what can be mended without stopping anything: modes, .gitignore, limits of running containers", NULL },
 	{ "guarded", 0, NULL, "--fix: also SSH and ports that strangers reach; tested first, and rolled back unless confirmed", NULL },
 	{ "within", 0, "DURATION", "--guarded: how long it waits to be confirmed (default 5m)", NULL },
@@ -111,7 +111,7 @@ static const struct cmd_option scan_options[] = {
 	  "table json jsonl sarif junit markdown html" },
 	{ "output", 'o', "FILE", "write to FILE", NULL },
 	{ "fail-on", 0, "SEVERITY", "exit with 1 from this severity on (default high)", "critical high medium low info" },
-	{ "baseline", 0, "FILE", "findings of this earlier report (--format json) count as known", NULL },
+	{ "baseline", 0, "FILE", "what failed in this earlier report (json, jsonl or sarif) is known", NULL },
 	{ "only", 0, "ID,...", "only these ids or rules, or those that start so: secret.in-code, github.", NULL },
 	{ "skip", 0, "ID,...", "all but these", NULL },
 	{ "rules", 0, "DIR", "rule files of your own, in addition", NULL },
@@ -219,7 +219,10 @@ const struct command commands[] = {
 	  .about = "Looks at containers and Swarm services (running or not), units, SSH, projects with their .env files and backups, and "
 		   "says what is wrong, worst first, each with the command or the line that mends it. With --compose or --dockerfile "
 		   "only those files are judged, by the same checks. DIR is a project to look at besides those that are found. "
-		   "What is accepted stands in pavise.ignore (of the project, or /etc/pavise/pavise.ignore). A run over the whole host is "
+		   "What is accepted stands in pavise.ignore beside the files that are looked at, or in /etc/pavise/pavise.ignore: a list of "
+		   "{id, subject, reason, owner, expires}; subject is a glob over names and paths, and expires lies at most a year ahead. It is "
+		   "listed as accepted and counts for nothing else; what could not be checked is never accepted. The file belongs to root, to "
+		   "whoever asks, or to the owner of the project, and nobody else may write it. A run over the whole host is "
 		   "kept, and the next one says what is new and what is mended.\n\n"
 		   "Without --fix it changes nothing. With it, it shows each step as a command, asks, and carries them out: modes of .env "
 		   "files, backups and keys, lines of .gitignore, and live limits of running containers where what they use allows it. A "

@@ -30,7 +30,7 @@ static int bounds(const char *s, size_t len)
 	return 0;
 }
 
-int json_parse(const char *s, size_t len, cJSON **ret)
+int json_parse_at(const char *s, size_t len, cJSON **ret, size_t *ret_wrong)
 {
 	const char *end = NULL;
 	int r = bounds(s, len);
@@ -39,15 +39,21 @@ int json_parse(const char *s, size_t len, cJSON **ret)
 	if (r < 0)
 		return r;
 	*ret = cJSON_ParseWithLengthOpts(s, len, &end, false);
-	if (!*ret)
-		return -EBADMSG;
-	for (; end < s + len; end++)
-		if (!strchr(" \t\r\n", *end) || !*end) {
-			cJSON_Delete(*ret);
-			*ret = NULL;
-			return -EBADMSG;
-		}
-	return 0;
+	while (*ret && end < s + len && *end && strchr(" \t\r\n", *end))
+		end++;
+	if (*ret && end == s + len)
+		return 0;
+	cJSON_Delete(*ret);
+	*ret = NULL;
+	*ret_wrong = end ? PV_MIN((size_t) (end - s), len) : 0;
+	return -EBADMSG;
+}
+
+int json_parse(const char *s, size_t len, cJSON **ret)
+{
+	size_t wrong;
+
+	return json_parse_at(s, len, ret, &wrong);
 }
 
 const cJSON *json_member(const cJSON *object, const char *key)

@@ -10,6 +10,8 @@
 /* The whole of it: something behind the value is -EBADMSG, too. 0, -EBADMSG, -EFBIG (also: no room for it). *ret is NULL after an
  * error, else the caller's. */
 int json_parse(const char *s, size_t len, cJSON **ret);
+/* The same; after -EBADMSG *ret_wrong is where it stops being JSON. */
+int json_parse_at(const char *s, size_t len, cJSON **ret, size_t *ret_wrong);
 /* A member of an object; NULL when it is absent, or there twice: readers differ in which of the two they take. */
 const cJSON *json_member(const cJSON *object, const char *key);
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/array.h"
 #include "base/clock.h"
 
 static const char *const verdict_names[FINDING_VERDICT_N] = {
@@ -76,6 +75,9 @@ struct finding *finding_free(struct finding *f)
 	free(f->title);
 	free(f->remedy);
 	free(f->command);
+	free(f->accepted.reason);
+	free(f->accepted.owner);
+	free(f->accepted.until);
 	free(f);
 	return NULL;
 }
@@ -177,6 +179,15 @@ void finding_remedy(struct finding *f, const char *text, const char *command)
 		return;
 	(void) copy(f, &f->remedy, text);
 	(void) copy(f, &f->command, command);
+}
+
+void finding_accept(struct finding *f, const char *reason, const char *owner, const char *until)
+{
+	if (!f)
+		return;
+	(void) copy(f, &f->accepted.reason, reason);
+	(void) copy(f, &f->accepted.owner, owner);
+	(void) copy(f, &f->accepted.until, until);
 }
 
 void finding_reference(struct finding *f, const char *url)
@@ -300,6 +311,13 @@ void finding_json(struct pv_buf *out, const struct finding *f)
 	}
 	if (f->old)
 		pv_buf_puts(out, ",\"baseline\":true");
+	if (f->accepted.reason) {
+		pv_buf_puts(out, ",\"accepted\":{\"reason\":");
+		pv_buf_json_str(out, f->accepted.reason);
+		field(out, "owner", f->accepted.owner);
+		field(out, "expires", f->accepted.until);
+		pv_buf_putc(out, '}');
+	}
 	pv_buf_putc(out, '}');
 }
 
@@ -386,123 +404,10 @@ int finding_list_status(const struct finding_list *l, enum severity fail_on)
 
 		if (f->severity < fail_on)
 			continue;
-		if (f->verdict == FINDING_FAIL && !f->old)
+		if (finding_fails(f) && !f->old)
 			return 1;
 		if (unchecked(f))
 			status = 3;
 	}
 	return status;
-}
-
-/* --- the baseline --- */
-
-struct finding_baseline {
-	size_t n;
-	char (*item)[33];
-};
-
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-}
-
-static size_t hex_run(const char *s, const char *end)
-{
-	const char *p = s;
-
-	while (p < end && is_hex(*p))
-		p++;
-	return (size_t) (p - s);
-}
-
-/* A run of 32 hex digits counts between quotes whose key is "fingerprint" (or SARIF's "pavise/v1"), or as a whole line. */
-static bool stands_right(const char *text, const char *at, const char *end)
-{
-	static const char *const keys[] = { "\"fingerprint\":", "\"pavise/v1\":" };
-	const char *before = at;
-
-	if ((at == text || at[-1] == '\n') && (at + 32 == end || at[32] == '\n' || at[32] == '\r'))
-		return true;
-	if (at == text || at[-1] != '"' || at + 32 == end || at[32] != '"')
-		return false;
-	for (before--; before > text && before[-1] == ' ';)
-		before--;
-	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
-		size_t n = strlen(keys[i]);
-
-		if ((size_t) (before - text) >= n && memcmp(before - n, keys[i], n) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int hex_order(const void *a, const void *b)
-{
-	return memcmp(a, b, 32);
-}
-
-static int baseline_add(struct finding_baseline *b, size_t *room, const char *hex)
-{
-	if (pv_grow(&b->item, b->n, room, sizeof(*b->item), 64) < 0)
-		return -ENOMEM;
-	memcpy(b->item[b->n], hex, 32);
-	b->item[b->n++][32] = '\0';
-	return 0;
-}
-
-static bool blank(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!strchr(" \t\r\n", text[i]))
-			return false;
-	return true;
-}
-
-int finding_baseline_read(const char *text, size_t len, struct finding_baseline **ret)
-{
-	pv_auto(finding_baseline) b = calloc(1, sizeof(*b));
-	const char *end = text + len;
-	size_t room = 0;
-
-	if (!b)
-		return -ENOMEM;
-	for (const char *p = text; p < end;) {
-		size_t n = hex_run(p, end);
-
-		if (n == 32 && stands_right(text, p, end) && baseline_add(b, &room, p) < 0)
-			return -ENOMEM;
-		p += n ? n : 1;
-	}
-	/* A report without findings is a baseline too. */
-	if (b->n == 0 && !blank(text, len) && !memmem(text, len, "\"findings\":[]", 13))
-		return -EINVAL;
-	if (b->n)
-		qsort(b->item, b->n, sizeof(*b->item), hex_order);
-	*ret = pv_steal(b);
-	return 0;
-}
-
-struct finding_baseline *finding_baseline_free(struct finding_baseline *b)
-{
-	if (b)
-		free(b->item);
-	free(b);
-	return NULL;
-}
-
-bool finding_baseline_has(const struct finding_baseline *b, const char *fingerprint)
-{
-	return b && b->n && strlen(fingerprint) == 32 &&
-	       bsearch(fingerprint, b->item, b->n, sizeof(*b->item), hex_order) != NULL;
-}
-
-size_t finding_baseline_apply(const struct finding_baseline *b, struct finding_list *l)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		l->item[i]->old = finding_baseline_has(b, l->item[i]->fingerprint);
-		n += l->item[i]->old;
-	}
-	return n;
 }

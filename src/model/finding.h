@@ -63,6 +63,9 @@ struct finding {
 	char fingerprint[33]; /* 32 hex digits, or empty */
 	uint64_t first_seen_us; /* wall clock; 0: not known */
 	bool old;  /* in the baseline: shown as such, does not count for the exit status */
+	struct finding_accepted { /* by an entry of pavise.ignore: shown as such, counts for nothing */
+		char *reason, *owner, *until; /* NULL: it is not */
+	} accepted;
 	bool poor; /* memory ran out while it was filled */
 };
 
@@ -79,11 +82,18 @@ void finding_evidence(struct finding *f, const char *what, const char *path, uin
 	PV_PRINTF(5, 6);
 void finding_remedy(struct finding *f, const char *text, const char *command); /* either may be NULL */
 void finding_reference(struct finding *f, const char *url);
+void finding_accept(struct finding *f, const char *reason, const char *owner, const char *until);
 
 /* BLAKE2b-128 over id, kind, name, project-relative path, `rule` and `key` (either may be NULL), joined by NUL: call it
  * when the subject is set. `key` tells findings of one rule in one place apart and must be stable: never a line, commit,
  * container id, time or secret value. */
 void finding_fingerprint(struct finding *f, const char *rule, const char *key);
+
+/* It is wrong, and nobody accepted that. */
+static inline bool finding_fails(const struct finding *f)
+{
+	return f->verdict == FINDING_FAIL && !f->accepted.reason;
+}
 
 const char *finding_title(const struct finding *f);
 const char *finding_verdict_name(enum finding_verdict v); /* "not-applicable" */
@@ -106,20 +116,8 @@ int finding_list_add(struct finding_list *l, struct finding *f);
 void finding_list_sort(struct finding_list *l);
 /* Unknown ones that are not so by nature. */
 uint64_t finding_list_unchecked(const struct finding_list *l);
-/* 1: a failing one at or above `fail_on` that is not old; else 3: one of that severity is unknown, not by nature;
+/* 1: a failing one at or above `fail_on` that is neither old nor accepted; else 3: one of that severity is unknown, not by nature;
  * else 0. */
 int finding_list_status(const struct finding_list *l, enum severity fail_on);
-
-/* --- the baseline: fingerprints that count as old --- */
-
-struct finding_baseline;
-/* Takes any text in which fingerprints stand as quoted 32 hex digits after "fingerprint" (our JSON and JSON lines) or
- * alone on a line. -EINVAL: there was none in a text that is not empty; -ENOMEM. */
-int finding_baseline_read(const char *text, size_t len, struct finding_baseline **ret);
-struct finding_baseline *finding_baseline_free(struct finding_baseline *b);
-PV_AUTO(finding_baseline)
-bool finding_baseline_has(const struct finding_baseline *b, const char *fingerprint); /* NULL baseline: false */
-/* Marks the old ones. Returns how many. */
-size_t finding_baseline_apply(const struct finding_baseline *b, struct finding_list *l);
 
 #endif

@@ -13,7 +13,8 @@
 
 struct entry {
 	enum id id;
-	char *subject, *rule, *about; /* about: `secret.in-code test/key-*`, for findings */
+	char *subject, *rule, *reason, *owner, *expires;
+	char *about; /* about: `secret.in-code test/key-*`, for findings */
 	unsigned line;
 	char wrong[96]; /* why it does not count; empty: it does */
 	bool used;
@@ -32,6 +33,9 @@ struct ignore_list *ignore_list_free(struct ignore_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		free(l->entry[i].subject);
 		free(l->entry[i].rule);
+		free(l->entry[i].reason);
+		free(l->entry[i].owner);
+		free(l->entry[i].expires);
 		free(l->entry[i].about);
 	}
 	free(l->entry);
@@ -108,7 +112,7 @@ static void check_keys(struct entry *e, const struct yaml_node *map)
 
 static void check_entry(struct entry *e, const struct yaml_node *map, uint64_t now_us)
 {
-	const char *id = value_of(map, "id"), *reason = value_of(map, "reason"), *expires = value_of(map, "expires");
+	const char *id = value_of(map, "id"), *expires = e->expires;
 	uint64_t until = 0;
 
 	check_keys(e, map);
@@ -120,8 +124,10 @@ static void check_entry(struct entry *e, const struct yaml_node *map, uint64_t n
 		wrong(e, "there is no such id");
 	else if (!e->subject || !*e->subject)
 		wrong(e, "its subject is missing");
-	else if (!reason || !*reason)
+	else if (!e->reason || !*e->reason)
 		wrong(e, "its reason is missing");
+	else if (!e->owner || !*e->owner)
+		wrong(e, "its owner is missing: who answers for it");
 	else if (!expires || ignore_date(expires, &until) < 0)
 		wrong(e, "expires wants a date such as 2027-03-01");
 	else if (ignore_in_force(until, now_us) == -ETIME)
@@ -130,16 +136,26 @@ static void check_entry(struct entry *e, const struct yaml_node *map, uint64_t n
 		wrong(e, "expires lies more than a year ahead");
 }
 
+/* false: no memory */
+static bool take(const struct yaml_node *map, const char *key, char **ret)
+{
+	const char *value = value_of(map, key);
+
+	*ret = value ? strdup(value) : NULL;
+	return *ret || !value;
+}
+
 static int add_entry(struct ignore_list *l, const struct yaml_node *map, uint64_t now_us)
 {
 	struct entry *e = &l->entry[l->n];
-	const char *subject = value_of(map, "subject"), *rule = value_of(map, "rule"), *id = value_of(map, "id");
+	const char *id = value_of(map, "id");
 
 	*e = (struct entry){ .line = map->line, .id = ID_IGNORE_INVALID };
 	l->n++;
-	if ((subject && !(e->subject = strdup(subject))) || (rule && !(e->rule = strdup(rule))))
+	if (!take(map, "subject", &e->subject) || !take(map, "rule", &e->rule) || !take(map, "reason", &e->reason) ||
+	    !take(map, "owner", &e->owner) || !take(map, "expires", &e->expires))
 		return -ENOMEM;
-	if (asprintf(&e->about, "%s %s", id ? id : "(no id)", subject ? subject : "(no subject)") < 0) {
+	if (asprintf(&e->about, "%s %s", id ? id : "(no id)", e->subject ? e->subject : "(no subject)") < 0) {
 		e->about = NULL;
 		return -ENOMEM;
 	}
@@ -197,31 +213,35 @@ int ignore_read(const char *name, const char *text, size_t len, uint64_t now_us,
 	return 0;
 }
 
-bool ignore_covers(struct ignore_list *l, const struct finding *f, const char *rule)
+bool ignore_covers(struct ignore_list *l, struct finding *f, const char *rule)
 {
-	bool covered = false;
-
-	for (size_t i = 0; l && i < l->n; i++) {
+	for (size_t i = 0; l && i < l->n && f->verdict == FINDING_FAIL; i++) {
 		struct entry *e = &l->entry[i];
 
 		if (*e->wrong || e->id != f->id || (e->rule && (!rule || strcmp(e->rule, rule) != 0)))
 			continue;
-		if ((f->subject.name && glob_match(e->subject, f->subject.name)) ||
-		    (f->subject.path && glob_match(e->subject, f->subject.path)))
-			covered = e->used = true;
+		if (!(f->subject.name && glob_match(e->subject, f->subject.name)) &&
+		    !(f->subject.path && glob_match(e->subject, f->subject.path)))
+			continue;
+		e->used = true;
+		if (!f->accepted.reason)
+			finding_accept(f, e->reason, e->owner, e->expires);
 	}
-	return covered;
+	return f->accepted.reason;
 }
 
 int ignore_report(const struct ignore_list *l, bool (*ran)(enum id id), struct finding_list *to)
 {
+	bool unknown[ID_N] = { false };
 	int r = 0;
 
+	for (size_t i = 0; i < to->n; i++)
+		unknown[to->item[i]->id] |= to->item[i]->verdict == FINDING_UNKNOWN && to->item[i]->reason != REASON_BY_NATURE;
 	for (size_t i = 0; l && i < l->n && r == 0; i++) {
 		const struct entry *e = &l->entry[i];
 		struct finding *f;
 
-		if (!*e->wrong && (e->used || (ran && !ran(e->id))))
+		if (!*e->wrong && (e->used || (ran && !ran(e->id)) || unknown[e->id]))
 			continue;
 		f = finding_new(*e->wrong ? ID_IGNORE_INVALID : ID_IGNORE_UNUSED, FINDING_FAIL);
 		finding_subject(f, SUBJECT_FILE, l->name, l->name, e->line);

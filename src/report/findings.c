@@ -29,7 +29,9 @@ struct findings_count findings_count(const struct finding_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		const struct finding *f = l->item[i];
 
-		if (f->verdict == FINDING_FAIL && f->old)
+		if (f->verdict == FINDING_FAIL && f->accepted.reason)
+			c.accepted++;
+		else if (f->verdict == FINDING_FAIL && f->old)
 			c.old++;
 		else if (f->verdict == FINDING_FAIL)
 			c.fail[f->severity]++, c.failing++;
@@ -64,6 +66,20 @@ void findings_place(struct pv_buf *out, const struct finding *f)
 		pv_buf_printf(out, " (%" PRIu64 " instances)", s->instances);
 }
 
+const char *findings_word(const struct finding *f)
+{
+	if (f->verdict != FINDING_FAIL)
+		return finding_verdict_name(f->verdict);
+	return f->accepted.reason ? "accepted" : f->old ? "known" : severity_name(f->severity);
+}
+
+void findings_accepted(struct pv_buf *out, const struct finding *f)
+{
+	if (f->accepted.reason)
+		pv_buf_printf(out, "accepted by %s until %s: %s", f->accepted.owner ? f->accepted.owner : "?",
+			      f->accepted.until ? f->accepted.until : "?", f->accepted.reason);
+}
+
 static void part(struct pv_buf *out, size_t n, const char *what)
 {
 	if (n)
@@ -77,6 +93,7 @@ void findings_summary(struct pv_buf *out, const struct findings_report *r)
 
 	for (int s = SEV_CRITICAL; s >= SEV_INFO; s--)
 		part(&text, c.fail[s], severity_name((enum severity) s));
+	part(&text, c.accepted, "accepted in pavise.ignore");
 	part(&text, c.old, "known from the baseline");
 	part(&text, c.unknown, "could not be checked");
 	part(&text, c.by_nature, "cannot be seen from here");

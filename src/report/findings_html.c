@@ -21,10 +21,8 @@ static void code(struct pv_buf *b, const char *s)
 
 static void row(struct pv_buf *b, const struct finding *f)
 {
-	const char *word = f->verdict != FINDING_FAIL ? finding_verdict_name(f->verdict) :
-			   f->old		      ? "known" :
-							severity_name(f->severity);
-	pv_autobuf place = PV_BUF_INIT;
+	const char *word = findings_word(f);
+	pv_autobuf place = PV_BUF_INIT, accepted = PV_BUF_INIT;
 
 	findings_place(&place, f);
 	pv_buf_printf(b, "<tr><td class=\"%s\">%s</td><td>", word, word);
@@ -36,6 +34,11 @@ static void row(struct pv_buf *b, const struct finding *f)
 	pv_buf_puts(b, "</td><td>");
 	if (f->verdict == FINDING_UNKNOWN)
 		pv_buf_printf(b, "could not be checked: %s<br>", finding_reason_name(f->reason));
+	findings_accepted(&accepted, f);
+	if (accepted.len) {
+		findings_xml(b, pv_buf_str(&accepted));
+		pv_buf_puts(b, "<br>");
+	}
 	for (size_t i = 0; i < f->n_evidence; i++) {
 		findings_xml(b, f->evidence[i].what ? f->evidence[i].what : "");
 		pv_buf_putc(b, ' ');

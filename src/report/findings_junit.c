@@ -28,7 +28,9 @@ static void body(struct pv_buf *b, const struct finding *f)
 
 static void result(struct pv_buf *b, const struct finding *f)
 {
-	if (f->verdict == FINDING_FAIL && !f->old) {
+	pv_autobuf accepted = PV_BUF_INIT;
+
+	if (finding_fails(f) && !f->old) {
 		pv_buf_puts(b, "<failure");
 		attribute(b, "type", severity_name(f->severity));
 		attribute(b, "message", finding_title(f));
@@ -43,8 +45,9 @@ static void result(struct pv_buf *b, const struct finding *f)
 		body(b, f);
 		pv_buf_puts(b, "</error>");
 	} else if (f->verdict != FINDING_PASS) {
+		findings_accepted(&accepted, f);
 		pv_buf_puts(b, "<skipped");
-		attribute(b, "message", f->old ? "known from the baseline" : finding_verdict_name(f->verdict));
+		attribute(b, "message", accepted.len ? pv_buf_str(&accepted) : f->old ? "known from the baseline" : finding_verdict_name(f->verdict));
 		pv_buf_puts(b, "/>");
 	}
 }
@@ -58,7 +61,7 @@ int findings_junit(FILE *out, const struct findings_report *r)
 	pv_buf_puts(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite");
 	attribute(&b, "name", r->command);
 	pv_buf_printf(&b, " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\">\n", r->list->n, c.failing, c.unknown,
-		      c.old + c.not_applicable + c.by_nature);
+		      c.old + c.accepted + c.not_applicable + c.by_nature);
 	for (size_t i = 0; i < r->list->n && e == 0; i++) {
 		const struct finding *f = r->list->item[i];
 		pv_autobuf place = PV_BUF_INIT;

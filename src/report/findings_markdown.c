@@ -19,14 +19,19 @@ static void code(struct pv_buf *b, const char *s)
 
 static void details(struct pv_buf *b, const struct finding *f)
 {
+	pv_autobuf accepted = PV_BUF_INIT;
+
 	if (f->verdict == FINDING_UNKNOWN)
 		pv_buf_printf(b, "could not be checked: %s", finding_reason_name(f->reason));
+	findings_accepted(&accepted, f);
+	if (accepted.len)
+		code(b, pv_buf_str(&accepted));
 	for (size_t i = 0; i < f->n_evidence; i++) {
 		pv_autobuf text = PV_BUF_INIT;
 
 		pv_buf_printf(&text, "%s %s", f->evidence[i].what ? f->evidence[i].what : "",
 			      f->evidence[i].value ? f->evidence[i].value : "");
-		pv_buf_puts(b, i || f->verdict == FINDING_UNKNOWN ? "<br>" : "");
+		pv_buf_puts(b, i || f->verdict == FINDING_UNKNOWN || accepted.len ? "<br>" : "");
 		code(b, pv_buf_str(&text));
 	}
 }
@@ -60,11 +65,7 @@ int findings_markdown(FILE *out, const struct findings_report *r)
 			pv_buf_puts(&b, "\n| severity | id | where | what | mend |\n| --- | --- | --- | --- | --- |\n");
 		any = true;
 		findings_place(&place, f);
-		pv_buf_printf(&b, "| %s | `%s` | ",
-			      f->old				 ? "known" :
-			      f->verdict == FINDING_FAIL	 ? severity_name(f->severity) :
-								   finding_verdict_name(f->verdict),
-			      id_info(f->id)->name);
+		pv_buf_printf(&b, "| %s | `%s` | ", findings_word(f), id_info(f->id)->name);
 		code(&b, pv_buf_str(&place));
 		pv_buf_puts(&b, " | ");
 		details(&b, f);

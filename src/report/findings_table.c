@@ -11,11 +11,7 @@ static void colour(struct pv_buf *b, const struct findings_report *r, const stru
 
 static const char *word_of(const struct finding *f)
 {
-	if (f->verdict == FINDING_FAIL)
-		return f->old ? "known" : severity_name(f->severity);
-	if (f->verdict == FINDING_UNKNOWN)
-		return "unknown";
-	return f->verdict == FINDING_PASS ? "pass" : "n/a";
+	return f->verdict == FINDING_NOT_APPLICABLE ? "n/a" : findings_word(f);
 }
 
 static void evidence(struct pv_buf *b, const struct finding *f)
@@ -43,7 +39,7 @@ static void evidence(struct pv_buf *b, const struct finding *f)
 
 static void one(struct pv_buf *b, const struct findings_report *r, const struct finding *f)
 {
-	pv_autobuf place = PV_BUF_INIT;
+	pv_autobuf place = PV_BUF_INIT, accepted = PV_BUF_INIT;
 
 	findings_place(&place, f);
 	pv_buf_puts(b, "  ");
@@ -53,6 +49,12 @@ static void one(struct pv_buf *b, const struct findings_report *r, const struct 
 	if (f->verdict == FINDING_UNKNOWN)
 		pv_buf_printf(b, " (%s)", finding_reason_name(f->reason));
 	pv_buf_putc(b, '\n');
+	findings_accepted(&accepted, f);
+	if (accepted.len) {
+		pv_buf_puts(b, "             ");
+		pv_buf_safe(b, pv_buf_str(&accepted), 0);
+		pv_buf_putc(b, '\n');
+	}
 	evidence(b, f);
 }
 
@@ -63,7 +65,7 @@ static bool same(const char *a, const char *b)
 
 static void mend(struct pv_buf *b, const struct finding *f)
 {
-	if (f->verdict != FINDING_FAIL && f->verdict != FINDING_UNKNOWN)
+	if (!finding_fails(f) && f->verdict != FINDING_UNKNOWN)
 		return;
 	if (f->remedy) {
 		pv_buf_puts(b, "    mend: ");
@@ -100,7 +102,7 @@ int findings_table(FILE *out, const struct findings_report *r)
 			pv_buf_putc(&b, '\n');
 		}
 		one(&b, r, f);
-		if (!next || next->id != f->id || !same(next->remedy, f->remedy) || !same(next->command, f->command))
+		if (!next || next->id != f->id || next->verdict != f->verdict || finding_fails(next) != finding_fails(f) || !same(next->remedy, f->remedy) || !same(next->command, f->command))
 			mend(&b, f);
 		e = findings_flush(out, &b);
 	}

@@ -11,12 +11,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "report/baseline.h"
 #include "scan/staged.h"
 #include "scan_child/scan_child.h"
 
 #define STATUS_USAGE	  2
 #define STATUS_INCOMPLETE 3
-#define BASELINE_MAX	  (64u << 20)
 #define IGNORE_FILE	  "pavise.ignore"
 
 static unsigned cores(void)
@@ -247,20 +247,21 @@ static void select_findings(struct scan_run *run)
 
 static int apply_baseline(struct scan_run *run)
 {
-	pv_auto(finding_baseline) b = NULL;
+	pv_auto(baseline) b = NULL;
 	pv_autofree char *text = NULL;
+	pv_autobuf why = PV_BUF_INIT;
 	size_t len = 0;
 	int r;
 
 	if (run->args->baseline_fd < 0)
 		return 0;
-	r = gitdir_read_fd(run->args->baseline_fd, BASELINE_MAX, true, &text, &len);
+	r = gitdir_read_fd(run->args->baseline_fd, BASELINE_BYTES, true, &text, &len);
 	if (r == 0)
-		r = finding_baseline_read(text, len, &b);
+		r = baseline_read(text, len, &b, &why);
 	if (r < 0)
-		return log_error_errno(r == -ENOMEM ? r : -EINVAL, "the baseline cannot be read: it wants a report of an earlier "
-								   "run (--format json), or fingerprints, one a line");
-	(void) finding_baseline_apply(b, &run->list);
+		return log_error_errno(r == -ENOMEM ? r : -EINVAL, "the baseline cannot be used: %s",
+				       why.len ? pv_buf_str(&why) : "it wants a report of an earlier run (--format json)");
+	(void) baseline_apply(b, &run->list);
 	return 0;
 }
 

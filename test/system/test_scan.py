@@ -221,14 +221,16 @@ def test_exceptions(tap):
         r.write("file.js", line + "\n")
         r.write("late.js", line + "\n")
         r.write("pavise.ignore", "- {id: secret.in-code, subject: file.js, reason: test, owner: anna, expires: 2027-06-01}\n"
-                                 "- {id: secret.in-code, subject: late.js, reason: test, expires: 2025-06-01}\n"
-                                 "- {id: secret.in-code, subject: gone.js, reason: test, expires: 2027-06-01}\n"
-                                 "- {id: 'secret.*', subject: x, reason: test, expires: 2027-06-01}\n")
+                                 "- {id: secret.in-code, subject: late.js, reason: test, owner: anna, expires: 2025-06-01}\n"
+                                 "- {id: secret.in-code, subject: gone.js, reason: test, owner: anna, expires: 2027-06-01}\n"
+                                 "- {id: 'secret.*', subject: x, reason: test, owner: anna, expires: 2027-06-01}\n")
         now = subprocess.check_output(["date", "+%Y"]).decode().strip()
         if now != "2026":
             raise Skip("the dates of this test are those of 2026")
         _, out, _ = scan(r.dir)
-        got = sorted(f["subject"]["path"] for f in ours(out, "secret.in-code"))
+        got = sorted(f["subject"]["path"] for f in ours(out, "secret.in-code") if "accepted" not in f)
+        tap.eq([(f["subject"]["path"], f["accepted"]["owner"]) for f in ours(out, "secret.in-code") if "accepted" in f], [("file.js", "anna")],
+               "what is accepted is shown, with who answers for it")
         tap.eq(got, ["far.js", "late.js", "other.js", "over.js", "why.js"], "what an exception in force does not cover")
         # other.js names a rule that exists (github.pat), so its comment is told as unused where that rule is there.
         told = {(f["id"], f["subject"]["path"], f["subject"]["line"]) for f in out["findings"] if f["id"].startswith("ignore.")}
@@ -240,7 +242,7 @@ def test_exceptions(tap):
             json.dump(out, f, separators=(",", ":"))
         r.write("new.js", f"'{key(7)}'\n")
         st, out, _ = scan(r.dir, "--baseline", base)
-        tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code") if not f.get("baseline")], ["new.js"], "only the new one")
+        tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code") if not f.get("baseline") and "accepted" not in f], ["new.js"], "only the new one")
         os.unlink(os.path.join(r.dir, "new.js"))
         st, out, _ = scan(r.dir, "--baseline", base)
         tap.eq(st, 0, "nothing new: status 0")

@@ -146,8 +146,8 @@ static void test_last(void **state)
 	assert_int_equal(finding_list_add(&before, failing(ID_CTR_PIDS_LIMIT, "gone \x1b[2J \"x\"")), 0);
 	last_compare(&before, &all, "", 1000, &d);
 	assert_true(d.when_us == 0 && d.fresh == 0 && before.item[0]->first_seen_us == 1000);
+	last_write(&text, &before, &d, 1000);
 	last_diff_done(&d);
-	last_write(&text, &before, 1000);
 
 	assert_int_equal(finding_list_add(&after, failing(ID_CTR_PRIVILEGED, "a")), 0);
 	assert_int_equal(finding_list_add(&after, failing(ID_CTR_SECCOMP, "b")), 0);
@@ -169,6 +169,49 @@ static void test_last(void **state)
 	last_diff_done(&d);
 	finding_list_done(&before);
 	finding_list_done(&after);
+}
+
+/* What could not be checked is not mended, and not new when it is seen again; what is accepted is neither. */
+static void test_last_unknown(void **state)
+{
+	struct finding_list before = { .n = 0 }, blind = { .n = 0 }, again = { .n = 0 };
+	struct check_select all;
+	struct last_diff d;
+	pv_autobuf text = PV_BUF_INIT, next = PV_BUF_INIT;
+	char word[64];
+	struct finding *f;
+
+	(void) state;
+	assert_int_equal(check_select(&all, NULL, NULL, word, sizeof(word)), 0);
+	assert_int_equal(finding_list_add(&before, failing(ID_CTR_PRIVILEGED, "a\n")), 0);
+	assert_int_equal(finding_list_add(&before, failing(ID_CTR_PRIVILEGED, "b")), 0);
+	assert_int_equal(finding_list_add(&before, failing(ID_CTR_SECCOMP, "b")), 0);
+	last_compare(&before, &all, "", 1000, &d);
+	last_write(&text, &before, &d, 1000);
+	last_diff_done(&d);
+
+	/* The engine does not answer for `a`; `b` was looked at. */
+	f = failing(ID_CTR_PRIVILEGED, "Docker");
+	finding_unknown(f, REASON_TIMEOUT);
+	assert_int_equal(finding_list_add(&blind, f), 0);
+	f = failing(ID_CTR_PRIVILEGED, "b");
+	f->verdict = FINDING_PASS;
+	assert_int_equal(finding_list_add(&blind, f), 0);
+	last_compare(&blind, &all, pv_buf_str(&text), 2000, &d);
+	CHECK_STR(pv_buf_str(&d.mended_names), "ctr.privileged b, ctr.seccomp b", "mended");
+	last_write(&next, &blind, &d, 2000);
+	last_diff_done(&d);
+
+	assert_int_equal(finding_list_add(&again, failing(ID_CTR_PRIVILEGED, "a\n")), 0);
+	f = failing(ID_CTR_SECCOMP, "c");
+	finding_accept(f, "a test", "anna", "2027-03-01");
+	assert_int_equal(finding_list_add(&again, f), 0);
+	last_compare(&again, &all, pv_buf_str(&next), 3000, &d);
+	assert_true(d.when_us == 2000 && d.fresh == 0 && d.mended == 0 && again.item[0]->first_seen_us == 1000);
+	last_diff_done(&d);
+	finding_list_done(&before);
+	finding_list_done(&blind);
+	finding_list_done(&again);
 }
 
 static int verdict(const char *text, enum id id)
@@ -282,7 +325,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_throwaway), cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_places), cmocka_unit_test(test_last),	 cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_places), cmocka_unit_test(test_last),
+		cmocka_unit_test(test_last_unknown),	 cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_recreate),
 	};
 
