@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "bpf/classify.h"
 #include "broker/log_walk.h"
 
 /* Renaming over, closing after writing, and making: what a file holds afterwards is looked at. Folders, for .ssh made later. */
@@ -210,16 +211,48 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
 }
 
-/* This role sits in a mount namespace of its service's, so that its own is only one of three signs. */
-static bool of_host(uint32_t pid, const char *exe)
+/* Whether a line of /proc/PID/cgroup, of any hierarchy, leads through a container's or an image build's cgroup. */
+static bool line_of_container(const char *line, size_t len)
+{
+	const char *end = line + len, *p = memchr(line, '/', len);
+	uint8_t class_ = PV_CLASS_NONE;
+
+	while (p && ++p < end) {
+		const char *slash = memchr(p, '/', (size_t) (end - p)) ?: end;
+		char name[CLASSIFY_NAME] = { 0 };
+		size_t n = (size_t) (slash - p);
+
+		memcpy(name, p, PV_MIN(n, sizeof(name) - 1));
+		class_ = classify_name(name, (uint32_t) n, class_);
+		p = slash;
+	}
+	return class_ == PV_CLASS_CONTAINER || class_ == PV_CLASS_BUILD;
+}
+
+/* True, too, where it cannot be told. */
+static bool of_container(uint32_t pid)
+{
+	char text[8192];
+
+	if (!read_proc(pid, "cgroup", text, sizeof(text)))
+		return true;
+	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (line_of_container(p, strcspn(p, "\n")))
+			return true;
+	return false;
+}
+
+/* A service has a mount namespace of its own, as this role has, on the host's root folder; a container that changed into the
+ * host's root folder has the same, and a cgroup that says so. */
+static bool of_host(uint32_t pid)
 {
 	char path[64];
 
 	(void) snprintf(path, sizeof(path), "/proc/%u/ns/mnt", pid);
 	if (same_file(path, "/proc/1/ns/mnt") || same_file(path, "/proc/self/ns/mnt"))
 		return true;
-	(void) snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	return *exe == '/' && same_file(path, exe);
+	(void) snprintf(path, sizeof(path), "/proc/%u/root", pid);
+	return same_file(path, "/proc/self/root") && !of_container(pid);
 }
 
 static void fill_chain(struct persist_look *look, uint32_t pid)
@@ -236,7 +269,7 @@ static void fill_chain(struct persist_look *look, uint32_t pid)
 		(void) snprintf(path, sizeof(path), "/proc/%u/exe", pid);
 		n = readlink(path, look->chain[i].exe, sizeof(look->chain[i].exe) - 1);
 		look->chain[i].exe[n > 0 ? n : 0] = '\0';
-		look->chain[i].host = of_host(pid, look->chain[i].exe);
+		look->chain[i].host = of_host(pid);
 		look->n_chain = i + 1;
 	}
 }

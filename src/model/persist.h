@@ -49,7 +49,7 @@ struct persist_look {
 	uint32_t odd;	  /* PERSIST_LINK, PERSIST_ODD: it was not opened */
 	struct {
 		uint32_t pid;
-		uint32_t host; /* its mount namespace is the host's, or what `exe` says is the host's own file */
+		uint32_t host; /* its mount namespace or its root folder is the host's, and its cgroup no container's */
 		char comm[16];
 		char exe[104];	/* "": none (a kernel thread, or not readable) */
 	} chain[PERSIST_CHAIN]; /* who wrote, its parent ... */
