@@ -253,7 +253,10 @@ static void say_parents(struct bundle *b, const struct collector *c)
 static void say_missing(struct bundle *b, const struct collector *c)
 {
 	const struct procs *p = &c->procs;
+	const char *identity = pv_buf_str(&c->parts[CAPTURE_CONTAINER]);
 
+	if (*identity && !strstr(identity, "\"image_digest\":"))
+		bundle_missing(b, "the container's name and image", "the engine's API had not answered by then");
 	if (c->job.dead) {
 		char what[96];
 

@@ -153,6 +153,7 @@ def stage_install(tap):
     tap.ok(wait_for(lambda: [n for n in events("run.cpu") if n["subject"]["name"] == "busy"], 20), "and told", pavise("events"))
     row = re.search(r"^\s*(\d+)\s", "\n".join(l for l in pavise("undo").splitlines() if "busy" in l), re.M)
     tap.ok(row and busy.policy() == "no", "its restart policy is set to no, and kept", pavise("undo"))
+    pavise("undo", row.group(1))  # what comes of its image from now on is not it again
     tap.eq(pavise("off", "--for", "1h") and c.net(REFUSED) == ["EPERM"], False, "pavise off lifts the blocks")
     pavise("on")
     tap.eq(c.net(REFUSED), ["EPERM"], "pavise on puts them back")

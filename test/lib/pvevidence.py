@@ -63,7 +63,8 @@ class Bundle:
         event, who = self.json("1-event.json"), self.json("2-container.json")
         if event["id"] != "exec.dropped" or path not in event["detail"]["what"] or not said(event, "chain"):
             lack.append("event")
-        if who["id"] != container or not who["workload"] or not who.get("image_digest", "").startswith("sha256:"):
+        unknown = "the container's name and image" in self.missing
+        if who["id"] != container or not who["workload"] or unknown == who.get("image_digest", "").startswith("sha256:"):
             lack.append(f"identity: {who}")
         if not any("first instruction" in why for why in self.missing.values()):
             lack.append("what the kernel ended")
