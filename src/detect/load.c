@@ -404,6 +404,16 @@ size_t load_step(struct load *l, const struct policy *p, const struct cgroup_usa
 	return j.n;
 }
 
+uint64_t load_cpu_limit(const struct policy *p, uint64_t quota)
+{
+	return cpu_limit(p->cpu.limit, quota);
+}
+
+uint64_t load_cpu_hold(const struct policy *p)
+{
+	return hold_of(p);
+}
+
 uint32_t load_cpu_now(const struct load *l)
 {
 	uint64_t cpu = 0, us = 0;

@@ -45,6 +45,10 @@ size_t load_step(struct load *l, const struct policy *p, const struct cgroup_usa
 /* What it reported and would act upon is to be reported once more: what kept the act back (observe, `off`) is over. */
 void load_tell_again(struct load *l);
 
+/* What run.cpu judges by, permyriad of a core: cpu.limit of one core, or of the workload's own quota (0: none) where that is smaller. */
+uint64_t load_cpu_limit(const struct policy *p, uint64_t quota);
+uint64_t load_cpu_hold(const struct policy *p); /* the kill window */
+
 /* For `top`: mean over the last samples (about 10 s), permyriad of a core. */
 uint32_t load_cpu_now(const struct load *l);
 

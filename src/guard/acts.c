@@ -169,15 +169,29 @@ static void act_spared(struct act *a, const char *why)
 	act_end(a);
 }
 
-static void act_over(struct act *a)
+/* Another one of its kind is ended on sight; itself may be started again. */
+static void remember_ended(struct act *a)
 {
 	struct guard *g = a->g;
+
+	if (!a->w->w.info)
+		return;
+	respawn_killed(g->respawn, &a->w->info, clock_monotonic_us(), clock_wall_us());
+	kept_respawn(g);
+	if (!a->verdict.chain)
+		succession_forget(g->succession, &a->w->info);
+}
+
+static void act_over(struct act *a)
+{
 	struct guard_workload *w = a->w;
 	int r = a->run.result;
 
 	if (r == -EDQUOT && !w->w.gone && again_later(a))
 		return;
 	if (!a->run.acted && (r >= 0 || r == -ESRCH || w->w.gone)) {
+		if (a->verdict.chain)
+			remember_ended(a); /* they all do: the next one is ended on sight */
 		act_spared(a, "it ended by itself");
 		return;
 	}
@@ -185,9 +199,8 @@ static void act_over(struct act *a)
 		a->notice.action = DONE_FAILED;
 		a->notice.severity = SEV_CRITICAL;
 		notice_add_evidence(&a->notice, "failed", "%s", strerror(-r));
-	} else if (w->w.info && (a->run.plan.action == ACTION_KILL || a->run.plan.action == ACTION_STOP)) {
-		respawn_killed(g->respawn, &w->info, clock_monotonic_us(), clock_wall_us());
-		kept_respawn(g);
+	} else if (a->run.plan.action == ACTION_KILL || a->run.plan.action == ACTION_STOP) {
+		remember_ended(a);
 	}
 	remember(a);
 	if (a->run.forced)
@@ -349,7 +362,10 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 		n.severity = SEV_MEDIUM;
 	else if (acts) /* critical is that it cannot be ended */
 		n.severity = SEV_HIGH;
-	tell_load(&n, v, plan.action);
+	if (v->chain && w->w.info)
+		tell_succession(&n, v, plan.action, &w->info);
+	else
+		tell_load(&n, v, plan.action);
 	if (w->w.info && *w->info.image)
 		notice_add_evidence(&n, "image", "%s", w->info.image);
 	if (why)
@@ -464,6 +480,7 @@ static void spare_undone(struct guard *g, const struct store_act *a)
 	else
 		(void) text_copy(spared.id, sizeof(spared.id), a->id);
 	respawn_forget(g->respawn, &spared);
+	succession_forget(g->succession, NULL);
 	kept_respawn(g);
 }
 

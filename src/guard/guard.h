@@ -8,6 +8,7 @@
  *   kernel.c     events of the ring -> notices
  *   exec.c       programs that are not of their image
  *   samples.c    cgroup samples -> verdicts
+ *   succession.c CPU of containers that end and begin -> verdicts
  *   acts.c       verdicts -> acts -> notices; undo
  *   capture.c    evidence before an act, and looks at one program, by pavise-collector
  *   capture_again.c  evidence that an engine which died did not come to
@@ -29,6 +30,7 @@
 #include "detect/burst.h"
 #include "detect/load.h"
 #include "detect/respawn.h"
+#include "detect/succession.h"
 #include "engine_api/answer.h"
 #include "engine_api/request.h"
 #include "host/cgroup.h"
@@ -52,6 +54,7 @@ struct guard_workload {
 	struct cgroup_files *files;
 	struct load *load;
 	struct cgroup_usage usage; /* last sample */
+	struct succession_run run; /* of a container */
 	bool sampled;
 	bool acting;		 /* an act is under way */
 	bool netnames_told;
@@ -114,6 +117,8 @@ struct guard {
 	struct pv_map subnets;	  /* hash of prefix -> struct guard_subnet told to the broker */
 	struct burst *burst;
 	struct respawn *respawn;
+	struct succession *succession;
+	bool successions_spared; /* as guard_workload.spared */
 	struct bans *bans;
 	struct store *store;
 	struct outbox *outbox;
@@ -148,7 +153,8 @@ int link_call(struct guard *g, struct broker_req *req, link_fn fn, void *arg);
 /* table.c */
 int table_start(struct guard *g); /* the walk; again after lost events */
 void table_stop(struct guard *g);
-void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent);
+/* `made_us`, monotonic: when; 0: not known. */
+void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent, uint64_t made_us);
 void table_cgroup_gone(struct guard *g, uint64_t id);
 struct guard_workload *table_find(struct guard *g, uint64_t cgroup); /* also by a nested id; NULL */
 struct guard_workload *table_container(struct guard *g, const char *container_id);
@@ -210,6 +216,13 @@ void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the En
 /* samples.c */
 int samples_start(struct guard *g);
 void samples_stop(struct guard *g);
+int samples_open(struct guard *g, struct guard_workload *w); /* its files; 0 also where they are open */
+
+/* succession.c */
+void successions_look(struct guard *g, struct guard_workload *w, const struct cgroup_usage *u, uint64_t now_us);
+void successions_second(struct guard *g);  /* looks at those that have just begun */
+void successions_judge(struct guard *g, uint64_t now_us); /* after the looks of a sample */
+void successions_gone(struct guard *g, const struct guard_workload *w);
 
 /* acts.c */
 bool acts_are_lifted(const struct guard *g); /* by `pavise off` */

@@ -57,8 +57,9 @@ void kept_act(struct guard *g, const struct guard_workload *w, const struct verd
 	if (!act_key(key, sizeof(key), w))
 		return;
 	workload_name(name, sizeof(name), &w->w);
-	(void) snprintf(text, sizeof(text), "%s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %s", id_info(v->id)->name, (int) v->action,
-			v->value, v->limit, v->window_us, v->pressure, v->tasks, name);
+	(void) snprintf(text, sizeof(text), "%s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %u %u %s", id_info(v->id)->name, (int) v->action,
+			v->value, v->limit, v->window_us, v->pressure, v->tasks,
+			v->chain, v->chain_image, name);
 	(void) store_kv_set(g->store, key, text);
 }
 
@@ -83,10 +84,10 @@ static bool take_word(const char **text, char *out, size_t size)
 	return true;
 }
 
-/* "run.cpu 4 9800 8000 300000000 0 0 shop/web" */
+/* "run.cpu 4 9800 8000 300000000 0 0 0 0 shop/web" */
 static bool act_parse(const char *text, struct verdict *v, const char **ret_name)
 {
-	uint64_t n[6];
+	uint64_t n[8];
 	char word[64];
 
 	*v = (struct verdict){ .now_us = clock_monotonic_us() };
@@ -103,6 +104,8 @@ static bool act_parse(const char *text, struct verdict *v, const char **ret_name
 	v->window_us = n[3];
 	v->pressure = n[4];
 	v->tasks = n[5] != 0;
+	v->chain = (uint32_t) n[6];
+	v->chain_image = n[7] != 0;
 	*ret_name = text;
 	return true;
 }

@@ -332,7 +332,7 @@ static void on_record(const struct event_head *e, void *arg)
 		return;
 	switch ((enum event_kind) e->kind) {
 	case EVENT_CGROUP_NEW:
-		table_cgroup_new(g, c->path, e->cgroup_id, c->parent_id);
+		table_cgroup_new(g, c->path, e->cgroup_id, c->parent_id, e->time_ns / 1000);
 		break;
 	case EVENT_CGROUP_GONE:
 		table_cgroup_gone(g, e->cgroup_id);

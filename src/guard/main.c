@@ -301,7 +301,7 @@ static int guard_run(struct guard *g)
 	if (r < 0)
 		return log_error_errno(r, "%s: no cgroup v2 hierarchy to watch; `pavise doctor` says more",
 				       g->policy->cgroup_root);
-	if (burst_new(&g->burst) < 0 || respawn_new(&g->respawn) < 0)
+	if (burst_new(&g->burst) < 0 || respawn_new(&g->respawn) < 0 || succession_new(&g->succession) < 0)
 		return -ENOMEM;
 	r = sd_event_default(&g->loop);
 	if (r < 0)
@@ -350,6 +350,7 @@ static void guard_done(struct guard *g)
 	notices_stop(g);
 	g->burst = burst_free(g->burst);
 	g->respawn = respawn_free(g->respawn);
+	g->succession = succession_free(g->succession);
 	g->tree = cgroup_tree_free(g->tree);
 	sd_event_unref(g->loop);
 	policy_unmap(g->policy);

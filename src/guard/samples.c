@@ -23,10 +23,12 @@ static bool descriptors_are_short(void)
 	return next < 0 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t) next + FDS_SPARE > limit.rlim_cur);
 }
 
-static int open_files(struct guard *g, struct guard_workload *w)
+int samples_open(struct guard *g, struct guard_workload *w)
 {
 	int r;
 
+	if (w->files)
+		return 0;
 	if (!w->load) {
 		r = load_new(&w->load);
 		if (r < 0)
@@ -65,13 +67,14 @@ static int sample_one(struct guard *g, struct guard_workload *w, uint64_t now)
 {
 	int r;
 
-	if (!w->files && open_files(g, w) < 0)
+	if (samples_open(g, w) < 0)
 		return 0;
 	r = cgroup_files_read(w->files, PV_MIN((uint64_t) g->policy->pids.limit, (uint64_t) 20), &w->usage);
 	if (r < 0)
 		return r;
 	w->sampled = true;
 	exec_look(g, w, now);
+	successions_look(g, w, &w->usage, now);
 	if (!w->acting && !(*w->w.id && !w->w.info && now - w->w.first_seen_us < NAME_WAIT_US))
 		judge(g, w, now);
 	return 0;
@@ -90,6 +93,7 @@ static int on_sample(sd_event_source *s, uint64_t usec, void *arg)
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
 		if (wants_samples(w) && sample_one(g, w, now) == -ENODEV && n_gone < N_ELEMENTS(gone))
 			gone[n_gone++] = w->w.cgroup;
+	successions_judge(g, now);
 	packets_look(g);
 	for (size_t i = 0; i < n_gone; i++)
 		table_cgroup_gone(g, gone[i]);
@@ -106,6 +110,7 @@ static int on_second(sd_event_source *s, uint64_t usec, void *arg)
 	kernel_events_drain(g);
 	kernel_events_lost(g);
 	kernel_events_flush(g);
+	successions_second(g);
 	notices_again(g);
 	guard_logs_second(g);
 	persist_second(g);

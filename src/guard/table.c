@@ -237,7 +237,7 @@ static bool is_workload(const struct workload *w)
 	return w->class_ == PV_CLASS_CONTAINER || w->class_ == PV_CLASS_UNIT || w->class_ == PV_CLASS_BUILD;
 }
 
-static int workload_add(struct guard *g, const struct workload *model)
+static int workload_add(struct guard *g, const struct workload *model, uint64_t made_us)
 {
 	struct guard_workload *w = calloc(1, sizeof(*w));
 	int r = w ? 0 : -ENOMEM;
@@ -245,6 +245,7 @@ static int workload_add(struct guard *g, const struct workload *model)
 	if (w) {
 		w->w = *model;
 		w->generation = g->generation;
+		w->run.begin_us = made_us;
 		r = pv_map_put(&g->workloads, model->cgroup, w);
 	}
 	if (r >= 0 && *w->w.id)
@@ -261,7 +262,7 @@ static int workload_add(struct guard *g, const struct workload *model)
 	return 0;
 }
 
-void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent)
+void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t parent, uint64_t made_us)
 {
 	struct guard_workload *above = table_find(g, parent);
 	struct guard_workload *known = pv_map_get(&g->workloads, id);
@@ -284,7 +285,7 @@ void table_cgroup_new(struct guard *g, const char *path, uint64_t id, uint64_t p
 		(void) pv_map_put(&g->nested, id, above);
 		return;
 	}
-	(void) workload_add(g, &w);
+	(void) workload_add(g, &w, made_us);
 }
 
 static void forget_nested(struct guard *g, const struct guard_workload *w)
@@ -319,6 +320,7 @@ void table_cgroup_gone(struct guard *g, uint64_t id)
 	}
 	if (g->nested.used)
 		forget_nested(g, w);
+	successions_gone(g, w);
 	if (w->acting) { /* the act looks at it once more and frees it */
 		w->w.gone = true;
 		return;
@@ -335,7 +337,7 @@ void table_release(struct guard_workload *w)
 
 static int on_walk(const char *path, uint64_t id, uint64_t parent, void *arg)
 {
-	table_cgroup_new(arg, path, id, parent);
+	table_cgroup_new(arg, path, id, parent, 0);
 	return 0;
 }
 

@@ -662,6 +662,22 @@ int cgroup_files_read(struct cgroup_files *f, uint64_t count_above, struct cgrou
 	return 0;
 }
 
+int cgroup_files_read_cpu(struct cgroup_files *f, struct cgroup_usage *ret)
+{
+	char buf[1024];
+	struct cgroup_usage u = { .memory = UINT64_MAX, .memory_limit = UINT64_MAX, .oom_kills = UINT64_MAX, .tasks = UINT64_MAX,
+				  .tasks_max = UINT64_MAX, .processes = UINT64_MAX };
+	int r;
+
+	if (!f->reads)
+		refresh(f); /* its quota */
+	r = read_cpu(f, buf, sizeof(buf), &u);
+	if (r < 0)
+		return r;
+	*ret = u;
+	return 0;
+}
+
 int cgroup_files_pids(struct cgroup_files *f, uint32_t *ret, size_t max)
 {
 	int fd = openat(f->dir, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -57,6 +57,8 @@ struct cgroup_usage {
  * else `processes` = tasks. Limits and files that were not there yet (a container's v1 folders are made after its
  * v2 one) are read again in the first three samples and in every sixth after that. -ENODEV: the cgroup is gone. */
 int cgroup_files_read(struct cgroup_files *f, uint64_t count_above, struct cgroup_usage *ret);
+/* The CPU alone: cpu_us, cpu_quota, throttled_us, pressure_us; the rest is not known. No sample in the sense above. */
+int cgroup_files_read_cpu(struct cgroup_files *f, struct cgroup_usage *ret);
 /* The processes of the cgroup itself, not of those below it; at most `max`. Returns how many, or negative errno. */
 int cgroup_files_pids(struct cgroup_files *f, uint32_t *ret, size_t max);
 /* Empty: no process in it or below. 1, 0 or negative errno (-ENODEV: gone). */

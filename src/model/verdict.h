@@ -17,6 +17,10 @@ struct verdict {
 	uint64_t pressure;     /* cpu only: permyriad of the window that the workload stood waiting for a core */
 	uint8_t warning;       /* half way there: told, nothing done */
 	uint8_t tasks;	       /* pids only: value and limit count tasks (threads too), not processes */
+	/* cpu only (detect/succession.h): so many containers used it one after the other; 0: it alone. They are those of its service,
+	 * or of its image; `mixed`: of an image under several services' names; `restarts`: its engine starts them again and again. */
+	uint32_t chain;
+	uint8_t chain_image, mixed, restarts;
 };
 
 #endif

@@ -120,6 +120,11 @@ void workload_name(char *out, size_t size, const struct workload *w)
 		(void) snprintf(out, size, "cgroup %llu", (unsigned long long) w->cgroup);
 }
 
+void container_image_name(char *out, size_t size, const struct container_info *info)
+{
+	(void) snprintf(out, size, "image:%s", *info->image ? info->image : info->image_id);
+}
+
 enum subject_kind workload_subject(const struct workload *w)
 {
 	switch (w->class_) {

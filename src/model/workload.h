@@ -62,6 +62,10 @@ struct workload {
 void workload_name(char *out, size_t size, const struct workload *w);
 enum subject_kind workload_subject(const struct workload *w);
 
+/* How an exception names all containers of an image, for what they do one after the other: `image:node:20`. No container's
+ * name has a colon. Cut where it is too long. */
+void container_image_name(char *out, size_t size, const struct container_info *info);
+
 /* What is in a cgroup's own name. Fills class, id and rootless of *w from `path` (whole path below the
  * cgroup2 root); `parent` is the parent's class (PV_CLASS_TOP at the root). The same rules as in the kernel
  * (bpf/classify.h). */

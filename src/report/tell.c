@@ -142,7 +142,8 @@ static const char *half_way(enum pv_action planned)
 	}
 }
 
-static void tell_cpu(struct notice *n, const struct verdict *v, enum pv_action planned)
+/* `used 98 % of a core for 5m`, after what `who` says. */
+static void cpu_words(struct notice *n, const struct verdict *v, enum pv_action planned, const char *who)
 {
 	pv_autobuf mean = PV_BUF_INIT, limit = PV_BUF_INIT, window = PV_BUF_INIT, waited = PV_BUF_INIT;
 
@@ -150,7 +151,7 @@ static void tell_cpu(struct notice *n, const struct verdict *v, enum pv_action p
 	words_percent(&limit, v->limit);
 	clock_duration(&window, v->window_us);
 	words_percent(&waited, v->pressure);
-	notice_set_what(n, "used %s of a core for %s%s%s%s%s", pv_buf_str(&mean), pv_buf_str(&window),
+	notice_set_what(n, "%sused %s of a core for %s%s%s%s%s", who, pv_buf_str(&mean), pv_buf_str(&window),
 			v->pressure ? " (corrected for standing " : "", v->pressure ? pv_buf_str(&waited) : "",
 			v->pressure ? " of the time in the queue)" : "", v->warning ? half_way(planned) : "");
 	notice_add_evidence(n, "mean", "%s", pv_buf_str(&mean));
@@ -158,7 +159,44 @@ static void tell_cpu(struct notice *n, const struct verdict *v, enum pv_action p
 	notice_add_evidence(n, "window", "%s", pv_buf_str(&window));
 	if (v->pressure)
 		notice_add_evidence(n, "cpu.pressure", "%s", pv_buf_str(&waited));
+}
+
+static void tell_cpu(struct notice *n, const struct verdict *v, enum pv_action planned)
+{
+	cpu_words(n, v, planned, "");
 	tell_allow(n, n->subject, signal_name(SIGNAL_CPU));
+}
+
+#define CHAIN_IMAGE 80 /* of an image's name, in a sentence */
+
+void tell_succession(struct notice *n, const struct verdict *v, enum pv_action planned, const struct container_info *info)
+{
+	const char *image = *info->image ? info->image : info->image_id;
+	pv_autobuf who = PV_BUF_INIT;
+	char name[200];
+
+	pv_buf_printf(&who, "is one of %u containers of ", v->chain);
+	if (v->chain_image)
+		pv_buf_printf(&who, "the image %.*s", CHAIN_IMAGE, image);
+	else
+		pv_buf_puts(&who, "this service");
+	pv_buf_puts(&who, " that one after the other ");
+	if (v->restarts) {
+		pv_buf_clear(&who);
+		pv_buf_printf(&who, "was started %u times by its engine, and run after run ", v->chain);
+	}
+	cpu_words(n, v, planned, pv_buf_str(&who));
+	notice_add_evidence(n, "one after the other", "%u", v->chain);
+	if (v->mixed)
+		notice_add_evidence(n, "softened", "they are of several services of one image: told, not ended");
+	else if (v->restarts)
+		notice_add_evidence(n, "softened", "a program that fails at its start looks like this, too: told, not ended");
+	if (v->chain_image && !v->restarts) {
+		container_image_name(name, sizeof(name), info);
+		tell_allow(n, name, signal_name(SIGNAL_CPU));
+	} else {
+		tell_allow(n, n->subject, signal_name(SIGNAL_CPU));
+	}
 }
 
 static void tell_memory(struct notice *n, const struct verdict *v)

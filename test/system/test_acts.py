@@ -97,6 +97,29 @@ def test_limit(tap):
             tap.eq(len([c for c in busy if not c.running()]), 5, "five of seven are killed in the first minute")
 
 
+def test_chain(tap):
+    """Containers of one image, each gone before the window is over: one load. Replicas that live are none."""
+    with Dockerd() as d:
+        with Guard(d, merge(FAST, {"cpu": {"for": "8s"}})) as g:
+            replicas = [d.run("pvnet burn 1000 4", name=f"web{i}", image="web:1") for i in range(4) if i or d.variant("web")]
+            image, n = d.variant("chain"), 0
+            def told():
+                return next((x for x in g.notices("run.cpu") if "one after the other" in x["detail"]["what"] and x["severity"] == "high"), None)
+            until = time.monotonic() + 30 * SLOW
+            while not told() and time.monotonic() < until:
+                d.run("pvnet burn 6", name=f"link{n}", image=image)
+                n += 1
+                time.sleep(2)
+            x = told()
+            if tap.ok(x, f"{n} containers, six seconds each: told", g.notices()[-4:] + [g.log(10)]):
+                tap.ok("containers of the image chain:1" in x["detail"]["what"], "how many, and of what", x)
+                tap.ok("pavise allow image:chain:1 cpu" in x["next"], "with the line that spares them", x)
+            last = d.run("sleep 1000", name="last", image=image)
+            tap.ok(dead(last) and g.wait_notice("run.respawn", "last"), "the next one is ended on sight", g.notices()[-4:])
+            tap.ok(all(c.running() for c in replicas) and not [x for x in g.notices() if x["subject"]["name"].startswith("web")],
+                   "four replicas, 16 % of a core together, are left alone", g.notices()[-4:])
+
+
 def test_actions(tap):
     """stop, freeze, alert and ignore instead of kill."""
     with Dockerd() as d:
@@ -192,4 +215,4 @@ def test_no_api(tap):
             late.remove()
 
 
-main(test_respawn, test_cpu, test_actions, test_no_api, test_engine_dies, test_limit, test_memory, test_pids, at_once=3)
+main(test_respawn, test_cpu, test_actions, test_chain, test_no_api, test_engine_dies, test_limit, test_memory, test_pids, at_once=3)

@@ -108,6 +108,26 @@ static void test_exceptions(void **state)
 	policy.n_exceptions = 0;
 }
 
+/* An image's name spares what its containers use one after the other, and nothing else. */
+static void test_image_exception(void **state)
+{
+	struct verdict v = { .id = ID_RUN_CPU, .action = ACTION_KILL, .cgroup = 42, .chain = 3 };
+	struct workload w = container("no");
+	struct act_plan p;
+
+	(void) state;
+	(void) text_copy(info.image, sizeof(info.image), "ci/build:3");
+	policy.n_exceptions = 1;
+	policy.exceptions[0] = (struct policy_exception){ .signal = SIGNAL_CPU, .action = ACTION_IGNORE };
+	(void) text_copy(policy.exceptions[0].name, sizeof(policy.exceptions[0].name), "image:ci/build:*");
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_IGNORE);
+	v.chain = 0;
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_KILL);
+	policy.n_exceptions = 0;
+}
+
 /* A world on a virtual clock: what the API answers, when the cgroup becomes empty. */
 struct world {
 	int api_result, kill_result;
@@ -245,7 +265,7 @@ static void test_undo_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plans), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions),
+		cmocka_unit_test(test_plans), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_image_exception),
 		cmocka_unit_test(test_runs),  cmocka_unit_test(test_again),	 cmocka_unit_test(test_undo_requests),
 	};
 

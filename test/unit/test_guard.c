@@ -177,7 +177,7 @@ static int set_up(void **state)
 	policy.cpu.action = ACTION_KILL;
 	g.policy = &policy;
 	(void) text_copy(dir, sizeof(dir), "/tmp/pavise-guard.XXXXXX");
-	if (!mkdtemp(dir) || store_open(dir, &g.store) < 0 || respawn_new(&g.respawn) < 0 || sd_event_new(&g.loop) < 0 ||
+	if (!mkdtemp(dir) || store_open(dir, &g.store) < 0 || respawn_new(&g.respawn) < 0 || succession_new(&g.succession) < 0 || sd_event_new(&g.loop) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
 		return -1;
 	peer = s[1];
@@ -194,6 +194,7 @@ static int tear_down(void **state)
 	link_stop(&g);
 	g.store = store_free(g.store);
 	g.respawn = respawn_free(g.respawn);
+	g.succession = succession_free(g.succession);
 	sd_event_unref(g.loop);
 	(void) pv_close(peer);
 	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
@@ -352,6 +353,27 @@ static void test_ended_by_itself(void **state)
 	next = w.info;
 	next.id[0] = 'f';
 	assert_int_equal(respawn_seen(g.respawn, &next, clock_monotonic_us(), &times), RESPAWN_NO);
+}
+
+/* But of containers that come one after the other each ends by itself: the next one is ended on sight. */
+static void test_one_of_many_ended(void **state)
+{
+	struct guard_workload w = workload("job", "no");
+	struct verdict v = { .id = ID_RUN_CPU, .action = ACTION_KILL, .cgroup = w.w.cgroup, .value = 9000, .limit = 8000, .chain = 3, .chain_image = 1 };
+	struct container_info next;
+	unsigned times;
+
+	(void) state;
+	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
+	w.w.info = &w.info;
+	acts_verdict(&g, &w, &v);
+	w.w.gone = true;
+	answer(0, 409);
+	CHECK_STR(evidence(&told[0], "spared"), "it ended by itself", "why");
+	next = w.info;
+	next.id[0] = 'f';
+	next.created_us = clock_wall_us() + 1;
+	assert_int_equal(respawn_seen(g.respawn, &next, clock_monotonic_us(), &times), RESPAWN_KILL);
 }
 
 /* Those that wait for the limit are looked at again: the owner's word and their own end count until the last moment. */
@@ -680,7 +702,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};

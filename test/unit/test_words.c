@@ -136,6 +136,28 @@ static void test_load(void **state)
 	}
 }
 
+static void test_succession(void **state)
+{
+	struct container_info info = { .image = "ci/build:3" };
+	struct verdict v = { .id = ID_RUN_CPU, .value = 9700, .limit = 8000, .window_us = 5 * USEC_PER_MIN, .chain = 7, .chain_image = 1 };
+	struct notice n = start(ID_RUN_CPU, "lucid_darwin", DONE_KILLED);
+
+	(void) state;
+	tell_succession(&n, &v, ACTION_KILL, &info);
+	check_words(&n, "lucid_darwin is one of 7 containers of the image ci/build:3 that one after the other used 97 % of a core for 5m; killed",
+		    "pavise allow image:ci/build:3 cpu");
+	v.chain_image = 0;
+	v.warning = 1;
+	n = start(ID_RUN_CPU, "shop/worker", DONE_ALERTED);
+	tell_succession(&n, &v, ACTION_KILL, &info);
+	check_words(&n, "shop/worker is one of 7 containers of this service that one after the other used 97 % of a core for 5m, half way to "
+			"being killed; told only", "pavise allow shop/worker cpu");
+	v = (struct verdict){ .id = ID_RUN_CPU, .value = 9700, .limit = 8000, .window_us = 5 * USEC_PER_MIN, .chain = 9, .chain_image = 1, .restarts = 1 };
+	n = start(ID_RUN_CPU, "web", DONE_ALERTED);
+	tell_succession(&n, &v, ACTION_ALERT, &info);
+	check_words(&n, "web was started 9 times by its engine, and run after run used 97 % of a core for 5m; told only", "pavise allow web cpu");
+}
+
 static void test_rest(void **state)
 {
 	struct container_info info = { .restart_policy = "always", .image = "miner:1" };
@@ -244,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_net),  cmocka_unit_test(test_dns),	cmocka_unit_test(test_load),
+		cmocka_unit_test(test_succession),
 		cmocka_unit_test(test_rest), cmocka_unit_test(test_event_line), cmocka_unit_test(test_numbers),
 	};
 
