@@ -419,10 +419,14 @@ static void endpoint(struct box *b, const cJSON *e, struct pv_buf *out)
 		pv_buf_puts(out, " --network-alias ");
 		remedy_word(out, v->valuestring);
 	}
-	if (*text(ipam, "IPv4Address"))
-		pv_buf_printf(out, " --ip %s", text(ipam, "IPv4Address"));
-	if (*text(ipam, "IPv6Address"))
-		pv_buf_printf(out, " --ip6 %s", text(ipam, "IPv6Address"));
+	if (*text(ipam, "IPv4Address")) {
+		pv_buf_puts(out, " --ip ");
+		remedy_word(out, text(ipam, "IPv4Address"));
+	}
+	if (*text(ipam, "IPv6Address")) {
+		pv_buf_puts(out, " --ip6 ");
+		remedy_word(out, text(ipam, "IPv6Address"));
+	}
 	if (cJSON_GetArraySize(json_array(json_member(e, "Links"))) > 0)
 		cannot(b, "it is linked to other containers (--link)");
 	if (!harmless(pv_buf_str(out)))
@@ -458,6 +462,8 @@ static void networks(struct box *b, struct pv_buf *more)
 			pv_buf_puts(&b->args, pv_buf_str(&own));
 			continue;
 		}
+		if (strchr(e->string, '\n') || strchr(pv_buf_str(&own), '\n')) /* `more` has a network a line */
+			cannot(b, "one of its networks has a line break in its settings");
 		if (!harmless(e->string) || strstr(pv_buf_str(&own), "--network-alias"))
 			cannot(b, "it is in several networks under several names");
 		pv_buf_puts(more, pv_buf_str(&own));

@@ -7,10 +7,13 @@
 #include "check/deb.h"
 #include "check/gather.h"
 #include "check/known.h"
+#include "check/packed.h"
 
 #define DAY_US	   ((uint64_t) 86400 * 1000000)
 #define WEEK_US	   (7 * DAY_US)
+#define STATUS	   "/var/lib/dpkg/status"
 #define LISTS	   "/var/lib/apt/lists"
+#define AGAIN	   "rm -f /var/lib/apt/lists/*_Packages* && apt-get -o Acquire::GzipIndexes=false update"
 #define LIST_BYTES (256u << 20)
 #define SHOWN	   6
 
@@ -76,9 +79,10 @@ struct waiting {
 	struct deb_packages all;
 	struct deb_stanza stanza;
 	bool offers; /* a list is read, not what is installed */
-	size_t lists, packed;
+	size_t lists;
 	uint64_t oldest_us; /* of the newest list: everything in it is at least as old */
-	int error;
+	int error;	    /* the first one, and what could not be read */
+	const char *unread;
 };
 
 static int on_line(const char *line, size_t len, void *user)
@@ -95,20 +99,37 @@ static int on_line(const char *line, size_t len, void *user)
 	return w->a->arena.poor ? -ENOMEM : 0;
 }
 
+/* Keeps the first error. */
+static int could_not(struct waiting *w, const char *path, int r)
+{
+	if (w->error == 0) {
+		w->error = r;
+		w->unread = path;
+	}
+	return r;
+}
+
 static int read_stanzas(struct waiting *w, const char *path)
 {
 	int r;
 
 	w->stanza = (struct deb_stanza){ .any = false };
-	r = hostfs_lines(&w->a->fs, path, LIST_BYTES, on_line, w);
-	return r < 0 ? r : on_line("", 0, w); /* the last one needs no empty line behind it */
+	r = packed_lines(&w->a->fs, path, LIST_BYTES, on_line, w);
+	if (r == 0)
+		r = on_line("", 0, w); /* the last one needs no empty line behind it */
+	return r < 0 ? could_not(w, path, r) : r;
 }
 
-static bool ends(const char *s, const char *with)
+/* `_Packages`, and how it is packed. */
+static bool is_list(const char *name)
 {
-	size_t n = strlen(s), m = strlen(with);
+	static const char *const ends[] = { "", ".gz", ".lz4", ".zst", ".xz", ".bz2", ".lzma" };
+	const char *end = strstr(name, "_Packages");
 
-	return n >= m && strcmp(s + n - m, with) == 0;
+	for (size_t i = 0; end && i < N_ELEMENTS(ends); i++)
+		if (strcmp(end + strlen("_Packages"), ends[i]) == 0)
+			return true;
+	return false;
 }
 
 /* mirror.example.org_debian-security_dists_bookworm-security_main_binary-amd64_Packages, ..._noble-security_... */
@@ -118,24 +139,19 @@ static int one_list(const char *name, unsigned char type, void *user)
 	const char *path;
 	struct stat st;
 	uint64_t at;
-	int r;
 
 	(void) type;
-	if (!strstr(name, "-security_") || !strstr(name, "_binary-"))
+	if (!strstr(name, "-security_") || !strstr(name, "_binary-") || !is_list(name))
 		return 0;
-	if (!ends(name, "_Packages")) {
-		w->packed += strstr(name, "_Packages.") != NULL;
-		return 0;
-	}
 	path = arena_printf(&w->a->arena, LISTS "/%s", name);
-	if (!path || hostfs_stat(&w->a->fs, path, true, &st) < 0)
-		return 0;
+	if (!path)
+		return -ENOMEM;
+	w->lists++;
+	if (read_stanzas(w, path) < 0 || hostfs_stat(&w->a->fs, path, true, &st) < 0)
+		return w->error == -ENOMEM ? w->error : 0;
 	at = (uint64_t) st.st_mtim.tv_sec * 1000000; /* apt gives it the server's time */
 	w->oldest_us = PV_MAX(w->oldest_us, at);
-	w->lists++;
-	r = read_stanzas(w, path);
-	w->error = r < 0 ? r : w->error;
-	return r == -ENOMEM ? r : 0;
+	return 0;
 }
 
 /* How long this version waits at least: since the list has it, or since we know. 0: not known. */
@@ -174,6 +190,30 @@ static void judge_waiting(struct waiting *w, struct finding *f)
 	finding_remedy(f, "install them", "apt update && apt upgrade");
 }
 
+/* Nothing waits in what could be read: was that all? */
+static void not_seen(const struct waiting *w, struct finding *f)
+{
+	bool dpkg = w->unread && strcmp(w->unread, STATUS) == 0;
+
+	if (dpkg && w->error == -ENOENT) {
+		finding_unknown(f, REASON_UNSUPPORTED);
+		finding_evidence(f, "packages", NULL, 0, "only dpkg and apt are read");
+	} else if (w->error) {
+		finding_unknown(f, w->error == -EOPNOTSUPP ? REASON_UNSUPPORTED : gather_reason(w->error));
+		finding_evidence(f, "not read", w->unread, 0, "%s",
+				 w->error == -EOPNOTSUPP ? "packed by another program than gzip, lz4 and zstd" :
+				 w->error == -EBADMSG	 ? "it is broken, or cut" :
+				 w->error == -EFBIG	 ? "it is too large" :
+							   strerror(-w->error));
+		if (!dpkg)
+			finding_remedy(f, "have apt write its lists anew", AGAIN);
+	} else if (!w->lists) {
+		finding_unknown(f, REASON_ABSENT);
+		finding_evidence(f, LISTS, NULL, 0, "there is no list of security updates");
+		finding_remedy(f, "have apt get them", "apt update");
+	}
+}
+
 /* How old a file is; 0: it is not there. */
 static uint64_t age(struct audit *a, const char *path)
 {
@@ -196,12 +236,13 @@ static int pending(struct audit *a)
 	if (!f || !w)
 		return finding_free(f), -ENOMEM;
 	w->a = a;
-	r = read_stanzas(w, "/var/lib/dpkg/status");
-	w->offers = true;
-	if (r == 0)
-		(void) hostfs_list(&a->fs, LISTS, 5000, one_list, w);
-	if (r == 0)
+	if (read_stanzas(w, STATUS) == 0) {
+		w->offers = true;
+		r = hostfs_list(&a->fs, LISTS, 5000, one_list, w);
+		if (r < 0 && r != -ENOENT && !w->error)
+			could_not(w, LISTS, r);
 		judge_waiting(w, f);
+	}
 	if (reboot > WEEK_US) {
 		f->verdict = FINDING_FAIL;
 		finding_evidence(f, "/run/reboot-required", NULL, 0, "for %" PRIu64 " days", reboot / DAY_US);
@@ -212,14 +253,8 @@ static int pending(struct audit *a)
 		finding_evidence(f, "package lists", NULL, 0, "%" PRIu64 " days old", lists / DAY_US);
 		finding_remedy(f, "look for updates and install them", "apt update && apt upgrade");
 	}
-	if (f->verdict == FINDING_PASS && (r < 0 || w->error < 0)) {
-		finding_unknown(f, r == -ENOENT ? REASON_UNSUPPORTED : gather_reason(r < 0 ? r : w->error));
-		finding_evidence(f, "packages", NULL, 0, "%s", r == -ENOENT ? "only dpkg and apt are read" : "/var/lib/dpkg/status");
-	} else if (f->verdict == FINDING_PASS && !w->lists) {
-		finding_unknown(f, w->packed ? REASON_UNSUPPORTED : REASON_ABSENT);
-		finding_evidence(f, LISTS, NULL, 0, "%s",
-				 w->packed ? "its lists are compressed" : "there is no list of security updates: apt update");
-	}
+	if (f->verdict == FINDING_PASS)
+		not_seen(w, f);
 	return gather_add(a, f, NULL);
 }
 

@@ -34,35 +34,6 @@ static int open_at(const struct hostfs *fs, const char *path, int flags)
 	return fd < 0 ? -errno : (int) fd;
 }
 
-int hostfs_read(const struct hostfs *fs, const char *path, size_t max, struct pv_buf *out)
-{
-	pv_autoclose int fd = open_at(fs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	char chunk[32768];
-	struct stat st;
-	size_t total = 0;
-
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EBADMSG;
-	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof(chunk));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return out->cut ? -ENOMEM : 0;
-		total += (size_t) n;
-		if (total > max)
-			return -EFBIG;
-		pv_buf_add(out, chunk, (size_t) n);
-	}
-}
-
 ssize_t hostfs_head(const struct hostfs *fs, const char *path, void *out, size_t size)
 {
 	pv_autoclose int fd = open_at(fs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -81,60 +52,60 @@ ssize_t hostfs_head(const struct hostfs *fs, const char *path, void *out, size_t
 	return n < 0 ? -errno : n;
 }
 
-#define LINE_BYTES 65536
-
-/* Hands out the whole lines of what is there; returns how many bytes are left of one that is not over. */
-static size_t lines_of(char *buf, size_t have, bool *skip, int *r, int (*fn)(const char *line, size_t len, void *user),
-		       void *user)
-{
-	char *at = buf, *end = buf + have, *lf;
-
-	while (*r == 0 && (lf = memchr(at, '\n', (size_t) (end - at)))) {
-		*lf = '\0';
-		if (!*skip)
-			*r = fn(at, (size_t) (lf - at), user);
-		*skip = false;
-		at = lf + 1;
-	}
-	memmove(buf, at, (size_t) (end - at));
-	return (size_t) (end - at);
-}
-
-int hostfs_lines(const struct hostfs *fs, const char *path, size_t max,
-		 int (*fn)(const char *line, size_t len, void *user), void *user)
+int hostfs_pieces(const struct hostfs *fs, const char *path, size_t max, int (*fn)(const char *piece, size_t len, void *user),
+		  void *user)
 {
 	pv_autoclose int fd = open_at(fs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	pv_autofree char *buf = malloc(2 * LINE_BYTES + 1);
-	size_t have = 0, total = 0;
-	bool skip = false;
+	char piece[32768];
 	struct stat st;
+	size_t total = 0;
 	int r = 0;
 
-	if (fd < 0 || !buf)
-		return fd < 0 ? fd : -ENOMEM;
+	if (fd < 0)
+		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;
 	while (r == 0) {
-		ssize_t n = read(fd, buf + have, LINE_BYTES);
+		ssize_t n = read(fd, piece, sizeof(piece));
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) {
-			buf[have] = '\0';
-			return n < 0 ? -errno : have && !skip ? fn(buf, have, user) : 0;
-		}
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
 		total += (size_t) n;
 		if (total > max)
 			return -EFBIG;
-		have = lines_of(buf, have + (size_t) n, &skip, &r, fn, user);
-		if (have > LINE_BYTES) { /* too long to be one of those that matter */
-			skip = true;
-			have = 0;
-		}
+		r = fn(piece, (size_t) n, user);
 	}
 	return r;
+}
+
+static int keep(const char *piece, size_t len, void *user)
+{
+	pv_buf_add(user, piece, len);
+	return 0;
+}
+
+int hostfs_read(const struct hostfs *fs, const char *path, size_t max, struct pv_buf *out)
+{
+	int r = hostfs_pieces(fs, path, max, keep, out);
+
+	return r == 0 && out->cut ? -ENOMEM : r;
+}
+
+static int by_line(const char *piece, size_t len, void *user)
+{
+	return lines_add(user, piece, len);
+}
+
+int hostfs_lines(const struct hostfs *fs, const char *path, size_t max, lines_fn *fn, void *user)
+{
+	pv_autofree struct line_reader *l = lines_new(fn, user);
+	int r = l ? hostfs_pieces(fs, path, max, by_line, l) : -ENOMEM;
+
+	return r == 0 ? lines_end(l) : r;
 }
 
 int hostfs_stat(const struct hostfs *fs, const char *path, bool follow, struct stat *ret)

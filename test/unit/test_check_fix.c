@@ -291,6 +291,10 @@ static void test_recreate(void **state)
 		{ BOX("\"SomethingNew\":{\"a\":1}", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "SomethingNew", NULL },
 		{ BOX("\"SecurityOpt\":[\"seccomp={}\"]", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "seccomp", NULL },
 		{ BOX("", ",\"Cmd\":[\"\\u001b[2J\"]"), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "control", NULL },
+		{ "{\"Name\":\"/web\",\"HostConfig\":{\"NetworkMode\":\"a\"},\"Config\":{\"Image\":\"a:1\"},\"NetworkSettings\":{\"Networks\":{"
+		  "\"a\":{\"IPAMConfig\":{\"IPv4Address\":\"$(id)\"}}}},\"Mounts\":[]}", ID_CTR_NO_NEW_PRIVILEGES, 1, " --ip '$(id)' ", NULL },
+		{ "{\"Name\":\"/web\",\"HostConfig\":{\"NetworkMode\":\"a\"},\"Config\":{\"Image\":\"a:1\"},\"NetworkSettings\":{\"Networks\":{"
+		  "\"a\":{},\"b\\nid #\":{}}},\"Mounts\":[]}", ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "line break", NULL },
 		{ BOX("", ""), ID_CTR_HEALTHCHECK, 0, NULL, NULL },
 	};
 

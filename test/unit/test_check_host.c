@@ -1,14 +1,18 @@
 /* Units, sshd, sockets, and whole saved hosts: a folder with the files of one, and the verdicts it must get. */
 #include <fcntl.h>
 #include <ftw.h>
-#include <time.h>
+#include <lz4frame.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "base/util.h"
 #include "check.h"
 #include "check/dumps.h"
 #include "check/gather.h"
+#include "check/packed.h"
 #include "check/proc_net.h"
 #include "check/secret_name.h"
 #include "check/sshd_conf.h"
@@ -472,6 +476,13 @@ static const struct {
 	{ ID_UPD_PENDING, { STATUS("3.0.15-1~deb12u1"), OFFER("3.0.15-1~deb12u1", 30) }, NULL, P },
 	{ ID_UPD_PENDING, { STATUS("1:1.0"), OFFER("2.0", 30) }, NULL, P },
 	{ ID_UPD_PENDING, { STATUS("3.0.11") }, NULL, U },
+	/* a list that is not read, beside one that is: not a pass */
+#define PACKED "/var/lib/apt/lists/mirror.example.org_dists_bookworm-security_contrib_binary-amd64_Packages"
+	{ ID_UPD_PENDING, { STATUS("3.0.15-1"), OFFER("3.0.15-1", 2), { PACKED ".xz", "x", 0 } }, NULL, U },
+	{ ID_UPD_PENDING, { STATUS("3.0.15-1"), OFFER("3.0.15-1", 2), { PACKED ".lz4", "no frame", 0 } }, NULL, U },
+	{ ID_UPD_PENDING, { STATUS("3.0.15-1"), OFFER("3.0.15-1", 2), { PACKED ".gz", "", 0 } }, NULL, U },
+	{ ID_UPD_PENDING, { STATUS("3.0.15-1"), OFFER("3.0.15-1", 2), { PACKED ".diff_Index", "x", 0 } }, NULL, P },
+	{ ID_UPD_PENDING, { STATUS("3.0.11-1"), OFFER("3.0.15-1", 8), { PACKED ".xz", "x", 0 } }, NULL, F },
 	{ ID_UPD_PENDING, { { "/etc/x", "", 0 } }, NULL, U },
 	/* what came, and what stays too long */
 #define LAYER { "/engine/inspect-" ID64 ".json", "{\"Name\":\"/p\",\"State\":{\"Running\":true,\"Pid\":0},\"HostConfig\":{},\"Config\":{\"Image\":\"a:1\"}," \
@@ -540,6 +551,95 @@ static void test_hosts(void **state)
 		(void) nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 		CHECK(v == hosts[i].verdict, "row %zu: %s: %s, want %s", i, id_info(hosts[i].id)->name, v < 0 ? "nothing" : finding_verdict_name((enum finding_verdict) v),
 		      finding_verdict_name((enum finding_verdict) hosts[i].verdict));
+	}
+}
+
+/* --- packed lists --- */
+
+struct told {
+	char text[200];
+	size_t lines, bytes;
+};
+
+static int tell(const char *line, size_t len, void *user)
+{
+	struct told *t = user;
+
+	if (t->lines++ < 3)
+		(void) snprintf(t->text + strlen(t->text), sizeof(t->text) - strlen(t->text), "%s|", line);
+	t->bytes += len + 1;
+	return 0;
+}
+
+/* In pieces of `step` bytes. */
+static int unpack(const char *name, const struct pv_buf *in, size_t step, size_t max, struct told *ret)
+{
+	pv_auto(packed) p = NULL;
+	int r;
+
+	*ret = (struct told){ .lines = 0 };
+	r = packed_new(name, max, tell, ret, &p);
+	for (size_t i = 0; i < in->len && r == 0; i += step)
+		r = packed_add(p, in->data + i, PV_MIN(step, in->len - i));
+	return r < 0 ? r : packed_end(p);
+}
+
+static void pack(const char *name, const char *text, size_t len, struct pv_buf *to)
+{
+	size_t room = 2 * len + 4096, n = len;
+	char *out = malloc(room);
+	z_stream z = { .next_in = (Bytef *) (uintptr_t) text, .avail_in = (uInt) len, .next_out = (Bytef *) out, .avail_out = (uInt) room };
+
+	assert_non_null(out);
+	if (strcmp(name, ".gz") == 0) {
+		assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+		assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+		n = z.total_out;
+		assert_int_equal(deflateEnd(&z), Z_OK);
+	} else if (strcmp(name, ".lz4") == 0) {
+		n = LZ4F_compressFrame(out, room, text, len, NULL);
+	} else if (strcmp(name, ".zst") == 0) {
+		n = ZSTD_compress(out, room, text, len, 3);
+	}
+	pv_buf_add(to, *name ? out : text, n);
+	free(out);
+}
+
+static void test_packed(void **state)
+{
+	static const char *const names[] = { "", ".gz", ".lz4", ".zst" };
+	static const size_t steps[] = { 1, 7, 70000 };
+	pv_autofree char *zeros = calloc(1, 3 << 20);
+
+	(void) state;
+	assert_non_null(zeros);
+	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
+		pv_autobuf in = PV_BUF_INIT, bomb = PV_BUF_INIT, cut = PV_BUF_INIT;
+		struct told t;
+
+		pack(names[i], "Package: a\nVersion: 1\n", 22, &in);
+		pack(names[i], "\nPackage: b", 11, &in); /* a second frame behind the first */
+		pack(names[i], zeros, 3 << 20, &bomb);
+		for (size_t k = 0; k < N_ELEMENTS(steps); k++) {
+			CHECK(unpack(names[i], &in, steps[k], 1000, &t) == 0, "%s by %zu", names[i], steps[k]);
+			CHECK(strcmp(t.text, "Package: a|Version: 1||") == 0 && t.lines == 4, "%s by %zu: %s", names[i], steps[k], t.text);
+		}
+		CHECK(unpack(names[i], &in, 5, 32, &t) == -EFBIG, "%s: more than is wanted", names[i]);
+		CHECK(unpack(names[i], &bomb, 4096, 3 << 20, &t) == 0 && t.lines == 0, "%s: a line too long is left out", names[i]);
+		CHECK(unpack(names[i], &bomb, 4096, (3 << 20) - 1, &t) == -EFBIG, "%s: a bomb ends", names[i]);
+		if (!i)
+			continue;
+		pv_buf_add(&cut, in.data, in.len - 5);
+		CHECK(unpack(names[i], &cut, 4096, 1000, &t) == -EBADMSG, "%s: cut", names[i]);
+		pv_buf_clear(&cut);
+		CHECK(unpack(names[i], &cut, 4096, 1000, &t) == -EBADMSG, "%s: empty", names[i]);
+		pv_buf_puts(&in, "more");
+		CHECK(unpack(names[i], &in, 4096, 1000, &t) == -EBADMSG, "%s: something behind it", names[i]);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		pv_auto(packed) p = NULL;
+
+		CHECK(packed_new((const char *[]){ "a.xz", "a.bz2", "a.lzma" }[i], 1, tell, NULL, &p) == -EOPNOTSUPP, "%zu", i);
 	}
 }
 
@@ -722,7 +822,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dump_targets),
 		cmocka_unit_test(test_unit_file),    cmocka_unit_test(test_sshd_conf), cmocka_unit_test(test_proc_net),
-		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_hosts),     cmocka_unit_test(test_requirements),
+		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_packed),     cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_explained),    cmocka_unit_test(test_aliases),
 	};
 
