@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "engine_api/json.h"
 
+#define COMMAND_MAX 16384 /* octets of a command; a longer one is not known */
+
 /* ---- reading JSON that a stranger wrote ---- */
 
 static const char *get_text(const cJSON *object, const char *key)
@@ -365,6 +367,60 @@ static void read_restart(struct container_info *c, const cJSON *policy)
 	c->restart_max = (uint32_t) PV_MIN(get_number(policy, "MaximumRetryCount"), (uint64_t) UINT32_MAX);
 }
 
+/* A word and the NUL behind it; words are strangers' text, and only their hash is kept. */
+static void add_word(struct pv_buf *out, const char *word)
+{
+	if (word)
+		pv_buf_add(out, word, strlen(word) + 1);
+}
+
+/* Path and Args are what it starts: entrypoint and command in one, with Docker and Podman. A program that starts another one (an
+ * init, a wrapper) is given it as the rest of its words. */
+static void read_entry(struct container_info *c, const cJSON *object)
+{
+	pv_autobuf words = PV_BUF_INIT;
+	size_t at[CONTAINER_ENTRIES] = { 0 }, n = 1;
+	const cJSON *arg;
+
+	words.cap = COMMAND_MAX;
+	add_word(&words, get_text(object, "Path"));
+	cJSON_ArrayForEach(arg, json_member(object, "Args")) {
+		if (n < CONTAINER_ENTRIES)
+			at[n++] = words.len;
+		add_word(&words, cJSON_GetStringValue(arg));
+	}
+	for (size_t i = 0; i < n && !words.cut; i++)
+		if (words.len > at[i])
+			c->entry[i] = container_words(words.data + at[i], words.len - at[i]);
+}
+
+/* Test is CMD and words, or CMD-SHELL and a line, which Docker gives to the image's SHELL or /bin/sh, Podman to sh. */
+static void read_health(struct container_info *c, const cJSON *config)
+{
+	const cJSON *test = json_member(json_member(config, "Healthcheck"), "Test"), *shell = json_member(config, "Shell"), *word;
+	static const char *const shells[] = { "/bin/sh", "sh" };
+	const char *kind = cJSON_GetStringValue(cJSON_GetArrayItem(test, 0));
+	bool line = kind && strcmp(kind, "CMD-SHELL") == 0;
+
+	if (!line && (!kind || strcmp(kind, "CMD") != 0))
+		return;
+	for (size_t i = 0; i < (line ? N_ELEMENTS(c->health) : 1); i++) {
+		pv_autobuf words = PV_BUF_INIT;
+
+		words.cap = COMMAND_MAX;
+		if (line && i == 0 && cJSON_GetArraySize(shell)) {
+			cJSON_ArrayForEach(word, shell) add_word(&words, cJSON_GetStringValue(word));
+		} else if (line) {
+			add_word(&words, shells[i]);
+			add_word(&words, "-c");
+		}
+		for (word = test->child ? test->child->next : NULL; word; word = word->next)
+			add_word(&words, cJSON_GetStringValue(word));
+		if (words.len && !words.cut)
+			c->health[i] = container_words(words.data, words.len);
+	}
+}
+
 static const cJSON *image_labels(const cJSON *image)
 {
 	const cJSON *l = json_member(json_member(image, "Config"), "Labels");
@@ -412,6 +468,8 @@ int answer_inspect(const char *json, size_t len, const char *image, size_t image
 	c.started_us = wall_us(get_text(state, "StartedAt"));
 	c.ran_before = wall_us(get_text(state, "FinishedAt")) != 0; /* 0001-01-01 before it ended for the first time */
 	c.build = is_build_step(object, &c);
+	read_entry(&c, object);
+	read_health(&c, json_member(object, "Config"));
 	read_mounts(&c, json_member(object, "Mounts"));
 	*ret = c;
 	return 0;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "detect/credential.h"
+#include "detect/entry.h"
 #include "detect/miner.h"
 #include "guard/guard.h"
 #include "report/tell.h"
@@ -213,13 +214,34 @@ static bool may_be_brought_in(const struct event_exec *e, const struct guard_wor
 	       (!w->w.info || !w->info.pid || e->chain[e->n_chain - 1].tgid != w->info.pid);
 }
 
+/* The one who came in runs the line of the container's health check. */
+static bool is_health_check(const struct event_exec *e, const struct guard_workload *w)
+{
+	char path[40], line[PV_EXEC_ARGV];
+	pv_autoclose int fd = -1;
+	ssize_t n;
+
+	(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", e->chain[e->n_chain - 1].tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, line, sizeof(line));
+	return n > 0 && entry_is_health(&w->info, line, (size_t) n);
+}
+
 /* The chain ends at the container's border. Where that is not its first process, somebody came in from outside, and the engine
- * has said so: docker exec, or a health check. A process of the container cannot get there: its line leads to the first one. */
+ * has said so: docker exec, or a health check; or it is the health check by its line. A process of the container cannot get there: its line leads to the first one. */
 static bool is_brought_in(const struct event_exec *e, const struct guard_workload *w)
 {
 	if (!w || !w->w.info || !w->info.pid || !e->n_chain || e->n_chain >= PV_EXEC_CHAIN)
 		return false;
-	return e->chain[e->n_chain - 1].tgid != w->info.pid && (w->execs || (w->exec_us && clock_monotonic_us() - w->exec_us < EXEC_JUST_US));
+	return e->chain[e->n_chain - 1].tgid != w->info.pid &&
+	       (w->execs || (w->exec_us && clock_monotonic_us() - w->exec_us < EXEC_JUST_US) || is_health_check(e, w));
+}
+
+/* The container's own command, which a wrapper started that goes by a server's name. */
+static bool is_own_entry(const struct event_exec *e, const struct guard_workload *w)
+{
+	return e->why == PV_SHELL_STARTED && w && w->w.info &&
+	       entry_is_own(&w->info, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->bits & PV_EXEC_SCRIPT);
 }
 
 /* A shell alone is what some applications do; a shell that fetches something is what none should. */
@@ -230,7 +252,7 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 	const char *sign;
 	struct notice n;
 
-	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w))
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w) || is_own_entry(e, w))
 		return;
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));

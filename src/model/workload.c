@@ -125,6 +125,15 @@ void container_image_name(char *out, size_t size, const struct container_info *i
 	(void) snprintf(out, size, "image:%s", *info->image ? info->image : info->image_id);
 }
 
+uint64_t container_words(const char *words, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < len && i < PV_EXEC_ARGV; i++)
+		h = (h ^ (uint8_t) words[i]) * 0x100000001b3ULL;
+	return h ? h : 1;
+}
+
 enum subject_kind workload_subject(const struct workload *w)
 {
 	switch (w->class_) {

@@ -13,6 +13,7 @@
 enum engine_kind { ENGINE_DOCKER, ENGINE_PODMAN, ENGINE_NONE };
 
 #define CONTAINER_NETWORKS 16
+#define CONTAINER_ENTRIES  8 /* beginnings of its command that are kept */
 
 /* From the Engine API; hostile text, cut at the arrays' sizes. */
 struct container_info {
@@ -36,6 +37,9 @@ struct container_info {
 	char host_engine[64]; /* a socket of a container engine's that it holds, or a folder with one; else empty */
 	char host_folder[64]; /* a folder of the host's that it may write to and in which something can stay; else empty */
 	uint64_t created_us, started_us; /* wall clock; 0: not told */
+	/* What its owner lets it start, as hashes (detect/entry.h); 0: none. Its command from its first, second ... word on, and what its
+	 * health check runs: two spellings of a shell's line. */
+	uint64_t entry[CONTAINER_ENTRIES], health[2];
 	size_t n_networks;
 	size_t networks_skipped; /* names that were too long, not plain text, or one too many */
 	char networks[CONTAINER_NETWORKS][PV_NETNAME_LEN]; /* names, lower case */
@@ -65,6 +69,9 @@ enum subject_kind workload_subject(const struct workload *w);
 /* How an exception names all containers of an image, for what they do one after the other: `image:node:20`. No container's
  * name has a colon. Cut where it is too long. */
 void container_image_name(char *out, size_t size, const struct container_info *info);
+
+/* Of a command line, words with NULs behind each, as far as the kernel tells one (PV_EXEC_ARGV octets). Never 0. */
+uint64_t container_words(const char *words, size_t len);
 
 /* What is in a cgroup's own name. Fills class, id and rootless of *w from `path` (whole path below the
  * cgroup2 root); `parent` is the parent's class (PV_CLASS_TOP at the root). The same rules as in the kernel

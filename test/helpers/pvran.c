@@ -6,6 +6,7 @@
  *   pvran spawn PATH       starts PATH by vfork; its exit status, 128 and the signal if it was killed
  *   pvran wait SECONDS     says RAN, then waits
  *   pvran [SCRIPT] sh CMD  as a server does that calls system(): sh -c CMD; a SCRIPT with a slash is what an interpreter has
+ *   pvran SCRIPT -- WORD... as a wrapper does: starts WORD ... and waits for it
  *   pvran later PATH CMD     the same, as soon as PATH is there */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -77,12 +78,27 @@ static int shell(const char *line)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+static int wrap(char **words)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		execvp(words[0], words);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 2 && strchr(argv[1], '/')) {
 		argv++;
 		argc--;
 	}
+	if (argc > 2 && strcmp(argv[1], "--") == 0)
+		return wrap(argv + 2);
 	if (argc == 3 && strcmp(argv[1], "sh") == 0)
 		return shell(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "memory") == 0) {

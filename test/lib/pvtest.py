@@ -467,12 +467,15 @@ class Engine:
         self.api("POST", "/images/create?" + q, tar, headers={"Content-Type": "application/x-tar"})
 
     def run(self, cmd, name=None, image=IMAGE, start=True, env=None, labels=None, ports=None, network=None,
-            restart=None, tty=False, **host):
-        """Makes and starts a container. `host` are keys of HostConfig (Memory, PidsLimit, NanoCpus, Dns ...)."""
+            restart=None, tty=False, health=None, **host):
+        """Makes and starts a container. `host` are keys of HostConfig (Memory, PidsLimit, NanoCpus, Dns ...); `health` is a
+        HEALTHCHECK, each second: CMD and words, or CMD-SHELL and a line."""
         if isinstance(cmd, str):
             cmd = cmd.split()
         conf = {"Image": image, "Cmd": cmd, "Env": [f"PVTEST_NOTE={pvcanary.ENV}", *(env or [])], "Labels": labels or {}, "StopTimeout": 1, "Tty": tty,
                 "ExposedPorts": {p: {} for p in ports or {}}, "HostConfig": {"Dns": [DNS4], **host}}
+        if health:
+            conf["Healthcheck"] = {"Test": health, "Interval": 10**9, "Timeout": 10**10, "Retries": 100}
         if host.get("NetworkMode") in ("host", "none"):
             del conf["HostConfig"]["Dns"]
         if ports:

