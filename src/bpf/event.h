@@ -12,7 +12,7 @@
 #endif
 
 #ifndef PV_BPF_LAYOUT /* a test of upgrades gives another */
-#define PV_BPF_LAYOUT	3
+#define PV_BPF_LAYOUT	4
 #endif
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
@@ -156,15 +156,22 @@ enum pv_exec_why { /* numbers are never reused */
 };
 
 /* EVENT_SHELL: event_exec.why */
-enum pv_shell_stage { PV_SHELL_STARTED = 1, PV_SHELL_DOWNLOADS = 2, PV_SHELL_COMPILES = 3 };
+enum pv_shell_stage {
+	PV_SHELL_STARTED = 1,
+	PV_SHELL_DOWNLOADS = 2,
+	PV_SHELL_COMPILES = 3,
+	PV_SHELL_SCRIPT = 4, /* no server's: an interpreter, and only the script's place is odd */
+};
 
 /* event_exec.bits */
-#define PV_EXEC_WRITABLE (1u << 0) /* below a folder that everybody may write to, or deeper than was looked */
+#define PV_EXEC_WRITABLE (1u << 0) /* below a folder that everybody may write to, or deeper than was looked; of EVENT_SHELL: the script may be */
 #define PV_EXEC_DELETED	 (1u << 1) /* its file has no name any more */
 #define PV_EXEC_GRACE	 (1u << 2) /* only the time after the first start spared it */
 #define PV_EXEC_SIZE	 (1u << 3) /* changed: the size differs */
 #define PV_EXEC_SCRIPT	 (1u << 4) /* started through #!; the program is the interpreter */
 #define PV_EXEC_UNKILLED (1u << 5) /* the kernel refused to send the signal */
+#define PV_EXEC_MAPPED	 (1u << 6) /* not started: mapped as code by the process, whose line is in argv and whose program in `filename` */
+#define PV_EXEC_LOADER	 (1u << 7) /* and the process is the dynamic loader, or is not complete yet: it was about to run */
 
 struct event_exec {
 	struct event_head head; /* tgid: who is dead now, or runs */
@@ -181,7 +188,8 @@ struct event_exec {
 	__u8 argv_cut, pad[5];
 	char argv[PV_EXEC_ARGV];     /* NUL-separated */
 	char filename[128];	     /* as given to execve(): relative, a link, /dev/fd/3 */
-	char path[PV_EXEC_PATH];     /* from the root of its mount and, if that can be followed, of its container */
+	char path[PV_EXEC_PATH];     /* from the root of its mount and, if that can be followed, of its container; of PV_SHELL_SCRIPT with a
+				      * relative name: the working folder */
 };
 _Static_assert(sizeof(struct event_exec) == 48 + 48 + 120 + 8 + 256 + 128 + 512, "BPF and user space disagree");
 
@@ -251,6 +259,7 @@ struct pv_name_key {
 #define PV_NAME_COMPILER  (1u << 6)
 #define PV_NAME_PACKAGE	  (1u << 7) /* a package manager, a supervisor: shells are its trade */
 #define PV_NAME_INSTALLER (1u << 9) /* a package manager whose own interpreters serve nobody: pip's python builds what pip installs */
+#define PV_NAME_INTERPRETER (1u << 10) /* runs the script that it is given, as shells do */
 #define PV_NAME_MULTI	  (1u << 8) /* many programs in one, by the name it is called by: busybox */
 
 /* Key of map `exec_allow` (LPM): the first octets of a path, its NUL included where the whole path is meant. */

@@ -2,350 +2,19 @@
  * loaded and before its first instruction: a SIGKILL sent from here is delivered on the way out to user space, and the
  * program never runs. A program of the image costs the look at its file and nothing else.
  *
- * The overlay keeps its own inode around the vfs inode; what follows it says whether the file has an upper (written in
- * this container) and a lower (the image's) part. Its layout changed twice (enum pv_ovl_layout, event.h). */
-#include "bpf/maps.h"
-#include "bpf/process.h"
+ * A program can also be started by another one that maps it: the dynamic loader. That mapping is judged as the start is. */
+#include "bpf/dropped.h"
 
 #include <bpf/bpf_tracing.h>
 
-#define MAGIC_OVERLAY	0x794c7630
-#define MAGIC_TMPFS	0x01021994
-#define MAGIC_RAMFS	0x858458f6
-#define MAGIC_HUGETLBFS 0x958458f6
-#define SB_RDONLY	1
-#define SB_KERNMOUNT	(1 << 22)
-#define MNT_READONLY	0x40
-#define S_IWOTH		2
+#define PROT_EXEC     4
+#define MAP_TYPE      0xf
+#define MAP_PRIVATE   2
+#define MAP_ANONYMOUS 0x20
+#define MAP_DENYWRITE 0x800
+#define AT_BASE	      7
 
-#define SIGKILL		 9
-#define BPF_RB_NO_WAKEUP 1
-#define DEPTH		 24 /* folders that are looked at; a program that lies deeper is told as lying below a writable one */
-#define TELL_AGAIN_NS	 (60ull * 1000000000)
-
-/* ---- where it lies ---- */
-
-static __always_inline __u64 mtime_of(const void *inode, __u64 *ret_ns)
-{
-	const struct inode___now *now = inode;
-	const struct inode___610 *v610 = inode;
-	const struct inode___65 *v65 = inode;
-
-	if (bpf_core_field_exists(now->i_mtime_sec)) {
-		*ret_ns = BPF_CORE_READ(now, i_mtime_nsec);
-		return BPF_CORE_READ(now, i_mtime_sec);
-	}
-	if (bpf_core_field_exists(v610->__i_mtime)) {
-		*ret_ns = BPF_CORE_READ(v610, __i_mtime.tv_nsec);
-		return BPF_CORE_READ(v610, __i_mtime.tv_sec);
-	}
-	*ret_ns = BPF_CORE_READ(v65, i_mtime.tv_nsec);
-	return BPF_CORE_READ(v65, i_mtime.tv_sec);
-}
-
-static __always_inline __u64 ctime_ns(const void *inode)
-{
-	const struct inode___now *now = inode;
-	const struct inode___610 *v610 = inode;
-	const struct inode___65 *v65 = inode;
-
-	if (bpf_core_field_exists(now->i_ctime_sec))
-		return BPF_CORE_READ(now, i_ctime_sec) * 1000000000ull + BPF_CORE_READ(now, i_ctime_nsec);
-	if (bpf_core_field_exists(v610->__i_ctime))
-		return BPF_CORE_READ(v610, __i_ctime.tv_sec) * 1000000000ull + BPF_CORE_READ(v610, __i_ctime.tv_nsec);
-	return BPF_CORE_READ(v65, i_ctime.tv_sec) * 1000000000ull + BPF_CORE_READ(v65, i_ctime.tv_nsec);
-}
-
-/* The lower inode of an overlay's inode, NULL: there is none. `after` points behind the vfs inode. */
-static __always_inline struct inode *lower_of(const void *after, __u8 layout)
-{
-	struct dentry *dentry = NULL;
-	struct inode *lower = NULL;
-	void *entry = NULL;
-	__u32 n = 0;
-
-	if (layout == PV_OVL_LOWER) {
-		bpf_probe_read_kernel(&lower, sizeof(lower), after + 8);
-		return lower;
-	}
-	if (layout == PV_OVL_PATH) { /* layer, dentry */
-		bpf_probe_read_kernel(&dentry, sizeof(dentry), after + 16);
-	} else {
-		bpf_probe_read_kernel(&entry, sizeof(entry), after + 8);
-		if (entry)
-			bpf_probe_read_kernel(&n, sizeof(n), entry);
-		if (n) /* the number counts, not the pointer */
-			bpf_probe_read_kernel(&dentry, sizeof(dentry), entry + 16);
-	}
-	return dentry ? BPF_CORE_READ(dentry, d_inode) : NULL;
-}
-
-static __always_inline __u8 on_overlay(struct exec_look *l, struct inode *inode, __u8 layout)
-{
-	const void *after = (const void *) inode + bpf_core_type_size(struct inode);
-	struct dentry *upper = NULL;
-	struct inode *real, *lower;
-	__u64 ns = 0, lower_ns = 0;
-
-	bpf_probe_read_kernel(&upper, sizeof(upper), after);
-	if (!upper)
-		return PV_PLACE_IMAGE;
-	lower = lower_of(after, layout);
-	if (!lower)
-		return PV_PLACE_NEW;
-	real = BPF_CORE_READ(upper, d_inode);
-	l->lower_size = BPF_CORE_READ(lower, i_size);
-	if (BPF_CORE_READ(real, i_size) != l->lower_size) {
-		l->bits = PV_EXEC_SIZE;
-		return PV_PLACE_CHANGED;
-	}
-	if (mtime_of(real, &ns) != mtime_of(lower, &lower_ns) || ns != lower_ns)
-		return PV_PLACE_CHANGED;
-	return PV_PLACE_COPIED;
-}
-
-static __always_inline __u8 place_of(struct exec_look *l, const struct pv_exec *c, struct file *file, struct fs_struct *fs,
-				     __u32 ns, __u8 layout)
-{
-	struct vfsmount *mnt = file->f_path.mnt;
-	struct inode *inode = file->f_inode;
-	struct super_block *sb = inode->i_sb;
-	unsigned long magic = sb->s_magic;
-
-	if (sb->s_dev == c->root_dev && (c->flags & PV_CTR_OVERLAY))
-		return on_overlay(l, inode, layout);
-	if (!(c->flags & PV_CTR_OVERLAY) && mnt == fs->root.mnt)
-		return PV_PLACE_ROOTFS;
-	/* docker-init and tools that the owner mounted; not what a process mounts in a namespace of its own */
-	if (ns == c->mnt_ns && ((mnt->mnt_flags & MNT_READONLY) || (sb->s_flags & SB_RDONLY)))
-		return PV_PLACE_MOUNT_RO;
-	if (magic == MAGIC_TMPFS || magic == MAGIC_RAMFS || magic == MAGIC_HUGETLBFS)
-		return sb->s_flags & SB_KERNMOUNT ? PV_PLACE_MEMFD : PV_PLACE_TMPFS;
-	return PV_PLACE_MOUNT;
-}
-
-/* From the mode of each folder above, up to the mount's root: no list of names knows an application's own spool. */
-GLOBAL int pv_below_writable(__u32 slot)
-{
-	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
-	struct dentry *d, *top;
-	struct vfsmount *mnt;
-
-	if (!s)
-		return 0;
-	d = s->dentry;
-	mnt = s->mnt;
-	top = BPF_CORE_READ(mnt, mnt_root);
-	for (int i = 0; i < DEPTH; i++) {
-		struct dentry *parent = BPF_CORE_READ(d, d_parent);
-
-		if (d == top || parent == d)
-			return 0;
-		if (BPF_CORE_READ(parent, d_inode, i_mode) & S_IWOTH)
-			return 1;
-		d = parent;
-	}
-	return 1;
-}
-
-/* ---- what is known of it ---- */
-
-static __always_inline bool is_brought(__u8 place)
-{
-	return place == PV_PLACE_NEW || place == PV_PLACE_CHANGED || place == PV_PLACE_MOUNT;
-}
-
-/* Whether the owner wants it refused; bits are filled in on the way. */
-static __always_inline __u8 why_of(struct exec_look *l, struct file *file, __u8 action, const struct pv_exec *c,
-				   const struct pv_workload *root)
-{
-	bool memory = l->place == PV_PLACE_MEMFD || l->place == PV_PLACE_TMPFS;
-
-	if (!file->f_inode->i_nlink)
-		l->bits |= PV_EXEC_DELETED;
-	if (pv_below_writable(0))
-		l->bits |= PV_EXEC_WRITABLE;
-	if (memory || ((l->bits & PV_EXEC_DELETED) && is_brought(l->place)))
-		return PV_WHY_MEMORY;
-	if (is_brought(l->place) && (l->kind & (PV_NAME_MINER | PV_NAME_LOOKALIKE)))
-		return PV_WHY_NAME;
-	if (l->place == PV_PLACE_CHANGED && (l->bits & PV_EXEC_SIZE))
-		return PV_WHY_CHANGED;
-	if (is_brought(l->place) && (l->role & ROLE_SHELL))
-		return PV_WHY_SHELL;
-	if (action == ACTION_BLOCK && (l->place == PV_PLACE_NEW || l->place == PV_PLACE_MOUNT))
-		return PV_WHY_ACTION;
-	if (!(l->bits & PV_EXEC_WRITABLE) || (l->place != PV_PLACE_NEW && l->place != PV_PLACE_MOUNT))
-		return PV_WHY_NONE;
-	if (!(root->flags & PV_EXEC_NO_GRACE) && c->grace_until_ns > bpf_ktime_get_ns()) {
-		l->bits |= PV_EXEC_GRACE;
-		return PV_WHY_NONE;
-	}
-	return PV_WHY_WRITABLE;
-}
-
-/* EVF_* bits; SILENT: not told either. */
-static __always_inline __u32 exec_verdict(const struct exec_look *l, const struct pv_bpf_conf *conf, struct pv_exec *c,
-					  const struct pv_workload *root, __u8 class_)
-{
-	if (root->flags & PV_ALLOW_EXEC)
-		return EVF_ALLOWED;
-	if (class_ == PV_CLASS_BUILD || (root->flags & PV_EXEC_BUILD)) {
-		if (c->flags & PV_CTR_TOLD)
-			return SILENT;
-		c->flags |= PV_CTR_TOLD;
-		return EVF_CLASS;
-	}
-	if (l->why == PV_WHY_NONE)
-		return 0;
-	if (conf->off_until_ns && conf->off_until_ns > bpf_ktime_get_ns())
-		return EVF_OFF;
-	if (conf->observe)
-		return EVF_OBSERVED;
-	return conf->exec_action == ACTION_ALERT || (root->flags & PV_EXEC_ALERT) ? EVF_ALERT : EVF_REFUSED;
-}
-
-/* ---- how it is told ---- */
-
-/* What is not refused is told once a minute and file. The number of those between; negative: told already. */
-static __always_inline long told_before(__u64 root, struct inode *inode, const struct exec_look *l)
-{
-	struct told_key key = { .root = root, .ino = inode->i_ino, .dev = inode->i_sb->s_dev };
-	struct told *there, fresh = { .time_ns = bpf_ktime_get_ns() };
-	long repeats;
-
-	key.ctime_ns = ctime_ns(inode);
-	key.what = l->flags << 16 | l->place << 8 | l->why;
-	there = bpf_map_lookup_elem(&exec_told, &key);
-	if (!there) {
-		bpf_map_update_elem(&exec_told, &key, &fresh, BPF_ANY);
-		return 0;
-	}
-	if (fresh.time_ns - there->time_ns < TELL_AGAIN_NS) {
-		__sync_fetch_and_add(&there->repeats, 1);
-		return -1;
-	}
-	repeats = there->repeats;
-	there->repeats = 0;
-	there->time_ns = fresh.time_ns;
-	return repeats;
-}
-
-/* A flood from one container must not cost another its details. */
-static __always_inline bool over_budget(struct pv_exec *c)
-{
-	__u64 second = bpf_ktime_get_ns() >> 30;
-
-	if (c->second != second) {
-		c->second = second;
-		c->in_second = 0;
-	}
-	return __sync_fetch_and_add(&c->in_second, 1) >= PV_EXEC_DETAILS;
-}
-
-/* Leaf first, each name before what stands there already; over a mount point into the mount that carries it. */
-GLOBAL int pv_exec_path(__u32 slot)
-{
-	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
-	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
-	struct dentry *d, *root = BPF_CORE_READ(task, fs, root.dentry);
-	struct vfsmount *mnt, *top = BPF_CORE_READ(task, fs, root.mnt);
-	__u32 at;
-
-	if (!s)
-		return 0;
-	d = s->dentry;
-	mnt = s->mnt;
-	s->at = PV_EXEC_PATH - 1;
-	for (int i = 0; i < 32; i++) {
-		struct mount *m = (void *) mnt - bpf_core_field_offset(struct mount, mnt), *above;
-		struct dentry *parent;
-		long n;
-
-		if (d == root && mnt == top)
-			break;
-		if (d == BPF_CORE_READ(mnt, mnt_root)) {
-			above = BPF_CORE_READ(m, mnt_parent);
-			d = BPF_CORE_READ(m, mnt_mountpoint);
-			if (!above || above == m)
-				break; /* detached, or in memory */
-			mnt = (void *) above + bpf_core_field_offset(struct mount, mnt);
-			continue;
-		}
-		n = bpf_probe_read_kernel_str(&s->path[PV_EXEC_PATH], 256, BPF_CORE_READ(d, d_name.name));
-		if (n <= 1 || n > 256 || s->at < n)
-			break;
-		at = (s->at - n) & (PV_EXEC_PATH - 1); /* a slash takes the place of the NUL */
-		s->path[at] = '/';
-		bpf_probe_read_kernel(&s->path[(at + 1) & (PV_EXEC_PATH - 1)], (n - 1) & 255, &s->path[PV_EXEC_PATH]);
-		s->at = at; /* in the map: the verifier does not follow its value */
-		parent = BPF_CORE_READ(d, d_parent);
-		if (parent == d)
-			break; /* in memory: no folder above it */
-		d = parent;
-	}
-	s->path[PV_EXEC_PATH - 1] = '\0';
-	bpf_probe_read_kernel_str(s->e.path, sizeof(s->e.path), &s->path[s->at & (PV_EXEC_PATH - 1)]);
-	return 0;
-}
-
-/* Up to the border of the container: beyond it is who put us in. */
-static __always_inline void fill_chain(struct event_exec *e, struct task_struct *task, __u32 ns)
-{
-	struct task_struct *t = task->real_parent;
-
-	for (int i = 0; i < PV_EXEC_CHAIN; i++) {
-		struct nsproxy *proxy = t->nsproxy;
-
-		if (!t->pid || !proxy || proxy->mnt_ns->ns.inum != ns)
-			break;
-		e->chain[i].tgid = t->tgid;
-		bpf_probe_read_kernel(e->chain[i].comm, PV_COMM_LEN, &t->comm);
-		e->n_chain = i + 1;
-		t = t->real_parent;
-	}
-}
-
-static __always_inline void fill_event(struct event_exec *e, const struct exec_look *l, struct task_struct *task,
-				       struct linux_binprm *bprm, __u32 ns)
-{
-	struct inode *inode = bprm->file->f_inode;
-
-	e->head.tgid = task->tgid;
-	bpf_probe_read_kernel(e->head.comm, PV_COMM_LEN, &task->comm);
-	e->ino = inode->i_ino;
-	e->size = inode->i_size;
-	e->lower_size = l->lower_size;
-	e->ctime_ns = ctime_ns(inode);
-	e->dev = inode->i_sb->s_dev;
-	e->uid = task->cred->uid.val;
-	e->place = l->place;
-	e->why = l->why;
-	e->bits = l->bits;
-	e->n_chain = 0;
-	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	__builtin_memset(e->chain, 0, sizeof(e->chain));
-	fill_chain(e, task, ns);
-	fill_argv(e);
-	bpf_probe_read_kernel_str(e->filename, sizeof(e->filename), bprm->filename);
-}
-
-static __always_inline bool is_allowed_path(struct exec_scratch *s)
-{
-	s->key.bits = PV_ALLOW_PATH * 8;
-	bpf_probe_read_kernel(s->key.path, sizeof(s->key.path), s->e.path);
-	return bpf_map_lookup_elem(&exec_allow, &s->key) != NULL;
-}
-
-static __always_inline void send(struct exec_scratch *s, struct pv_exec *c, __u32 flags)
-{
-	bool now = (flags & EVF_REFUSED) || s->e.head.kind == EVENT_SHELL;
-
-	if (over_budget(c) || bpf_ringbuf_output(&events, &s->e, sizeof(s->e), now ? 0 : BPF_RB_NO_WAKEUP) < 0)
-		count(s->e.head.kind == EVENT_SHELL ? EVENT_SHELL : EVENT_EXEC, PV_COUNT_LOST);
-}
-
-/* ---- the hook ---- */
+/* ---- a program starts ---- */
 
 /* The first program of a container is started by the runtime, which has just made this root. */
 static __always_inline void learn_root(struct pv_exec *c, struct fs_struct *fs, __u32 ns)
@@ -358,90 +27,68 @@ static __always_inline void learn_root(struct pv_exec *c, struct fs_struct *fs, 
 	c->root_dev = sb->s_dev;
 }
 
-static __always_inline bool is_runtime(const struct pv_exec *c, const struct pv_bpf_conf *conf, __u32 ns)
+/* Not of the image. Returns EVF_*, or SILENT. */
+static __always_inline __u32 judge_program(struct exec_scratch *s, const struct here *h, struct file *file)
 {
-	return ns == conf->host_ns[0] || ns == conf->host_ns[1] || ns == c->maker_ns;
-}
-
-static __always_inline struct pv_workload *container_of_current(__u64 *ret_cgroup, bool *ret_moved)
-{
-	struct home *home = home_of_current();
-	struct pv_workload *w;
-
-	*ret_cgroup = bpf_get_current_cgroup_id();
-	*ret_moved = home && home->moved;
-	if (*ret_moved)
-		*ret_cgroup = home->cgroup;
-	w = workload_of(*ret_cgroup);
-	return w && (w->class_ == PV_CLASS_CONTAINER || w->class_ == PV_CLASS_BUILD) ? w : NULL;
-}
-
-/* Not of the image. Returns EVF_*, or SILENT: it has been told or is allowed. */
-static __always_inline __u32 judge_program(struct exec_scratch *s, const struct pv_bpf_conf *conf, struct pv_exec *c,
-					   const struct pv_workload *root, struct file *file, __u64 root_id,
-					   __u8 class_)
-{
-	long repeats = 0;
-
-	s->look.why = why_of(&s->look, file, conf->exec_action, c, root);
-	s->look.flags = exec_verdict(&s->look, conf, c, root, class_);
-	if (!(s->look.flags & EVF_REFUSED))
-		repeats = s->look.flags & SILENT ? -1 : told_before(root_id, file->f_inode, &s->look);
-	if (repeats < 0) {
-		count(EVENT_EXEC, PV_COUNT_SEEN);
-		return SILENT;
-	}
-	s->e.repeats = repeats;
-	pv_exec_path(0);
-	if (conf->exec_allow && is_allowed_path(s))
-		return SILENT;
-	count(EVENT_EXEC, PV_COUNT_SEEN);
-	return s->look.flags;
+	s->look.why = why_of(&s->look, file, h->conf->exec_action, h->c, h->root, 0);
+	s->look.flags = exec_verdict(&s->look, h->conf, h->c, h->root, h->w->class_);
+	return settle(s, h, file, 0);
 }
 
 /* What is to be told of a program of the image: a shell that a server started, say. EVF_*, or SILENT. */
-static __always_inline __u32 judge_role(struct exec_scratch *s, const struct pv_workload *root, __u8 class_, __u8 stage)
+static __always_inline __u32 judge_role(struct exec_scratch *s, const struct here *h, __u8 stage)
 {
-	if (!stage || class_ != PV_CLASS_CONTAINER || (root->flags & PV_EXEC_BUILD))
+	if (!stage || h->w->class_ != PV_CLASS_CONTAINER || (h->root->flags & PV_EXEC_BUILD))
 		return SILENT;
 	s->look.why = stage;
 	s->e.repeats = 0;
+	if (stage == PV_SHELL_SCRIPT && script_told(s, h->root_id))
+		return SILENT;
 	count(EVENT_SHELL, PV_COUNT_SEEN);
 	pv_exec_path(0);
-	return root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0;
+	return h->root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0;
+}
+
+/* Scripts of package managers are not looked at, nor what an entrypoint does before the grace is over. */
+static __always_inline bool may_script_be_told(const struct here *h, const struct exec_look *l)
+{
+	if (!(l->kind & (PV_NAME_SHELL | PV_NAME_INTERPRETER)))
+		return false;
+	if (l->role & (ROLE_SERVER | ROLE_SHELL))
+		return true;
+	return !(l->role & ROLE_PACKAGE) && ((h->root->flags & PV_EXEC_NO_GRACE) || h->c->grace_until_ns <= bpf_ktime_get_ns());
+}
+
+static __always_inline struct seat seat_of(struct file *file)
+{
+	struct inode *inode = file->f_inode;
+	struct super_block *sb = inode->i_sb;
+
+	return (struct seat){ inode, file->f_path.mnt, sb->s_magic, sb->s_flags, sb->s_dev, file->f_path.mnt->mnt_flags };
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct pv_bpf_conf *conf = settings();
 	struct exec_look l = { 0 };
 	struct exec_scratch *s;
-	struct pv_workload *w, *root;
-	struct pv_exec *c;
+	struct here h;
 	struct home *home;
-	__u32 flags, ns, zero = 0;
-	__u64 cgroup, root_id;
+	struct seat at;
+	__u32 flags, zero = 0;
 	__u8 stage;
-	bool moved, own;
+	bool own;
 
-	w = container_of_current(&cgroup, &moved);
-	if (!w || !conf || conf->exec_action == ACTION_IGNORE || conf->ovl_layout == PV_OVL_UNKNOWN)
+	if (!is_judged(&h, task))
 		return 0;
-	root_id = w->root_id;
-	c = bpf_map_lookup_elem(&execs, &root_id);
-	if (!c)
-		return 0;
-	ns = task->nsproxy->mnt_ns->ns.inum;
-	if (is_runtime(c, conf, ns))
-		return 0;
-	if (!c->root_dev)
-		learn_root(c, task->fs, ns);
+	if (!h.c->root_dev)
+		learn_root(h.c, task->fs, h.ns);
 	s = bpf_map_lookup_elem(&exec_room, &zero);
-	root = workload_of(root_id);
-	if (!s || !root)
+	h.root = workload_of(h.root_id);
+	if (!s || !h.root)
 		return 0;
-	l.place = place_of(&l, c, bprm->file, task->fs, ns, conf->ovl_layout);
+	at = seat_of(bprm->file);
+	l.place = place_of(&l, h.c, &at, task->fs, h.ns, h.conf->ovl_layout);
 	s->dentry = bprm->file->f_path.dentry;
 	s->mnt = bprm->file->f_path.mnt;
 	l.kind = called_kind((__u32) pv_name_kind(0));
@@ -450,23 +97,219 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 			step_role(home, l.kind, l.kind & PV_NAME_SERVER ? (__u32) pv_script_kind(0, 0) : 0) : 0;
 	l.role = home ? home->role : 0;
 	own = l.place == PV_PLACE_IMAGE || l.place == PV_PLACE_MOUNT_RO || l.place == PV_PLACE_ROOTFS;
+	if (own && may_script_be_told(&h, &l) && pv_temp_script(0)) {
+		l.bits |= PV_EXEC_WRITABLE;
+		stage = stage ? stage : PV_SHELL_SCRIPT;
+	}
 	if (own && !stage)
 		return 0;
 	s->look = l;
-	flags = own ? judge_role(s, root, w->class_, stage) : judge_program(s, conf, c, root, bprm->file, root_id, w->class_);
+	flags = own ? judge_role(s, &h, stage) : judge_program(s, &h, bprm->file);
 	if (flags & SILENT)
 		return 0;
 	if (bprm->interp != bprm->filename)
 		s->look.bits |= PV_EXEC_SCRIPT;
-	if (flags & EVF_REFUSED) {
-		count(EVENT_EXEC, PV_COUNT_REFUSED);
-		if (bpf_send_signal(SIGKILL) < 0)
-			s->look.bits |= PV_EXEC_UNKILLED;
-	}
-	fill_head(&s->e.head, sizeof(s->e), own ? EVENT_SHELL : EVENT_EXEC, flags | (moved ? EVF_MOVED : 0), cgroup, w->class_);
-	fill_event(&s->e, &s->look, task, bprm, ns);
-	send(s, c, flags);
+	if (flags & EVF_REFUSED)
+		end_current(&s->look);
+	fill_head(&s->e.head, sizeof(s->e), own ? EVENT_SHELL : EVENT_EXEC, flags | (h.moved ? EVF_MOVED : 0), h.cgroup, h.w->class_);
+	fill_event(&s->e, &s->look, task, bprm->file, bprm->filename, h.ns);
+	send(s, h.c, flags);
 	return 0;
+}
+
+/* ---- a file is mapped as code ---- */
+
+/* The program that maps it was started without a loader: it is one itself, which now loads the program that it was given, or it
+ * is static and loads none. Its name says less: there are many, and links to them. So asks the kernel's note for the process,
+ * AT_BASE of the auxiliary vector, which is written when the start is complete: before that, a program's loader is mapped. */
+GLOBAL int pv_is_loader(__u32 unused)
+{
+	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	bool narrow = false; /* a program of 32 bits: id and value in one word; the first value is an address or a set of bits */
+	__u64 pair[2];
+
+	for (int i = 0; mm && i < 20; i++) {
+		const void *at = (const void *) mm + bpf_core_field_offset(struct mm_struct, saved_auxv) + i * sizeof(pair);
+
+		if (bpf_probe_read_kernel(pair, sizeof(pair), at) < 0 || !pair[0])
+			break;
+		narrow = narrow || pair[0] >> 32;
+		if (narrow && ((__u32) pair[0] == AT_BASE || (__u32) pair[1] == AT_BASE))
+			return !(((__u32) pair[0] == AT_BASE ? pair[0] : pair[1]) >> 32);
+		if (!narrow && pair[0] == AT_BASE)
+			return !pair[1];
+	}
+	return 1;
+}
+
+/* ld-linux-x86-64.so.2, ld-musl-x86_64.so.1, ld.so */
+static __always_inline bool is_loaders_name(struct file *exe)
+{
+	char name[3] = "";
+
+	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
+	return name[0] == 'l' && name[1] == 'd' && (name[2] == '-' || name[2] == '.');
+}
+
+/* A place in the room for what is mapped: these programs can be preempted, by one another as well. */
+static __always_inline struct exec_scratch *claim(__u32 *ret_slot)
+{
+	for (__u32 i = 1; i < EXEC_ROOMS; i++) {
+		__u32 slot = i;
+		struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+
+		if (s && !__sync_lock_test_and_set(&s->busy, 1)) {
+			*ret_slot = slot;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* What honest programs load: libraries in folders that not everybody may write to (packages that are installed at start, hundreds of
+ * them), and all that a package manager builds and tries. */
+static __always_inline bool is_honest(const struct exec_look *l)
+{
+	if ((l->role & ROLE_PACKAGE) && !(l->role & (ROLE_SERVER | ROLE_SHELL)))
+		return true;
+	return !(l->bits & PV_EXEC_WRITABLE) && l->why != PV_WHY_MEMORY && l->why != PV_WHY_NAME && l->why != PV_WHY_CHANGED;
+}
+
+/* EVF_* or SILENT. What the loader runs is judged as if it had been started; a library is told, never refused. */
+static __always_inline __u32 judge_mapping(struct exec_scratch *s, const struct here *h, struct file *file, __u32 slot)
+{
+	s->look.why = why_of(&s->look, file, h->conf->exec_action, h->c, h->root, slot);
+	if (s->look.bits & PV_EXEC_LOADER)
+		s->look.flags = exec_verdict(&s->look, h->conf, h->c, h->root, h->w->class_);
+	else if (h->w->class_ == PV_CLASS_BUILD || (h->root->flags & PV_EXEC_BUILD) || is_honest(&s->look))
+		return SILENT;
+	else
+		s->look.flags = h->root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0;
+	return settle(s, h, file, slot);
+}
+
+/* So many at once can only be meant to leave no room: what would run is refused unseen, whatever it is called. */
+static __always_inline int without_room(const struct here *h, struct exec_look *l)
+{
+	count(EVENT_EXEC, PV_COUNT_LOST);
+	l->why = PV_WHY_ACTION;
+	if ((l->bits & PV_EXEC_LOADER) && exec_verdict(l, h->conf, h->c, h->root, h->w->class_) == EVF_REFUSED)
+		end_current(l);
+	return 0;
+}
+
+static __always_inline int on_dropped(struct here *h, struct exec_look *l, struct task_struct *task, struct file *file)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct exec_scratch *s;
+	struct home *home;
+	__u32 flags, slot = 0;
+
+	h->root = workload_of(h->root_id);
+	if (!h->root)
+		return 0;
+	s = claim(&slot);
+	if (!s)
+		return without_room(h, l);
+	s->dentry = BPF_CORE_READ(file, f_path.dentry);
+	s->mnt = BPF_CORE_READ(file, f_path.mnt);
+	l->kind = (__u32) pv_name_kind(slot);
+	home = own_home(task);
+	l->role = home ? home->role : 0;
+	s->look = *l;
+	flags = judge_mapping(s, h, file, slot);
+	if (!(flags & SILENT)) {
+		if (flags & EVF_REFUSED)
+			end_current(&s->look);
+		fill_head(&s->e.head, sizeof(s->e), EVENT_EXEC, flags | (h->moved ? EVF_MOVED : 0), h->cgroup, h->w->class_);
+		fill_event(&s->e, &s->look, task, file, (const char *) BPF_CORE_READ(exe, f_path.dentry, d_name.name), h->ns);
+		send(s, h->c, flags);
+	}
+	s->busy = 0;
+	return 0;
+}
+
+/* `code`: it is certain that it is mapped as code. Else only a loader's own name says so. */
+static __always_inline int on_mapping(struct here *h, struct task_struct *task, struct file *file, bool code)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct exec_look l = { .bits = 0 };
+	struct seat at = { inode, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(inode, i_sb, s_magic), BPF_CORE_READ(inode, i_sb, s_flags),
+			   BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(file, f_path.mnt, mnt_flags) };
+	struct file *exe;
+
+	l.place = place_of(&l, h->c, &at, task->fs, h->ns, h->conf->ovl_layout);
+	if (!is_brought(l.place) && l.place != PV_PLACE_MEMFD && l.place != PV_PLACE_TMPFS)
+		return 0;
+	exe = BPF_CORE_READ(task, mm, exe_file);
+	if (BPF_CORE_READ(exe, f_inode) == inode)
+		return 0; /* the program that starts: pv_exec judges it */
+	l.bits |= PV_EXEC_MAPPED;
+	if (pv_is_loader(0))
+		l.bits |= PV_EXEC_LOADER;
+	if (!code && !((l.bits & PV_EXEC_LOADER) && is_loaders_name(exe)))
+		return 0;
+	return on_dropped(h, &l, task, file);
+}
+
+/* Called by mmap() and for each part of a program that starts. Most calls end at once: data, memory without a file, and
+ * what is shared, as compilers have it that write code beside running it. No library is mapped so. */
+SEC("fentry/security_mmap_file")
+int BPF_PROG(pv_mmap, struct file *file, unsigned long prot, unsigned long flags)
+{
+	struct task_struct *task;
+	struct here h;
+
+	if (!(prot & PROT_EXEC) || (flags & MAP_TYPE) != MAP_PRIVATE || !file)
+		return 0;
+	task = bpf_get_current_task_btf();
+	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, file, true) : 0;
+}
+
+/* mmap()'s arguments as they came; false in another system call. */
+static __always_inline bool mmap_arguments(struct task_struct *task, __u64 *prot, __u64 *flags, __u64 *fd)
+{
+	struct pt_regs *regs = (struct pt_regs *) bpf_task_pt_regs(task);
+	struct pt_regs___x86 *x86 = (void *) regs;
+	struct pt_regs___arm64 *arm64 = (void *) regs;
+
+	if (bpf_core_field_exists(x86->orig_ax)) {
+		bool narrow = x86->orig_ax == 192; /* mmap2() of 32 bits */
+
+		*prot = x86->dx;
+		*flags = narrow ? x86->si : x86->r10;
+		*fd = narrow ? x86->di : x86->r8;
+		return narrow || (x86->orig_ax & ~0x40000000ul) == 9;
+	}
+	if (!bpf_core_field_exists(arm64->syscallno))
+		return false;
+	*prot = arm64->regs[2];
+	*flags = arm64->regs[3];
+	*fd = arm64->regs[4];
+	return arm64->syscallno == 222 || arm64->syscallno == 192;
+}
+
+/* In place of pv_mmap where a kernel takes no program before its functions. It comes when mmap() looks for a free range, with the
+ * first part of a library or a program, which need not be code yet; MAP_DENYWRITE, which the kernel ignores, is glibc's word that it
+ * maps one. What asks for an address of its own is not seen: a program that is not position-independent. */
+SEC("tp_btf/vm_unmapped_area")
+int BPF_PROG(pv_unmapped)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 prot, flags, fd;
+	struct fdtable *table;
+	struct file *file = NULL;
+	struct here h;
+
+	if (!mmap_arguments(task, &prot, &flags, &fd) || (flags & (MAP_TYPE | MAP_ANONYMOUS)) != MAP_PRIVATE)
+		return 0;
+	if (!is_judged(&h, task) || !h.c->root_dev)
+		return 0;
+	table = BPF_CORE_READ(task, files, fdt);
+	if ((__u32) fd < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + (__u32) fd);
+	return file ? on_mapping(&h, task, file, (prot & PROT_EXEC) || (flags & MAP_DENYWRITE)) : 0;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

@@ -190,7 +190,7 @@ struct linux_binprm {
 };
 
 struct fs_struct {
-	struct path root;
+	struct path root, pwd;
 };
 
 struct ns_common {
@@ -206,7 +206,8 @@ struct nsproxy {
 };
 
 struct mm_struct {
-	unsigned long arg_start, arg_end;
+	unsigned long arg_start, arg_end, saved_auxv[40];
+	struct file *exe_file;
 };
 
 struct signal_struct {
@@ -262,12 +263,31 @@ struct cred {
 	kuid_t uid;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* A system call's registers: each machine has its own. */
+struct pt_regs___x86 {
+	unsigned long orig_ax, dx, si, di, r10, r8;
+};
+struct pt_regs___arm64 {
+	__u64 regs[31];
+	int syscallno;
+};
+
 struct task_struct {
 	int pid, tgid;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct task_struct *real_parent;
 	struct fs_struct *fs;
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct mm_struct *mm;
 	const struct cred *cred;

@@ -25,6 +25,7 @@ int pv_dns_label(__u32 slot, __u32 len); /* dns.bpf.c */
 
 #define DNS_STREAM (2 + DNS_QUESTION_MAX) /* length prefix and question */
 #define SCRATCH_SLOTS 32
+#define EXEC_ROOMS    5
 
 struct addr {
 	__u32 w[4]; /* network order; IPv4 as v4-mapped IPv6 */
@@ -133,7 +134,9 @@ struct exec_scratch {
 	struct exec_look look;
 	struct pv_path_key key;
 	__u32 at; /* where the path begins so far; in script_kind() where a name begins */
-	__u32 arg, option;
+	__u32 arg, option, found, word;
+	__u32 busy; /* a mapping is judged in it */
+	__u64 hash; /* of the script's name */
 	struct dentry *dentry; /* of the program, for pv_exec_path() */
 	struct vfsmount *mnt;
 	char path[PV_EXEC_PATH * 2];
@@ -267,8 +270,10 @@ struct {
 } MAP(exec_told);
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); /* a tracepoint's programs run with preemption off, and nothing execs in between */
-	__uint(max_entries, 1);
+	/* The first is for exec: a tracepoint's programs run with preemption off, and nothing execs in between. The others are for what
+	 * is mapped, where each is claimed. */
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EXEC_ROOMS);
 	__type(key, __u32);
 	__type(value, struct exec_scratch);
 } MAP(exec_room);

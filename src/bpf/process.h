@@ -14,6 +14,9 @@ static __always_inline bool is_stem_end(char c)
  * index into exec_room, where the rest stands. */
 #define GLOBAL __attribute__((noinline))
 
+#define S_IWOTH 2
+GLOBAL int pv_below_writable(__u32 slot); /* dropped.h */
+
 /* php-fpm8.2: without the version at its end. */
 static __always_inline void cut_tail(struct pv_name_key *key)
 {
@@ -96,6 +99,62 @@ static __always_inline void fill_argv(struct event_exec *e)
 }
 
 #define SCRIPT_LOOK 128 /* octets of the arguments in which the script is looked for */
+
+#define SCRIPT_NAME 64 /* octets of its name that are looked at */
+#define TMP_SLASH 0x746d702f
+#define SHM_SLASH 0x73686d2f
+
+/* Code, where no script is: sh -c, perl -e, python3 -m. */
+static __always_inline bool is_code_option(char last)
+{
+	return last == 'c' || last == 'e' || last == 'm';
+}
+
+/* Does an interpreter get a script from a temporary folder? By the first argument that is no option: a part of it is `tmp` or `shm`, or it
+ * is relative and everybody may write to the working folder. 1: it may be so, and user space looks closer; the hash of the name is in
+ * the room then, and, of a relative one, the working folder as what pv_exec_path() tells. */
+GLOBAL int pv_temp_script(__u32 slot)
+{
+	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
+	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
+	volatile struct exec_scratch *v = s; /* as in pv_script_kind() */
+	struct dentry *folder;
+
+	if (!s)
+		return 0;
+	fill_argv(&s->e);
+	v->at = v->option = v->found = v->word = 0;
+	for (int i = 0; i < SCRIPT_LOOK; i++) {
+		if (v->e.argv[i])
+			continue;
+		if (i + 2 >= v->e.argv_len)
+			return 0;
+		if (v->e.argv[i + 1] != '-') {
+			v->at = i + 1;
+			break;
+		}
+		v->option = 1;
+	}
+	if (!v->at || (v->option && is_code_option(v->e.argv[(v->at - 2) & (PV_EXEC_ARGV - 1)])))
+		return 0;
+	v->hash = 0xcbf29ce484222325ull; /* FNV-1a */
+	for (int i = 0; i < SCRIPT_NAME; i++) {
+		__u8 c = v->e.argv[(v->at + i) & (PV_EXEC_ARGV - 1)];
+
+		if (!c)
+			break;
+		v->hash = (v->hash ^ c) * 0x100000001b3ull;
+		v->word = v->word << 8 | c; /* the last four octets */
+		if (v->word == TMP_SLASH || v->word == SHM_SLASH)
+			v->found = 1;
+	}
+	if (v->e.argv[v->at & (PV_EXEC_ARGV - 1)] == '/')
+		return v->found;
+	folder = BPF_CORE_READ(task, fs, pwd.dentry);
+	s->dentry = folder;
+	s->mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+	return v->found || BPF_CORE_READ(folder, d_inode, i_mode) & S_IWOTH || pv_below_writable(slot);
+}
 
 /* The kind of the script that an interpreter was given: the last part of its first argument that is no option; `zeroth`: of
  * the name by which it was called. The state stands in the map, so that the verifier follows one way through the loop. */

@@ -22,6 +22,8 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "exit", -1, BROKER_DEGRADED_CGROUPS | BROKER_DEGRADED_OOM },
 	{ "mark_victim", -2, BROKER_DEGRADED_OOM },
 	{ "exec", -1, BROKER_DEGRADED_EXEC },
+	{ "mmap", -1, BROKER_DEGRADED_MMAP },
+	{ "unmapped", -1, BROKER_DEGRADED_MMAP },
 	{ "recvmsg4", BPF_CGROUP_UDP4_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "recvmsg6", BPF_CGROUP_UDP6_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "ingress", BPF_CGROUP_INET_INGRESS, BROKER_DEGRADED_INGRESS },
@@ -32,6 +34,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "egress", BPF_CGROUP_INET_EGRESS, BROKER_DEGRADED_EGRESS },
 };
 bool kernel_nat_is_hidden;
+bool kernel_functions_are_closed;
 uint64_t kernel_quiet_ns = 60ull * 1000000000;
 const size_t kernel_n_hooks = N_ELEMENTS(kernel_hooks);
 _Static_assert(N_ELEMENTS(kernel_hooks) <= KERNEL_N_HOOKS, "a bit for each");
@@ -83,6 +86,35 @@ static bool egress_sees_nat(void)
 	return yes;
 }
 
+static uint32_t hook_named(const char *name)
+{
+	for (size_t i = 0; i < kernel_n_hooks; i++)
+		if (strcmp(kernel_hooks[i].name, name) == 0)
+			return 1u << i;
+	return 0;
+}
+
+/* Does this kernel take a program before one of its functions? Not where it is locked down or has no trampolines (arm64 before 6.0), and
+ * the one shows when it is loaded, the other when it is attached. By an empty one. */
+static bool functions_take_programs(void)
+{
+	static const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+	struct btf *btf = kernel_functions_are_closed ? NULL : btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "security_mmap_file", BTF_KIND_FUNC) : 0, prog = -1, link = -1;
+
+	btf__free(btf);
+	if (id > 0) {
+		opts.attach_btf_id = (uint32_t) id;
+		prog = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pv_try", "GPL", nothing, N_ELEMENTS(nothing), &opts);
+	}
+	if (prog >= 0)
+		link = bpf_raw_tracepoint_open(NULL, prog);
+	(void) pv_close(prog);
+	(void) pv_close(link);
+	return link >= 0;
+}
+
 /* Opens and loads the hooks in `wanted`; `dir` NULL: maps of its own, for a trial. */
 static int load(uint32_t wanted, const char *dir, struct pavise_bpf **ret)
 {
@@ -112,13 +144,17 @@ static int load(uint32_t wanted, const char *dir, struct pavise_bpf **ret)
 
 /* By trial, hook by hook: no list of kernel versions says what a vendor's kernel, its lockdown or a seccomp profile
  * lets through. */
-static uint32_t probe(struct kernel *k)
+static uint32_t probe(struct kernel *k, uint32_t wanted)
 {
 	uint32_t works = 0;
 
 	for (size_t i = 0; i < kernel_n_hooks; i++) {
 		struct pavise_bpf *skel = NULL;
-		int r = load(1u << i, NULL, &skel);
+		int r;
+
+		if (!(wanted >> i & 1))
+			continue;
+		r = load(1u << i, NULL, &skel);
 
 		pavise_bpf__destroy(skel);
 		if (r == 0)
@@ -152,13 +188,13 @@ int kernel_load(struct kernel *k)
 	uint32_t works;
 	int r;
 
-	k->spared = egress_sees_nat() ? sendmsg : 0;
+	k->spared = (egress_sees_nat() ? sendmsg : 0) | hook_named(functions_take_programs() ? "unmapped" : "mmap");
 	r = load(all & ~k->spared, k->dir, &k->skel);
 	if (r == 0)
 		return 0;
-	works = probe(k);
+	works = probe(k, all & ~(k->spared & ~sendmsg));
 	if (!(works & hook_bits(BROKER_DEGRADED_EGRESS)))
-		k->spared = 0;
+		k->spared &= ~sendmsg;
 	works &= ~k->spared;
 	k->missing = all & ~works;
 	if (!works)

@@ -8,13 +8,15 @@
 #include "broker/kernel.h"
 #include "model/broker_proto.h"
 
-#define KERNEL_N_HOOKS	 16
+#define KERNEL_N_HOOKS	 24
 #define KERNEL_N_REASONS 16
 
 /* The ingress hook rests when nobody has asked a DNS server of ours for so long. */
 extern uint64_t kernel_quiet_ns;
 /* For tests: as on a machine whose BTF does not have what egress needs to look behind NAT. */
 extern bool kernel_nat_is_hidden;
+/* And as on one that takes no program before its functions: what is mapped is seen by a tracepoint. */
+extern bool kernel_functions_are_closed;
 
 /* One program and where it goes. Order: what gives a cgroup its class comes before what judges by it. */
 struct kernel_hook {

@@ -8,6 +8,7 @@
 #include "detect/credential.h"
 #include "detect/entry.h"
 #include "detect/miner.h"
+#include "detect/script.h"
 #include "guard/guard.h"
 #include "report/tell.h"
 
@@ -106,10 +107,18 @@ void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us)
 	}
 }
 
+/* It was mapped, by a program that goes on; not the loader about to run it. */
+static bool is_library(const struct event_exec *e)
+{
+	return (e->bits & (PV_EXEC_MAPPED | PV_EXEC_LOADER)) == PV_EXEC_MAPPED;
+}
+
 static enum severity severity_of(const struct event_exec *e, const struct notice *n, bool build)
 {
 	if (build)
 		return SEV_LOW;
+	if (is_library(e)) /* what unpacks its own libraries does so in /tmp: JNA, netty */
+		return e->why == PV_WHY_MEMORY || e->why == PV_WHY_NAME || e->why == PV_WHY_CHANGED ? SEV_HIGH : SEV_MEDIUM;
 	if (n->action == DONE_BLOCKED || n->action == DONE_WOULD_BLOCK || e->why != PV_WHY_NONE)
 		return e->why == PV_WHY_NAME || e->why == PV_WHY_SHELL ? SEV_CRITICAL : SEV_HIGH;
 	return SEV_MEDIUM;
@@ -169,7 +178,7 @@ void exec_event(struct guard *g, const struct event_exec *e)
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE && e->why == PV_WHY_NONE)
 		return;
-	if (!build)
+	if (!build && !is_library(e))
 		look_at_program(g, w, e);
 	if (e->place == PV_PLACE_COPIED)
 		return; /* its bytes are the image's, unless that look says otherwise */
@@ -178,7 +187,9 @@ void exec_event(struct guard *g, const struct event_exec *e)
 	n.severity = severity_of(e, &n, build);
 	tell_exec(&n, e, build);
 	key = kernel_mix(kernel_mix(kernel_mix(ID_EXEC_DROPPED, &root, 8), &e->head.flags, 2), &e->place, 2);
-	if (kernel_name_fits(g, w))
+	if (is_library(e)) /* one notice for all that a program loads; its libraries' names are random ones often enough */
+		key = kernel_mix(kernel_mix(key, "mapped", 6), e->filename, kernel_name_fits(g, w) ? strnlen(e->filename, sizeof(e->filename)) : 0);
+	else if (kernel_name_fits(g, w))
 		key = kernel_mix(key, e->path, strnlen(e->path, sizeof(e->path)));
 	n.count += e->repeats;
 	notices_fold(g, key, &n);
@@ -244,14 +255,52 @@ static bool is_own_entry(const struct event_exec *e, const struct guard_workload
 	       entry_is_own(&w->info, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->bits & PV_EXEC_SCRIPT);
 }
 
+/* The kernel's word is taken for a guess: here the path is put together. */
+static bool has_temporary_script(const struct event_exec *e, char *path, size_t size)
+{
+	char folder[PV_EXEC_PATH + 1] = { 0 };
+
+	memcpy(folder, e->path, sizeof(e->path));
+	return (e->bits & PV_EXEC_WRITABLE) && script_is_temporary(e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), folder, true, path, size);
+}
+
+/* An interpreter that no server started, with a script from a temporary folder. The first process of a container and what docker exec or a
+ * health check brings in are somebody's own business. */
+static void tell_script_run(struct guard *g, const struct event_exec *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
+	char path[PV_EXEC_PATH];
+	struct notice n;
+
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || !e->n_chain || is_brought_in(e, w) || !has_temporary_script(e, path, sizeof(path)))
+		return;
+	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
+	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE)
+		return;
+	notice_init(&n, ID_EXEC_DROPPED, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
+	n.severity = PV_MIN(n.severity, SEV_MEDIUM);
+	tell_script(&n, e, path);
+	key = kernel_mix(kernel_mix(ID_EXEC_DROPPED, &root, 8), "script", 6);
+	if (kernel_name_fits(g, w))
+		key = kernel_mix(key, path, strlen(path));
+	notices_fold(g, key, &n);
+}
+
 /* A shell alone is what some applications do; a shell that fetches something is what none should. */
 static void tell_server_shell(struct guard *g, const struct event_exec *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
 	const char *sign;
+	char path[PV_EXEC_PATH];
 	struct notice n;
 
+	if (e->why == PV_SHELL_SCRIPT) {
+		tell_script_run(g, e);
+		return;
+	}
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w) || is_own_entry(e, w))
 		return;
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
@@ -259,7 +308,7 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 	kernel_notice_fill(&n, &e->head, w);
 	sign = credential_sign(e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	if (e->why == PV_SHELL_STARTED && !sign)
-		n.severity = PV_MIN(n.severity, SEV_MEDIUM);
+		n.severity = PV_MIN(n.severity, has_temporary_script(e, path, sizeof(path)) ? SEV_HIGH : SEV_MEDIUM);
 	else if (e->why == PV_SHELL_COMPILES && !sign) /* tools and notebooks of Python do so too */
 		n.severity = PV_MIN(n.severity, SEV_HIGH);
 	tell_shell(&n, e, sign);

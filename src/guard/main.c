@@ -170,6 +170,7 @@ static const struct {
 	{ BROKER_DEGRADED_CGROUPS, "new containers are found late: the cgroup tracepoints are not attached" },
 	{ BROKER_DEGRADED_OOM, "OOM kills are found late: the tracepoints are not attached" },
 	{ BROKER_DEGRADED_EXEC, "programs that are not of their container's image are not seen: the exec hook is not attached" },
+	{ BROKER_DEGRADED_MMAP, "programs that the dynamic loader runs, and libraries that are not of the image, are not seen: the hook on mappings is not attached" },
 	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
 	{ BROKER_DEGRADED_BANS, "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are put back" },
 	{ BROKER_DEGRADED_UNBANNED, "bans have no effect here: the first one dropped no packet in its test" },

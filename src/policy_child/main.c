@@ -139,7 +139,8 @@ static uint32_t kind_of(const struct rule *rule)
 		      { "exec.server", PV_NAME_SERVER },	   { "exec.shell", PV_NAME_SHELL },
 		      { "exec.downloader", PV_NAME_DOWNLOADER }, { "exec.compiler", PV_NAME_COMPILER },
 		      { "exec.package", PV_NAME_PACKAGE },	   { "exec.multi", PV_NAME_MULTI },
-		      { "exec.installer", PV_NAME_PACKAGE | PV_NAME_INSTALLER } };
+		      { "exec.installer", PV_NAME_PACKAGE | PV_NAME_INSTALLER },
+		      { "exec.interpreter", PV_NAME_INTERPRETER } };
 
 	for (size_t i = 0; i < N_ELEMENTS(kinds); i++)
 		if (strncmp(rule->id, kinds[i].id, strlen(kinds[i].id)) == 0)

@@ -24,11 +24,14 @@ void tell_watched(struct notice *n, const struct event_net *e);
 void tell_opening(struct notice *n, const struct event_dns *e, const char *name);
 void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
 
-/* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`. `build`: it
- * happened while an image was built. */
+/* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`, or `loaded /tmp/p.so, ..., into
+ * id`. `build`: it happened while an image was built. */
+void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 /* What a look at the bytes of a running program found, over what tell_exec() said of it. */
 void tell_exec_judged(struct notice *n, bool is_bad, bool killed);
-void tell_exec(struct notice *n, const struct event_exec *e, bool build);
+
+/* exec.dropped of a script that an interpreter was given (detect/script.h): `had sh run the script /tmp/x`. */
+void tell_script(struct notice *n, const struct event_exec *e, const char *path);
 
 /* exec.web-shell: `had node start a shell: sh -c id`. */
 void tell_shell(struct notice *n, const struct event_exec *e, const char *credentials); /* what it reads (detect/credential.h); NULL: none */

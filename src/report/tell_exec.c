@@ -80,18 +80,28 @@ static const char *tail(const char *path, size_t max)
 	return len > max ? path + (len - max) : path;
 }
 
+/* Mapped by a program that goes on with what it does. */
+static bool is_library(const struct event_exec *e)
+{
+	return (e->bits & (PV_EXEC_MAPPED | PV_EXEC_LOADER)) == PV_EXEC_MAPPED;
+}
+
 void tell_exec(struct notice *n, const struct event_exec *e, bool build)
 {
 	pv_autobuf argv = PV_BUF_INIT, from = PV_BUF_INIT, path = PV_BUF_INIT;
-	bool refused = n->action == DONE_BLOCKED || n->action == DONE_WOULD_BLOCK;
+	bool refused = n->action == DONE_BLOCKED || n->action == DONE_WOULD_BLOCK, library = is_library(e);
 
-	pv_buf_printf(&path, "%.*s", (int) sizeof(e->path), *e->path ? e->path : e->filename);
+	pv_buf_printf(&path, "%.*s", (int) sizeof(e->path), *e->path ? e->path : library ? "something" : e->filename);
 	command_line(&argv, e);
 	chain(&from, e);
-	notice_set_what(n, "%s %s%s, %s%s%s", refused ? "tried to run" : "ran", path.len > 140 ? "…" : "", tail(pv_buf_str(&path), 140),
-			what_it_is(e), why_refused(e), build ? ", while an image was built" : "");
+	notice_set_what(n, "%s %s%s, %s%s%s%s%.*s", refused ? "tried to run" : library ? "loaded" : "ran", path.len > 140 ? "…" : "",
+			tail(pv_buf_str(&path), 140), what_it_is(e), why_refused(e), build ? ", while an image was built" : "",
+			library ? ", into " : e->bits & PV_EXEC_MAPPED ? ", by way of the dynamic loader" : "",
+			library ? PV_COMM_LEN : 0, e->head.comm);
 	notice_add_evidence(n, "path", "%s%s", path.len > 180 ? "…" : "", tail(pv_buf_str(&path), 180));
 	notice_add_evidence(n, "place", "%s", place_name(e));
+	if (e->bits & PV_EXEC_MAPPED)
+		notice_add_evidence(n, "mapped by", "%.*s", (int) sizeof(e->filename), e->filename);
 	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
 	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
 	notice_add_evidence(n, "user", "%u", e->uid);
@@ -114,6 +124,22 @@ void tell_exec_judged(struct notice *n, bool is_bad, bool killed)
 	n->severity = is_bad ? SEV_CRITICAL : SEV_HIGH;
 	notice_set_what(n, "ran %s, %s", path,
 			is_bad ? "which is byte for byte a program that was refused before" : "which has other bytes than in the image");
+}
+
+void tell_script(struct notice *n, const struct event_exec *e, const char *path)
+{
+	pv_autobuf argv = PV_BUF_INIT, from = PV_BUF_INIT;
+
+	command_line(&argv, e);
+	chain(&from, e);
+	notice_set_what(n, "had %.*s run the script %s%s, which lies in a folder that everybody may write to", PV_COMM_LEN, e->head.comm,
+			strlen(path) > 140 ? "…" : "", tail(path, 140));
+	notice_add_evidence(n, "path", "%s%s", strlen(path) > 180 ? "…" : "", tail(path, 180));
+	notice_add_evidence(n, "place", "script");
+	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
+	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
+	notice_add_evidence(n, "user", "%u", e->uid);
+	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
 }
 
 /* The last one that is not a shell of the chain itself: the server. */
@@ -147,7 +173,8 @@ void tell_shell(struct notice *n, const struct event_exec *e, const char *creden
 			e->why < N_ELEMENTS(what) && what[e->why] ? what[e->why] : "start something", credentials ? " that reads " : "",
 			credentials ? credentials : "", pv_buf_str(&argv));
 	notice_add_evidence(n, "command", "%s", pv_buf_str(&argv));
-	notice_add_evidence(n, "path", "%.180s", e->path);
+	if (!(e->bits & PV_EXEC_WRITABLE)) /* else it may be where the script lies */
+		notice_add_evidence(n, "path", "%.180s", e->path);
 	notice_add_evidence(n, "chain", "%s", pv_buf_str(&from));
 	notice_add_evidence(n, "user", "%u", e->uid);
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));

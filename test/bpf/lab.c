@@ -442,6 +442,9 @@ static void take(const struct event_head *e, void *arg)
 	case EVENT_MOVED:
 		memcpy(&seen.move, e, sizeof(seen.move));
 		break;
+	case EVENT_SHELL:
+		memcpy(&seen.shell, e, sizeof(seen.shell));
+		break;
 	case EVENT_EXEC:
 		memcpy(&seen.exec, e, sizeof(seen.exec));
 		break;

@@ -43,7 +43,7 @@ struct lab_seen {
 	struct event_cgroup cgroup;
 	struct event_move move;
 	struct event_head oom;
-	struct event_exec exec;
+	struct event_exec exec, shell;
 	uint32_t flags[EVENT_N_KINDS]; /* of the last */
 };
 const struct lab_seen *lab_events(void);

@@ -14,6 +14,7 @@ HELPERS = {  # number: name, kernel
     5: ("ktime_get_ns", (4, 1)), 8: ("get_smp_processor_id", (4, 1)), 26: ("skb_load_bytes", (4, 5)),
     35: ("get_current_task", (4, 8)), 79: ("skb_cgroup_id", (4, 18)), 80: ("get_current_cgroup_id", (4, 18)),
     93: ("spin_lock", (5, 1)), 94: ("spin_unlock", (5, 1)), 95: ("sk_fullsock", (5, 1)), 96: ("tcp_sock", (5, 1)), 107: ("sk_storage_get", (5, 2)), 108: ("sk_storage_delete", (5, 2)),
+    158: ("get_current_task_btf", (5, 11)), 175: ("task_pt_regs", (5, 15)),
     109: ("send_signal", (5, 3)), 112: ("probe_read_user", (5, 5)),
     113: ("probe_read_kernel", (5, 5)), 115: ("probe_read_kernel_str", (5, 5)),
     130: ("ringbuf_output", (5, 8)), 131: ("ringbuf_reserve", (5, 8)), 132: ("ringbuf_submit", (5, 8)),
@@ -21,7 +22,7 @@ HELPERS = {  # number: name, kernel
 # From 5.8 on cgroup programs, too, get probe_read_kernel and get_current_task (bpf_base_func_proto, with CAP_PERFMON).
 MAPS = {"HASH": (3, 19), "ARRAY": (3, 19), "PERCPU_ARRAY": (4, 6), "LRU_HASH": (4, 10), "LPM_TRIE": (4, 11), "SK_STORAGE": (5, 2), "RINGBUF": (5, 8)}
 SECTIONS = {"cgroup_skb/egress": (4, 10), "cgroup_skb/ingress": (4, 10), "cgroup/connect": (4, 17), "cgroup/sendmsg": (4, 18),
-            "cgroup/recvmsg": (5, 2), "tp_btf/": (5, 5), "raw_tracepoint/": (4, 17), ".text": (4, 16)}  # .text: calls within
+            "cgroup/recvmsg": (5, 2), "tp_btf/": (5, 5), "fentry/": (5, 5), "raw_tracepoint/": (4, 17), ".text": (4, 16)}  # .text: calls within
 
 CALL, GOTOL = 0x85, 0x06  # gotol, sign-extending loads and moves, bswap, signed division: -mcpu=v4, kernel 6.6
 LDSX, BSWAP, MOVS, DIVS = {0x81, 0x89, 0x91}, 0xd7, {0xbc, 0xbf}, {0x34, 0x37, 0x3c, 0x3f, 0x94, 0x97, 0x9c, 0x9f}

@@ -19,6 +19,7 @@
 
 #include "base/text.h"
 #include "broker/kernel_exec.h"
+#include "broker/kernel_private.h"
 #include "model/broker_proto.h"
 #include "test_bpf.h"
 #include "lab.h"
@@ -62,7 +63,7 @@ static bool make_image(void)
 {
 	static const char *const dirs[] = { "lower", "lower/bin", "lower/tmp", "lower/opt", "lower/opt/.pnpm", "lower/proc", "lower/mem",
 					    "lower/vol", "lower/ro", "upper", "work", "root", "volume", "volume/open" };
-	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "volume/tool",
+	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "volume/tool",
 						"volume/open/tool" };
 	char program[300];
 
@@ -229,6 +230,49 @@ static void by_own_readonly(const char *path)
 	(void) execl("/opt/x", "/opt/x", NULL);
 }
 
+/* ---- mapped, not started ---- */
+
+/* /bin/one is a loader in the kernel's eyes. */
+static void by_loader(const char *path)
+{
+	(void) execl("/bin/one", "one", "map", path, NULL);
+}
+
+static void by_loader_from_memory(const char *path)
+{
+	int fd = memfd_create("kworker", 0), in = open(path, O_RDONLY);
+	char buf[65536], self[40];
+	ssize_t n = read(in, buf, sizeof(buf));
+
+	(void) !write(fd, buf, (size_t) n);
+	(void) snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (mount("proc", "/proc", "proc", 0, NULL) == 0)
+		by_loader(self);
+}
+
+static void map(const char *path, int prot, int flags)
+{
+	int fd = open(path, O_RDONLY);
+	void *at = mmap(NULL, 4096, prot, flags, fd, 0);
+
+	_exit(at != MAP_FAILED && write(3, "x", 1) == 1 ? 0 : 102);
+}
+
+static void as_library(const char *path)
+{
+	map(path, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_DENYWRITE);
+}
+
+static void as_data(const char *path)
+{
+	map(path, PROT_READ, MAP_PRIVATE);
+}
+
+static void as_code_beside(const char *path)
+{
+	map(path, PROT_READ | PROT_EXEC, MAP_SHARED);
+}
+
 static const struct program {
 	const char *what, *from, *to; /* copied first; from NULL: it is there */
 	enum { AS_IS, TOUCHED, CHMOD, LINKED, RENAMED, OVERWRITTEN, LONGER, SAME_SIZE } then;
@@ -257,6 +301,18 @@ static const struct program {
 	{ "the image's program, touched", NULL, "/bin/daemon", TOUCHED, plainly, RAN, PV_PLACE_CHANGED, PV_WHY_NONE },
 	{ "the image's program, made longer", NULL, "/bin/data", LONGER, plainly, KILLED, PV_PLACE_CHANGED, PV_WHY_CHANGED },
 	{ "an overlay of one's own", NULL, "/bin/one", AS_IS, by_own_overlay, KILLED, PV_PLACE_MOUNT, PV_WHY_WRITABLE },
+	{ "the loader runs a copy in /tmp", "/bin/one", "/tmp/loaded", AS_IS, by_loader, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "the loader runs what is in memory", NULL, "/bin/one", AS_IS, by_loader_from_memory, KILLED, PV_PLACE_MEMFD, PV_WHY_MEMORY },
+	{ "the loader runs a miner's name", "/bin/one", "/opt/sub/xmrig", AS_IS, by_loader, KILLED, PV_PLACE_NEW, PV_WHY_NAME },
+	{ "the loader runs a copy in /opt", "/bin/one", "/opt/loaded", AS_IS, by_loader, RAN, PV_PLACE_NEW, PV_WHY_NONE },
+	{ "the loader runs the image's program", NULL, "/bin/other", AS_IS, by_loader, RAN, -1, 0 },
+	{ "a library in /tmp", "/bin/one", "/tmp/lib.so", AS_IS, as_library, RAN, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "a library on a tmpfs", "/bin/one", "/mem/lib.so", AS_IS, as_library, RAN, PV_PLACE_TMPFS, PV_WHY_MEMORY },
+	{ "a library of a package", "/bin/one", "/opt/node_modules/native.node", AS_IS, as_library, RAN, -1, 0 },
+	{ "a library of the image", NULL, "/bin/other", AS_IS, as_library, RAN, -1, 0 },
+	{ "a library on a read-only mount", NULL, "/ro/open/tool", AS_IS, as_library, RAN, -1, 0 },
+	{ "data in /tmp", "/bin/one", "/tmp/data", AS_IS, as_data, RAN, -1, 0 },
+	{ "what is written beside being run, in /tmp", "/bin/one", "/tmp/jit", AS_IS, as_code_beside, RAN, -1, 0 },
 	{ "read-only in one's own namespace", NULL, "/bin/one", AS_IS, by_own_readonly, KILLED, PV_PLACE_TMPFS, PV_WHY_MEMORY },
 };
 
@@ -306,6 +362,14 @@ static const char *name_of(int outcome)
 	return outcome == RAN ? "ran" : outcome == KILLED ? "killed before it wrote" : "failed";
 }
 
+static int access_link(const char *name)
+{
+	char path[300];
+
+	(void) snprintf(path, sizeof(path), "%s/v%d/link_%s", lab_policy->bpf_dir, PV_BPF_LAYOUT, name);
+	return access(path, F_OK);
+}
+
 static void check_event(const struct program *p)
 {
 	const struct lab_seen *s = lab_events();
@@ -325,13 +389,18 @@ static void check_event(const struct program *p)
 			  "with path %s, arguments and parents (%u)", e->path, e->n_chain);
 }
 
-static void places(void)
+static bool is_mapping(const struct program *p)
+{
+	return p->start == by_loader || p->start == by_loader_from_memory || p->start == as_library || p->start == as_data;
+}
+
+static void places(bool mappings)
 {
 	lab_policy->exec.action = ACTION_IGNORE;
 	(void) kernel_policy(lab_kernel, lab_policy);
 	for (size_t i = 0; i < N_ELEMENTS(programs); i++) {
 		const struct program *p = &programs[i];
-		int r = p->outcome == KILLED ? lab_in(CONTAINER, run_program, (void *) (uintptr_t) p) : RAN;
+		int r = p->outcome == KILLED && (!mappings || is_mapping(p)) ? lab_in(CONTAINER, run_program, (void *) (uintptr_t) p) : RAN;
 
 		if (r != RAN)
 			lab_check(false, "%s: %s although nobody stops it", p->what, name_of(r));
@@ -341,11 +410,76 @@ static void places(void)
 	(void) lab_events();
 	for (size_t i = 0; i < N_ELEMENTS(programs); i++) {
 		const struct program *p = &programs[i];
-		int r = lab_in(CONTAINER, run_program, (void *) (uintptr_t) p);
+		int r;
 
+		if (mappings && !is_mapping(p))
+			continue;
+		r = lab_in(CONTAINER, run_program, (void *) (uintptr_t) p);
 		lab_check(r == (int) p->outcome, "%s: %s", p->what, name_of(r));
 		check_event(p);
 	}
+}
+
+/* Interpreters: what of their lines makes the kernel tell. /bin/sh is one by its name alone. */
+static const struct script {
+	const char *what, *folder;
+	const char *const argv[4];
+	bool told;
+} scripts[] = {
+	{ "a script in /tmp", "/", { "sh", "/tmp/x" }, true },
+	{ "the same once more", "/", { "sh", "/tmp/x" }, false },
+	{ "behind an option", "/", { "sh", "-x", "/var/tmp/x" }, true },
+	{ "in /dev/shm", "/", { "/bin/sh", "--", "/dev/shm/.x" }, true },
+	{ "from within /tmp", "/tmp", { "sh", "x", "y" }, true },
+	{ "from beside it", "/opt", { "sh", "../tmp/x" }, true },
+	{ "a line of code", "/tmp", { "sh", "-c", "/tmp/x" }, false },
+	{ "a script in /opt", "/", { "sh", "/opt/x", "/tmp/x" }, false },
+	{ "from within /opt", "/opt", { "sh", "x" }, false },
+	{ "no script", "/tmp", { "sh" }, false },
+};
+
+static int run_script(void *arg)
+{
+	const struct script *s = arg;
+	pid_t pid;
+
+	if (enter_container() < 0)
+		return FAILED;
+	open_pipe();
+	pid = fork();
+	if (pid == 0) {
+		if (chdir(s->folder) == 0)
+			(void) execv("/bin/sh", (char **) (uintptr_t) s->argv);
+		_exit(101);
+	}
+	return (int) judge(wait_for(pid));
+}
+
+static void interpreters(void)
+{
+	for (size_t i = 0; i < N_ELEMENTS(scripts); i++) {
+		const struct script *s = &scripts[i];
+		int r = lab_in(CONTAINER, run_script, (void *) (uintptr_t) s);
+		const struct lab_seen *seen = lab_events();
+		const struct event_exec *e = &seen->shell;
+
+		lab_check(r == RAN && seen->n[EVENT_SHELL] == s->told, "%s: %s, %zu events", s->what, name_of(r), seen->n[EVENT_SHELL]);
+		if (s->told)
+			lab_check(e->why == PV_SHELL_SCRIPT && (e->bits & PV_EXEC_WRITABLE) && (strcmp(s->folder, "/") == 0 || strcmp(e->path, s->folder) == 0),
+				  "and it is told so (%u, %s)", e->why, e->path);
+	}
+}
+
+/* The same on a machine that takes no program before its functions: a tracepoint has to do. */
+static void mappings_by_tracepoint(void)
+{
+	if (kernel_functions_are_closed || access_link("mmap") < 0)
+		return;
+	kernel_functions_are_closed = true;
+	lab_check(lab_reopen() == 0 && access_link("mmap") < 0 && access_link("unmapped") == 0, "where functions take no programs a tracepoint is there");
+	places(true);
+	kernel_functions_are_closed = false;
+	lab_check(lab_reopen() == 0 && access_link("mmap") == 0 && access_link("unmapped") < 0, "and goes where they do");
 }
 
 /* By the release alone; where the kernel says it itself, it must say the same. */
@@ -629,14 +763,17 @@ static void tries(int total)
 
 static bool begin(void)
 {
-	static const char *const names[] = { "xmrig", "kworkerd" };
+	static const struct {
+		const char *name;
+		uint32_t what;
+	} names[] = { { "xmrig", PV_NAME_MINER | PV_NAME_STEM }, { "kworkerd", PV_NAME_LOOKALIKE }, { "sh", PV_NAME_SHELL } };
 
 	lab_policy->exec.action = ACTION_AUTO;
 	lab_policy->exec.grace_us = 0;
 	lab_policy->exec.n_names = N_ELEMENTS(names);
 	for (size_t i = 0; i < N_ELEMENTS(names); i++) {
-		(void) text_copy(lab_policy->exec.names[i].name, PV_NAME_LEN, names[i]);
-		lab_policy->exec.names[i].what = i ? PV_NAME_LOOKALIKE : PV_NAME_MINER | PV_NAME_STEM;
+		(void) text_copy(lab_policy->exec.names[i].name, PV_NAME_LEN, names[i].name);
+		lab_policy->exec.names[i].what = names[i].what;
 	}
 	put_policy();
 	if (kernel_degraded(lab_kernel) & BROKER_DEGRADED_EXEC) {
@@ -662,7 +799,9 @@ void suite_exec(void)
 	if (!begin())
 		return;
 	layouts();
-	places();
+	places(false);
+	interpreters();
+	mappings_by_tracepoint();
 	modes();
 	tries((int) total);
 	grace();

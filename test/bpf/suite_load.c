@@ -133,7 +133,7 @@ static bool program_cost(const char *link, uint64_t *ns, uint64_t *runs)
 static void verifier(void)
 {
 	static const char *const links[] = { "connect4", "connect6", "sendmsg4", "sendmsg6", "egress", "ingress", "cgroup_mkdir",
-		"attach_task", "fork", "exit", "exec" };
+		"attach_task", "fork", "exit", "exec", "mmap", "unmapped" };
 
 	for (size_t i = 0; i < N_ELEMENTS(links); i++) {
 		struct bpf_prog_info pi;
