@@ -251,7 +251,7 @@ static bool is_brought_in(const struct event_exec *e, const struct guard_workloa
 /* The container's own command, which a wrapper started that goes by a server's name. */
 static bool is_own_entry(const struct event_exec *e, const struct guard_workload *w)
 {
-	return e->why == PV_SHELL_STARTED && w && w->w.info &&
+	return (e->why == PV_SHELL_STARTED || e->why == PV_SHELL_SCRIPT) && w && w->w.info &&
 	       entry_is_own(&w->info, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->bits & PV_EXEC_SCRIPT);
 }
 
@@ -273,7 +273,8 @@ static void tell_script_run(struct guard *g, const struct event_exec *e)
 	char path[PV_EXEC_PATH];
 	struct notice n;
 
-	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || !e->n_chain || is_brought_in(e, w) || !has_temporary_script(e, path, sizeof(path)))
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || !e->n_chain || is_brought_in(e, w) || is_own_entry(e, w) ||
+	    !has_temporary_script(e, path, sizeof(path)))
 		return;
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	if (w && w->w.info && w->info.label_action[SIGNAL_EXEC] == ACTION_IGNORE)
