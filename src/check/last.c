@@ -40,7 +40,7 @@ static bool read_line(const char *s, size_t len, struct line *l)
 
 	at = take_word(at, "0123456789", first, sizeof(first));
 	at = take_word(at, "abcdefghijklmnopqrstuvwxyz0123456789.-", l->id, sizeof(l->id));
-	if (!at || (size_t) (at - s) >= len)
+	if (!at || (size_t) (at - s) + 2 > len || *at != '"' || s[len - 1] != '"')
 		return false;
 	l->first = strtoull(first, NULL, 10);
 	l->name = at;
@@ -96,6 +96,8 @@ static bool not_seen(const struct finding_list *l, enum id id, const struct line
 static void take(struct finding_list *l, const struct check_select *s, const struct line *old, struct last_diff *d)
 {
 	struct finding *f = now_failing(l, old->fingerprint);
+	pv_autobuf safe = PV_BUF_INIT;
+	pv_autofree char *name = NULL;
 	enum id id;
 
 	if (f) {
@@ -110,8 +112,9 @@ static void take(struct finding_list *l, const struct check_select *s, const str
 		pv_buf_putc(&d->kept, '\n');
 		return;
 	}
-	/* The name stands in quotes: it was written as JSON, which a terminal prints as it is. */
-	tell(&d->mended_names, d->mended++, old->id, old->name + 1, old->name_len > 2 ? old->name_len - 2 : 0);
+	name = strndup(old->name + 1, old->name_len - 2); /* without its quotes */
+	pv_buf_safe(&safe, name ? name : "", 80);
+	tell(&d->mended_names, d->mended++, old->id, pv_buf_str(&safe), safe.len);
 }
 
 void last_compare(struct finding_list *l, const struct check_select *s, const char *text, uint64_t now_us,

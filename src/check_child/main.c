@@ -3,7 +3,6 @@
  * command that started it (check/ask.h). The report goes to standard output. Exit status: as in `pavise help
  * exit-codes`. */
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "base/fdpass.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/sandbox.h"
 #include "base/text.h"
 #include "check/ask.h"
 #include "check/fix.h"
@@ -22,6 +20,7 @@
 #include "check/read_compose.h"
 #include "check/recreate.h"
 #include "check/seen.h"
+#include "check_child/confine.h"
 #include "check_child/screen.h"
 #include "model/ignore.h"
 #include "report/baseline.h"
@@ -29,7 +28,6 @@
 
 #define STATUS_USAGE      2
 #define STATUS_INCOMPLETE 3
-#define NOBODY            65534
 #define LAST_MAX	  (16u << 20)
 #define WATCHED_MAX       (1u << 20) /* what a helper of the command wrote */
 #define PATHS_MAX         48
@@ -135,85 +133,6 @@ static int read_args(struct args *a, int argc, char **argv)
 			i++;
 	}
 	return 0;
-}
-
-static int confine(void)
-{
-	/* Reading and memory; the one socket it was given. Nothing that opens another, starts something or changes a
-	 * file. */
-	static const char *const calls[] = {
-		"read",
-		"pread64",
-		"readv",
-		"write",
-		"writev",
-		"close",
-		"fstat",
-		"newfstatat",
-		"statx",
-		"lstat",
-		"stat",
-		"lseek",
-		"openat",
-		"openat2",
-		"open",
-		"faccessat",
-		"faccessat2",
-		"access",
-		"readlink",
-		"readlinkat",
-		"getdents64",
-		"fcntl",
-		"dup",
-		"mmap",
-		"munmap",
-		"mremap",
-		"mprotect",
-		"madvise",
-		"brk",
-		"futex",
-		"exit",
-		"exit_group",
-		"rt_sigreturn",
-		"rt_sigprocmask",
-		"rt_sigaction",
-		"restart_syscall",
-		"getrandom",
-		"clock_gettime",
-		"getpid",
-		"gettid",
-		"tgkill",
-		"getuid",
-		"geteuid",
-		"getgid",
-		"getegid",
-		"prlimit64",
-		"sendmsg",
-		"recvmsg",
-		"poll",
-		"ppoll",
-		"ioctl",
-		"rseq",
-		"set_robust_list",
-		"uname",
-		"getxattr",
-		"lgetxattr",
-	};
-	const struct sandbox_path all = { .path = "/" };
-	int r = sandbox_basics();
-
-	if (r == 0 && geteuid() == 0) {
-		r = sandbox_become(NOBODY, NOBODY,
-				   1ULL << CAP_DAC_READ_SEARCH); /* reads what root reads, owns nothing */
-		if (r == -EPERM)
-			r = sandbox_become(NOBODY, NOBODY, 0);
-	}
-	if (r < 0)
-		return r;
-	r = sandbox_paths(&all, 1);
-	if (r < 0 && r != -ENOSYS && r != -EOPNOTSUPP)
-		return r;
-	return sandbox_syscalls(calls, N_ELEMENTS(calls));
 }
 
 /* --- what is looked at --- */
@@ -599,7 +518,7 @@ int main(int argc, char **argv)
 		log_error("wrong arguments; it is started by pavise audit");
 		return STATUS_USAGE;
 	}
-	r = confine();
+	r = audit_confine();
 	if (r < 0) {
 		(void) log_error_errno(r, "cannot give up its rights: %s", strerror(-r));
 		return STATUS_INCOMPLETE;

@@ -194,6 +194,7 @@ def test_speed(tap):
             before = high()
             time.sleep(0.5 * SLOW)
         peak = high()
+        tap.eq((reader(), open(f"/proc/{child}/task/{child}/children").read().split()), ([child], []), "one child does all of it, and starts none")
         tap.ok(peak <= 20 << 10, f"peak memory {peak / 1024:.1f} MiB")
         p.communicate(timeout=30)
         e.close()
@@ -359,6 +360,12 @@ def test_compose(tap):
                "SARIF: as suppressed")
         tap.eq(pvsarif.problems(json.loads(audit("--compose", bad, "--format", "sarif")[1]))[:5], [], "SARIF with suppressions: as version 2.1.0 demands")
         taken = f.write("taken.json", json.dumps({"schema": 1, "findings": list(found.values())}))
+        huge = f.write("huge/compose.yaml", GOOD)
+        os.truncate(huge, 100 << 20)
+        start = time.monotonic()
+        code, out, err = audit("--compose", huge, "--format", "json")
+        verdicts = {(x["verdict"], x.get("reason")) for x in json.loads(out)["findings"] if x["id"] == "ctr.privileged"}
+        tap.ok(code == 3 and verdicts == {("unknown", "too-large")} and time.monotonic() - start < 2 * SLOW, "a file of 100 MB is not read: unknown", f"{code} {verdicts} {err}")
         ignore = f.path + "/bad/pavise.ignore"
         os.rename(ignore, ignore + ".old")
         tap.eq(audit("--compose", bad, "--baseline", taken)[0], 1, "a baseline does not keep what was only accepted")
@@ -426,6 +433,7 @@ def test_saved_host(tap):
 UNIT_BAD = "[Service]\nExecStart=/srv/shop/run\nEnvironment=DB_PASSWORD=hunter2hunter2\nWorkingDirectory=/srv/shop\n"
 UNIT_GOOD = "[Service]\nExecStart=/srv/shop/run\nUser=shop\nPrivateTmp=yes\nNoNewPrivileges=yes\nEnvironmentFile=/srv/shop/.env\nWorkingDirectory=/srv/shop\n"
 KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
+CODE_KEY = "AKIA" + "Z7Q3WX5YN2LTKR4M"
 # row of the requirements: the checks that answer for it
 PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.env-example-clean", "P1.5": "unit.environment-file",
            "P2.1": "git.dumps-sessions", "P2.2": "git.dumps-sessions", "P2.3": "backup.location-mode", "P2.4": "backup.location-mode",
@@ -462,11 +470,13 @@ def plant_project(f, name, folder, good):
     w(".env.example", "SECRET_KEY=\n" if good else f"API_KEY={KEY}\n")
     w("db.sql.gz", "x")
     w("session_string.txt", "x")
+    w("src/app.js", "export const key = process.env.SECRET_KEY\n" if good else f"export const key = '{CODE_KEY}'\n")
     if good:
         w(".gitignore", ".env\n*.sql.gz\nsession_string*\n")
-        git("add", ".gitignore", ".env.example")
+        git("add", ".gitignore", ".env.example", "src/app.js")
     else:
         git("add", "-A")
+    git("commit", "-qm", "x")
     backups = w("../backups/a.age" if good else "backups/a.sql", "age-encryption.org/v1\n" + 200 * "x" if good else "CREATE TABLE x;")
     os.chmod(os.path.dirname(backups), 0o700 if good else 0o755)
 
@@ -558,6 +568,10 @@ def test_six_projects(tap):
                 mine = [x for x in found if (x["subject"]["name"] + "/").startswith(places)]
                 got = {i: {x["verdict"] for x in mine if x["id"] == i} for i in PROJECT_IDS}
                 want = (lambda v: "pass" in v and "fail" not in v) if good else (lambda v: "fail" in v)
+                r = subprocess.run([PAVISE, "scan", "--history", top + folder, "--format", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120 * SLOW)
+                secrets = {x["id"] for x in json.loads(r.stdout)["findings"] if x["verdict"] == "fail"} if r.stdout else {r.stderr}
+                tap.eq((r.returncode, secrets), (0, set()) if good else (1, {"secret.in-code", "secret.in-history"}),
+                       f"{how}: {folder}: code and history hold {'no' if good else 'a'} secret")
                 tap.ok(all(want(v) for v in got.values()), f"{how}: {folder}: all {len(PROJECT_IDS)} checks {'pass' if good else 'fail'}", got)
 
 

@@ -1,4 +1,5 @@
-/* What pavise-scan can still do once it is confined: read below the folder that was asked for, and no more. */
+/* What pavise-scan and pavise-audit can still do once they are confined: read, the first only below the folder that was asked for,
+ * and no more. */
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/socket.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "check_child/confine.h"
 #include "scan_child/scan_child.h"
 
 static char dir[] = "/tmp/pv-confine-XXXXXX";
@@ -42,6 +44,17 @@ static const struct {
 	{ "sub/../../../etc/passwd", O_RDONLY, EACCES },
 };
 
+static int what_else(const char *path)
+{
+	if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM || socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+		return 50;
+	if (unlink(path) == 0 || chmod(path, 0777) == 0 || rename(path, path) == 0 || truncate(path, 0) == 0 || mkdir("/tmp/x", 0700) == 0)
+		return 51;
+	if (setuid(1) == 0 || kill(getppid(), 0) == 0)
+		return 52;
+	return 0;
+}
+
 /* Returns the number of the first thing that is not as it should be, from 1. */
 static int confined(void)
 {
@@ -54,13 +67,45 @@ static int confined(void)
 	for (size_t i = 0; i < N_ELEMENTS(opens); i++)
 		if (open_error(opens[i].name, opens[i].flags) != opens[i].want)
 			return (int) i + 1;
-	if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM || socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || errno != EPERM)
-		return 50;
-	if (unlink(path) == 0 || chmod(path, 0777) == 0 || rename(path, path) == 0 || truncate(path, 0) == 0 || mkdir("/tmp/x", 0700) == 0)
-		return 51;
-	if (setuid(1) == 0 || kill(getppid(), 0) == 0)
-		return 52;
-	return 0;
+	return what_else(path);
+}
+
+/* The audit reads everywhere, what is not its own too, and writes nowhere: not where anybody may, and not its own. */
+static int audit_confined(void)
+{
+	char path[300];
+
+	(void) snprintf(path, sizeof(path), "%s/file", dir);
+	if (chmod(path, 0666) < 0 || chmod(dir, 0777) < 0 || audit_confine() < 0)
+		return 100;
+	for (size_t i = 0; i < N_ELEMENTS(opens); i++) {
+		int e = open_error(opens[i].name, opens[i].flags), mode = opens[i].flags & O_ACCMODE;
+
+		if (mode == O_RDONLY ? e && strcmp(opens[i].name, "/proc/self/environ") != 0 : e != EACCES)
+			return (int) i + 1;
+	}
+	return what_else(path);
+}
+
+static int can_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 0;
+}
+
+static void audit_only_reads(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void) state;
+	if (!can_landlock())
+		skip();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(audit_confined());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x (opens: %zu)", (unsigned) status, N_ELEMENTS(opens));
 }
 
 static void only_reading(void **state)
@@ -69,7 +114,7 @@ static void only_reading(void **state)
 	pid_t pid;
 
 	(void) state;
-	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 0)
+	if (!can_landlock())
 		skip(); /* a kernel without landlock: what may be called is limited all the same, see test_scan */
 	pid = fork();
 	assert_true(pid >= 0);
@@ -84,12 +129,11 @@ static void no_program(void **state)
 	int status;
 	pid_t pid = fork();
 
-	(void) state;
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		const struct scan_args args = { .dir = dir, .text_fd = -1, .container_fd = -1, .baseline_fd = -1 };
 
-		if (scan_confine(&args, NULL, "") == 0)
+		if ((*state ? audit_confine() : scan_confine(&args, NULL, "")) == 0)
 			(void) execl("/bin/true", "true", NULL);
 		_exit(1);
 	}
@@ -135,7 +179,8 @@ static int drop(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(only_reading), cmocka_unit_test(no_program) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(only_reading), cmocka_unit_test(no_program), cmocka_unit_test(audit_only_reads),
+					    cmocka_unit_test_prestate(no_program, dir) };
 
 	return cmocka_run_group_tests_name("confine", tests, make, drop);
 }
