@@ -54,3 +54,57 @@ int lines_end(struct line_reader *l)
 {
 	return l->have || l->skip ? hand_on(l) : 0;
 }
+
+/* --- a set --- */
+
+struct line_at {
+	const char *s;
+	size_t len;
+};
+
+struct line_set {
+	size_t n;
+	struct line_at line[];
+};
+
+static int by_text(const void *pa, const void *pb)
+{
+	const struct line_at *a = pa, *b = pb;
+	int r = memcmp(a->s, b->s, PV_MIN(a->len, b->len));
+
+	return r ? r : (a->len > b->len) - (a->len < b->len);
+}
+
+struct line_set *line_set_new(const char *text)
+{
+	struct line_set *s;
+	size_t n = 1;
+
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		n++;
+	s = malloc(sizeof(*s) + n * sizeof(s->line[0]));
+	if (!s)
+		return NULL;
+	s->n = 0;
+	for (const char *p = text; s->n < n; p++) {
+		size_t len = strcspn(p, "\n");
+
+		s->line[s->n++] = (struct line_at){ p, len };
+		p += len;
+	}
+	qsort(s->line, s->n, sizeof(s->line[0]), by_text);
+	return s;
+}
+
+struct line_set *line_set_free(struct line_set *s)
+{
+	free(s);
+	return NULL;
+}
+
+bool line_set_has(const struct line_set *s, const char *line, size_t len)
+{
+	const struct line_at key = { line, len };
+
+	return bsearch(&key, s->line, s->n, sizeof(s->line[0]), by_text) != NULL;
+}

@@ -1,4 +1,4 @@
-/* lines.h - bytes that come in pieces, handed on by the line. */
+/* lines.h - bytes that come in pieces, handed on by the line; and the lines of a text, found again. */
 #ifndef PV_BASE_LINES_H
 #define PV_BASE_LINES_H
 
@@ -20,5 +20,12 @@ struct line_reader {
 struct line_reader *lines_new(lines_fn *fn, void *user); /* NULL: no memory; free() it */
 int lines_add(struct line_reader *l, const char *piece, size_t len); /* 0, or what fn returned */
 int lines_end(struct line_reader *l); /* the last one needs no end */
+
+/* The text must stay as long as the set. */
+struct line_set;
+struct line_set *line_set_new(const char *text); /* NULL: no memory */
+struct line_set *line_set_free(struct line_set *s);
+PV_AUTO(line_set)
+bool line_set_has(const struct line_set *s, const char *line, size_t len);
 
 #endif

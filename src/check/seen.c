@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/lines.h"
 #include "base/text.h"
 
 #define LINES_MAX  20000
@@ -67,11 +68,12 @@ static void key_line(struct seen *s, const char *user, const char *line, size_t 
 				type = p;
 	if (!type || text[strspn(text, " \t")] == '#')
 		return;
-	blob = strchr(type, ' ');
+	blob = strpbrk(type, " \t");
 	if (!blob)
 		return;
 	*blob++ = '\0';
-	rest = strchr(blob, ' ');
+	blob += strspn(blob, " \t");
+	rest = strpbrk(blob, " \t");
 	if (rest)
 		*rest++ = '\0';
 	pv_buf_printf(&name, "%s: %s %s", user, type, rest ? rest : "");
@@ -219,14 +221,6 @@ int seen_list(struct audit *a, enum seen_kind kind, struct pv_buf *out)
 
 /* --- against what was there --- */
 
-static bool has_line(const char *text, const char *line, size_t len)
-{
-	for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-		if (strncmp(p, line, len) == 0 && (p[len] == '\n' || p[len] == '\0'))
-			return true;
-	return false;
-}
-
 /* `key "root: x" HASH` without what is for us alone. */
 static void tell_new(struct finding *f, const char *line, size_t len)
 {
@@ -236,14 +230,18 @@ static void tell_new(struct finding *f, const char *line, size_t len)
 		finding_evidence(f, "new", NULL, 0, "%.*s", (int) (to - from - 1), from + 1);
 }
 
-static void compare(struct finding *f, const char *old, const char *now)
+static int compare(struct finding *f, const char *old, const char *now)
 {
+	pv_auto(line_set) known = line_set_new(old);
 	size_t n = 0;
+
+	if (!known)
+		return -ENOMEM;
 
 	for (const char *p = now; *p;) {
 		size_t len = strcspn(p, "\n");
 
-		if (len && !has_line(old, p, len)) {
+		if (len && !line_set_has(known, p, len)) {
 			if (n++ < NEW_MAX)
 				tell_new(f, p, len);
 			f->verdict = FINDING_FAIL;
@@ -252,6 +250,25 @@ static void compare(struct finding *f, const char *old, const char *now)
 	}
 	if (n > NEW_MAX)
 		finding_evidence(f, "new", NULL, 0, "and %zu more", n - NEW_MAX);
+	return 0;
+}
+
+/* What could not be seen this time is not gone: the next run would call it new. */
+static int keep_old(struct pv_buf *all, enum seen_kind kind, const char *old, const char *now)
+{
+	const size_t kind_len = strlen(seen_names[kind]) - 1; /* "key " begins a line of keys */
+	pv_auto(line_set) seen = line_set_new(now);
+
+	for (const char *p = old; seen && *p; p += *p == '\n') {
+		size_t len = strcspn(p, "\n");
+
+		if (len > kind_len && strncmp(p, seen_names[kind], kind_len) == 0 && p[kind_len] == ' ' && !line_set_has(seen, p, len)) {
+			pv_buf_add(all, p, len);
+			pv_buf_putc(all, '\n');
+		}
+		p += len;
+	}
+	return seen ? 0 : -ENOMEM;
 }
 
 static int read_state(struct audit *a, const char *dir, const char *name, struct pv_buf *out)
@@ -280,7 +297,8 @@ static int one(struct audit *a, const char *dir, enum seen_kind kind, enum id id
 		finding_unknown(f, have == -ENOENT ? REASON_ABSENT : gather_reason(have));
 		finding_evidence(f, "to compare with", NULL, 0, "nothing was accepted, and there was no run before this one");
 	} else {
-		compare(f, pv_buf_str(&old), pv_buf_str(&now));
+		if (compare(f, pv_buf_str(&old), pv_buf_str(&now)) < 0)
+			return finding_free(f), -ENOMEM;
 		if (f->verdict == FINDING_PASS && r < 0)
 			finding_unknown(f, gather_reason(r));
 		finding_evidence(f, "compared with", NULL, 0, "%s", by_person ? "what was accepted" : "the last run");
@@ -291,6 +309,8 @@ static int one(struct audit *a, const char *dir, enum seen_kind kind, enum id id
 	}
 	if (all)
 		pv_buf_puts(all, pv_buf_str(&now));
+	if (all && r < 0 && have == 0 && !by_person && keep_old(all, kind, pv_buf_str(&old), pv_buf_str(&now)) < 0)
+		return finding_free(f), -ENOMEM;
 	return gather_add(a, f, NULL);
 }
 

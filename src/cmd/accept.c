@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/lines.h"
 #include "cmd/audit.h"
 #include "mend/state.h"
 
@@ -24,23 +25,16 @@ static int take(int fd, struct pv_buf *out)
 	return n < 0 ? -errno : out->cut ? -EFBIG : 0;
 }
 
-static bool has_line(const char *text, const char *line, size_t len)
-{
-	for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
-		if (strncmp(p, line, len) == 0 && (p[len] == '\n' || p[len] == '\0'))
-			return true;
-	return false;
-}
-
 /* Lines of one that the other has not; `#` begins who and when. */
 static size_t differ(const char *a, const char *b, char sign, struct pv_buf *out)
 {
+	pv_auto(line_set) others = line_set_new(b);
 	size_t n = 0;
 
-	for (const char *p = a; *p;) {
+	for (const char *p = a; others && *p;) {
 		size_t len = strcspn(p, "\n"), shown = len > 33 ? len - 33 : len; /* without the hash */
 
-		if (len && *p != '#' && !has_line(b, p, len)) {
+		if (len && *p != '#' && !line_set_has(others, p, len)) {
 			pv_autofree char *line = strndup(p, shown);
 
 			pv_buf_printf(out, "%c ", sign);

@@ -120,12 +120,13 @@ static bool get_limits(const cJSON *o, bool now, struct step_limits *ret)
 static int read_line(const char *s, size_t len, struct record_line *l)
 {
 	cJSON *o = cJSON_ParseWithLength(s, len);
+	const cJSON *kind = cJSON_GetObjectItemCaseSensitive(o, "kind");
 	struct audit_step *t = &l->step;
 	bool good;
 
 	*l = (struct record_line){ .failed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(o, "failed")) };
-	t->kind = (uint32_t) cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(o, "kind"));
-	good = o && get_u32(o, "id", &t->id) && get_u32(o, "mode", &t->mode) && get_u32(o, "old_mode", &l->old_mode) &&
+	t->kind = cJSON_IsNumber(kind) ? (uint32_t) kind->valueint : 0;
+	good = cJSON_IsNumber(kind) && kind->valueint >= 0 && get_u32(o, "id", &t->id) && get_u32(o, "mode", &t->mode) && get_u32(o, "old_mode", &l->old_mode) &&
 	       get_u32(o, "engine", &t->engine) && get_number(o, "dev", &t->dev) && get_number(o, "ino", &t->ino) &&
 	       get_u32(o, "owner", &t->owner) &&
 	       get_u32(o, "root_login", &t->root_login) &&

@@ -542,14 +542,12 @@ def test_requirements(tap):
     os.makedirs(os.path.join(REPO, "build/test/evidence"), exist_ok=True)
     with Folder() as f:
         hosts = {good: plant(f, "good" if good else "bad", good) for good in (False, True)}
+        said = {good: json.loads(audit("--facts", top, "--only", ",".join(PLANTED.values()), "--format", "json")[1])["findings"] for good, top in hosts.items()}
         for row, ids in PLANTED.items():
             shown, fine = "", []
             for good, top in hosts.items():
-                verdicts = {}
-                for x in json.loads(audit("--facts", top, "--only", ids, "--format", "json")[1])["findings"]:
-                    verdicts.setdefault(x["id"], set()).add(x["verdict"])
+                verdicts = {i: {x["verdict"] for x in said[good] if x["id"] == i} for i in ids.split(",")}
                 fine += [all("fail" not in v and "pass" in v for v in verdicts.values()) if good else all("fail" in v for v in verdicts.values())]
-                fine += [set(verdicts) == set(ids.split(","))]
                 args = ["--facts", top, "--only", ids, "--all"]
                 shown += f"$ pavise audit --facts {'good' if good else 'bad'} --only {ids} --all\n" + audit(*args)[1].replace(f.path, "") + "\n"
             with open(os.path.join(REPO, "build/test/evidence", row + ".txt"), "w") as o:

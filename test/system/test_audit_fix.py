@@ -196,7 +196,8 @@ def test_accept_and_last(tap):
             text = open(f"{f.path}/state/accepted/keys").read()
             tap.ok(code == 0 and re.match(r"# accepted by anna \(uid 0\) at 20\d\d-", text) and mode(f"{f.path}/state/accepted/keys") == 0o600, "who and when are kept", text)
             with open(home, "a") as o:
-                o.write(f"command=\"x\" {KEY[:-3]}AAA evil\x1b[2J@worm\n# {KEY} a comment\n")
+                tabs = (KEY[:-3] + "AAA").replace(" ", "\t  ")  # sshd takes them, too
+                o.write(f"command=\"x\" {tabs} evil\x1b[2J@worm\n# {KEY} a comment\n")
             found = look()["host.new-keys"]
             tap.ok(found["verdict"] == "fail" and [e["value"] for e in found["evidence"] if e["what"] == "new"] == ["anna: ssh-ed25519 evil\\u001b[2J@worm"], "a key that came is named", found)
             tap.eq(found["remedy"]["command"], "pavise accept keys", "with the command")

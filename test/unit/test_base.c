@@ -1,6 +1,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/ip.h"
+#include "base/lines.h"
 #include "base/map.h"
 #include "base/text.h"
 #include "check.h"
@@ -168,11 +169,76 @@ static void test_clock(void **state)
 	assert_string_equal(pv_buf_str(&b), "1h 30m");
 }
 
+/* --- lines in pieces, and a set of them --- */
+
+static int join(const char *line, size_t len, void *user)
+{
+	struct pv_buf *to = user;
+
+	pv_buf_add(to, line, len);
+	pv_buf_putc(to, '|');
+	return strcmp(line, "stop") == 0 ? 7 : 0;
+}
+
+static void test_line_reader(void **state)
+{
+	static const struct {
+		const char *text, *want;
+		int r;
+	} cases[] = {
+		{ "", "", 0 },	       { "a", "a|", 0 },	 { "a\n", "a|", 0 },	       { "a\n\nb", "a||b|", 0 },
+		{ "\n", "|", 0 }, { "a\nstop\nb\n", "a|stop|", 7 }, { "a\nstop", "a|stop|", 7 },
+	};
+	pv_autofree char *big = calloc(1, LINE_READER_MAX + 2);
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+		for (size_t step = 1; step < 4; step++) {
+			pv_autobuf out = PV_BUF_INIT;
+			pv_autofree struct line_reader *l = lines_new(join, &out);
+			size_t len = strlen(cases[i].text);
+			int r = 0;
+
+			assert_non_null(l);
+			for (size_t k = 0; k < len && r == 0; k += step)
+				r = lines_add(l, cases[i].text + k, PV_MIN(step, len - k));
+			r = r ? r : lines_end(l);
+			CHECK(r == cases[i].r && strcmp(pv_buf_str(&out), cases[i].want) == 0, "case %zu by %zu: %d %s", i, step, r, pv_buf_str(&out));
+		}
+	assert_non_null(big);
+	memset(big, 'x', LINE_READER_MAX + 1);
+	for (size_t over = 0; over < 2; over++) {
+		pv_autobuf out = PV_BUF_INIT;
+		pv_autofree struct line_reader *l = lines_new(join, &out);
+
+		assert_non_null(l);
+		assert_int_equal(lines_add(l, "a\n", 2), 0);
+		assert_int_equal(lines_add(l, big, 70), 0);
+		assert_int_equal(lines_add(l, big, LINE_READER_MAX - 70 + over), 0);
+		assert_int_equal(lines_add(l, "\nb", 2), 0);
+		assert_int_equal(lines_end(l), 0);
+		CHECK(out.len == (over ? 4u : LINE_READER_MAX + 5u), "a line that is too long is left out: %zu", out.len);
+	}
+}
+
+static void test_line_set(void **state)
+{
+	pv_auto(line_set) s = line_set_new("b x\na\n\nab\nlast");
+	pv_auto(line_set) none = line_set_new("");
+
+	(void) state;
+	assert_true(s && none);
+	CHECK(line_set_has(s, "a", 1) && line_set_has(s, "ab", 2) && line_set_has(s, "b x", 3) && line_set_has(s, "last", 4), "each line");
+	CHECK(!line_set_has(s, "b", 1) && !line_set_has(s, "abc", 3) && !line_set_has(s, "las", 3) && !line_set_has(none, "a", 1), "and no part of one");
+	CHECK(line_set_has(s, "ab and more", 2), "by its length");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text), cmocka_unit_test(test_lines), cmocka_unit_test(test_escapes), cmocka_unit_test(test_buf_cap),
 		cmocka_unit_test(test_ip),   cmocka_unit_test(test_map),     cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_line_reader), cmocka_unit_test(test_line_set),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
