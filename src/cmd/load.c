@@ -16,8 +16,8 @@ int load_run_child(const struct cmd *c, const char *const *args, const struct co
 {
 	const struct conf_file *const pools[] = { &files->pools, &files->pools_sig };
 	static const char *const options[] = { "--own-pools", "--own-pools-sig" };
-	char path[4096], words[CONF_FILES_MAX + 2][CONF_FILE_NAME + 16];
-	const char *argv[CONF_FILES_MAX + 12] = { path };
+	char path[4096], words[CONF_FILES_MAX + 2][CONF_FILE_NAME + 16], trouble[CONF_FILES_TROUBLE];
+	const char *argv[CONF_FILES_MAX + 14] = { path };
 	int keep[CONF_FILES_MAX + 2];
 	size_t n = 1, n_keep = files->n;
 
@@ -36,6 +36,10 @@ int load_run_child(const struct cmd *c, const char *const *args, const struct co
 		argv[n++] = options[i];
 		argv[n++] = word;
 		keep[n_keep++] = pools[i]->fd;
+	}
+	if (conf_files_trouble(files, trouble, sizeof(trouble))) {
+		argv[n++] = "--pools-trouble";
+		argv[n++] = trouble;
 	}
 	for (size_t i = 0; i < files->n; i++) {
 		(void) snprintf(words[i], sizeof(words[i]), "%d:%s", files->file[i].fd, files->file[i].name);

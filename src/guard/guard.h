@@ -65,6 +65,7 @@ struct guard_workload {
 	uint64_t looked_us;	 /* at its command lines, monotonic */
 	uint64_t exec_us;	 /* the engine last said that a command was started in it (docker exec, health check), monotonic */
 	uint32_t execs;		 /* of those, how many have not ended */
+	bool wrapped;		 /* its own command was started by a wrapper with a server's name: the kernel takes all of it for that one's shell */
 	uint64_t captures_hour, captures_in_hour; /* bundles of evidence */
 	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
 	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
@@ -134,6 +135,7 @@ struct guard {
 	uint64_t packets_us;	  /* last look of packets.c, monotonic */
 	struct pv_map images, holders; /* persist_ctr.c: hashes of what was seen */
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
+	char refused[256];	  /* a configuration that was not taken: its first line; empty: the last one was */
 	uint64_t off_until_ns;	  /* as the broker said */
 	unsigned role_deaths;
 	uint32_t generation;
@@ -209,6 +211,7 @@ void exec_event(struct guard *g, const struct event_exec *e);
 /* One that came from outside of the container's own processes is told 0.7 s later, so that the engine can say before that it is
  * docker exec's or a health check's; at most 64 wait, others are told at once. */
 void exec_shell(struct guard *g, const struct event_exec *e);
+void exec_metadata(struct guard *g, const struct event_net *e); /* a server's shell asks for a cloud's credentials */
 void exec_stop(struct guard *g); /* tells what waits */
 void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us); /* at a busy workload's command lines */
 void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */

@@ -76,8 +76,29 @@ static void policy_changed(struct guard *g)
 	notices_deliver(g);
 }
 
+static void tell_refused(struct guard *g, const char *what)
+{
+	struct notice n;
+
+	notice_init(&n, ID_GUARD_DEGRADED, clock_wall_us());
+	tell_degraded(&n, what, "pavise config check");
+	(void) notices_raise(g, &n);
+}
+
+/* The owner's list of pools is not used: told when that begins, at a start or a reload. */
+static void tell_pools(struct guard *g, const char *before)
+{
+	char what[400];
+
+	if (!*g->policy->pool.refused || strcmp(g->policy->pool.refused, before) == 0)
+		return;
+	(void) snprintf(what, sizeof(what), "the shipped list of pools is in force: %s", g->policy->pool.refused);
+	tell_refused(g, what);
+}
+
 static void reloaded(struct guard *g, int fd)
 {
+	char pools_before[POLICY_REFUSED];
 	const struct policy *p;
 	int r = policy_map(fd, &p);
 
@@ -88,11 +109,25 @@ static void reloaded(struct guard *g, int fd)
 		return;
 	}
 	guard_logs_pause(g);
+	memcpy(pools_before, g->policy->pool.refused, sizeof(pools_before));
 	policy_unmap(g->policy);
 	g->policy = p;
 	policy_changed(g);
+	*g->refused = '\0';
+	tell_pools(g, pools_before);
 	log_info("the new configuration is in force");
 	control_reloaded(g, true, "the new configuration is in force");
+}
+
+static void note_refused(struct guard *g, const char *text)
+{
+	const bool news = !*g->refused;
+	char what[400];
+
+	(void) snprintf(g->refused, sizeof(g->refused), "%.*s", (int) strcspn(text, "\n"), text);
+	(void) snprintf(what, sizeof(what), "the configuration was refused, the one before it stays in force: %s", g->refused);
+	if (news)
+		tell_refused(g, what);
 }
 
 static void reload_failed(struct guard *g, int fd)
@@ -103,6 +138,7 @@ static void reload_failed(struct guard *g, int fd)
 	text[n > 0 ? n : 0] = '\0';
 	(void) pv_close(fd);
 	log_warning("the configuration has errors; the old one stays in force");
+	note_refused(g, *text ? text : "no reason was given");
 	control_reloaded(g, false, *text ? text : "the configuration has errors; the old one stays in force");
 }
 
@@ -327,6 +363,7 @@ static int guard_run(struct guard *g)
 	if (r < 0)
 		return r;
 	tell_started(g);
+	tell_pools(g, "");
 	(void) guard_ask_launcher(LAUNCH_READY);
 	return sd_event_loop(g->loop);
 }

@@ -163,8 +163,20 @@ static void exceptions_json(struct guard *g, struct pv_buf *out)
 	pv_buf_putc(out, ']');
 }
 
+static void degraded_one(struct pv_buf *out, const char *signal, const char *why, const char *next)
+{
+	comma(out);
+	pv_buf_putc(out, '{');
+	field(out, "signal", signal);
+	field(out, "why", why);
+	field(out, "next", next);
+	pv_buf_putc(out, '}');
+}
+
 static void degraded_json(struct guard *g, struct pv_buf *out)
 {
+	char why[400];
+
 	pv_buf_puts(out, ",\"degraded\":[");
 	for (size_t i = 0; i < N_ELEMENTS(degradations); i++) {
 		if (!(g->degraded & degradations[i].bit))
@@ -174,28 +186,20 @@ static void degraded_json(struct guard *g, struct pv_buf *out)
 			continue;
 		if (degradations[i].bit == BROKER_DEGRADED_PODMAN && !g->engines[ENGINE_PODMAN].seen)
 			continue;
-		comma(out);
-		pv_buf_putc(out, '{');
-		field(out, "signal", degradations[i].signal);
-		field(out, "why", degradations[i].why);
-		field(out, "next", degradations[i].next);
-		pv_buf_putc(out, '}');
+		degraded_one(out, degradations[i].signal, degradations[i].why, degradations[i].next);
 	}
-	if (g->own_sampling_off) {
-		comma(out);
-		pv_buf_putc(out, '{');
-		field(out, "signal", "cpu, memory, pids");
-		field(out, "why", "cgroup files of some workloads could not be opened (too many open files?)");
-		field(out, "next", "systemctl show pavise -p LimitNOFILE");
-		pv_buf_putc(out, '}');
+	if (g->own_sampling_off)
+		degraded_one(out, "cpu, memory, pids", "cgroup files of some workloads could not be opened (too many open files?)",
+			     "systemctl show pavise -p LimitNOFILE");
+	if (notices_wait(g))
+		degraded_one(out, "history", "notices cannot be stored (no room on the disk?); they stand in the log and are tried again", "df -h");
+	if (*g->refused) {
+		(void) snprintf(why, sizeof(why), "the configuration of the last reload was refused, the one before it is in force: %s", g->refused);
+		degraded_one(out, "configuration", why, "pavise config check");
 	}
-	if (notices_wait(g)) {
-		comma(out);
-		pv_buf_putc(out, '{');
-		field(out, "signal", "history");
-		field(out, "why", "notices cannot be stored (no room on the disk?); they stand in the log and are tried again");
-		field(out, "next", "df -h");
-		pv_buf_putc(out, '}');
+	if (*g->policy->pool.refused) {
+		(void) snprintf(why, sizeof(why), "the shipped list of pools is in force: %s", g->policy->pool.refused);
+		degraded_one(out, "net, dns", why, "pavise config check");
 	}
 	pv_buf_putc(out, ']');
 }

@@ -62,9 +62,9 @@ static int run_child(const struct places *p, const struct conf_files *files, boo
 		int fd;
 	} rules[] = { { "--names", "ioc/exec.yaml", names_fd }, { "--pools", "ioc/pools.yaml", pools_fd },
 		      { "--own-pools", files->pools.name, files->pools.fd }, { "--own-pools-sig", files->pools_sig.name, files->pools_sig.fd } };
-	char rules_text[N_ELEMENTS(rules)][CONF_FILE_NAME + 16], version[24];
+	char rules_text[N_ELEMENTS(rules)][CONF_FILE_NAME + 16], version[24], trouble[CONF_FILES_TROUBLE];
 	struct spawn_fd fds[CONF_FILES_MAX + 2 + N_ELEMENTS(rules)] = { { out, POLICY_FD }, { errors, STDERR_FILENO } };
-	char *argv[CONF_FILES_MAX + 3 + 2 * N_ELEMENTS(rules) + 2] = { (char *) (uintptr_t) "pavise-policy" };
+	char *argv[CONF_FILES_MAX + 3 + 2 * N_ELEMENTS(rules) + 2 + 2] = { (char *) (uintptr_t) "pavise-policy" };
 	char(*names)[CONF_FILE_NAME + 16] = calloc(CONF_FILES_MAX, sizeof(*names));
 	struct spawn s = { .program = "pavise-policy", .argv = argv, .ids = p->child, .fds = fds, .n_fds = 2,
 			   .no_network = true, .cpu_s = 5, .file_bytes = 2 * sizeof(struct policy) + ERRORS_MAX };
@@ -86,6 +86,10 @@ static int run_child(const struct places *p, const struct conf_files *files, boo
 	(void) snprintf(version, sizeof(version), "%" PRIu64, present);
 	argv[argc++] = (char *) (uintptr_t) "--present-pools";
 	argv[argc++] = version;
+	if (conf_files_trouble(files, trouble, sizeof(trouble))) {
+		argv[argc++] = (char *) (uintptr_t) "--pools-trouble";
+		argv[argc++] = trouble;
+	}
 	for (size_t i = 0; i < files->n; i++) {
 		fds[s.n_fds++] = (struct spawn_fd){ files->file[i].fd, POLICY_FILES + (int) i };
 		(void) snprintf(names[i], sizeof(names[i]), "%d:%s", POLICY_FILES + (int) i, files->file[i].name);

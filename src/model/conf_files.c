@@ -15,6 +15,13 @@ static int refuse(struct pv_buf *err, const char *name, const char *why, int r)
 	return r;
 }
 
+static void close_one(struct conf_file *f)
+{
+	if (f->fd > 0)
+		(void) close(f->fd);
+	f->fd = 0;
+}
+
 /* Who may write this decides over the guard: that must be root alone (or the person who checks a file of theirs). */
 static const char *untrusted(const struct stat *st)
 {
@@ -123,18 +130,42 @@ int conf_files_dropin_dir(const char *path, char *out, size_t size)
 	return beside(path, "conf.d", out, size);
 }
 
-static int open_pools(const char *path, struct conf_files *ret, struct pv_buf *err)
+/* The line of refuse() without the name and the end of the line. */
+static void pools_not_opened(struct conf_files *ret, const char *name, const char *line)
 {
-	char name[CONF_FILE_NAME];
+	pv_autobuf safe = PV_BUF_INIT;
+	size_t n;
+
+	pv_buf_safe(&safe, name, 0);
+	n = strlen(line) > safe.len + 2 ? safe.len + 2 : 0;
+	(void) snprintf(ret->pools_trouble, sizeof(ret->pools_trouble), "its file%s %.*s", n ? "" : ":", (int) strcspn(line + n, "\n"), line + n);
+}
+
+/* Both or none. */
+static int open_pools(const char *path, struct conf_files *ret)
+{
+	pv_autobuf why = PV_BUF_INIT;
+	char name[CONF_FILE_NAME], sig[CONF_FILE_NAME];
 	int r = beside(path, "pools.yaml", name, sizeof(name));
 
 	if (r == 0)
-		r = open_trusted(AT_FDCWD, name, name, &ret->pools, err);
+		r = beside(path, "pools.yaml.minisig", sig, sizeof(sig));
+	if (r < 0)
+		return r;
+	r = open_trusted(AT_FDCWD, name, name, &ret->pools, &why);
+	if (r < 0 && r != -ENOENT)
+		pools_not_opened(ret, name, pv_buf_str(&why));
 	if (r == 0)
-		r = beside(path, "pools.yaml.minisig", name, sizeof(name));
-	if (r == 0)
-		r = open_trusted(AT_FDCWD, name, name, &ret->pools_sig, err);
-	return r == -ENOENT ? 0 : r;
+		r = open_trusted(AT_FDCWD, sig, sig, &ret->pools_sig, &why);
+	else if (r == -ENOENT)
+		return 0;
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	if (!*ret->pools_trouble)
+		(void) snprintf(ret->pools_trouble, sizeof(ret->pools_trouble), "its signature cannot be opened: %s", strerror(-r));
+	close_one(&ret->pools);
+	(void) text_copy(ret->pools.name, sizeof(ret->pools.name), name);
+	return 0;
 }
 
 int conf_files_open(const char *path, struct conf_files *ret, struct pv_buf *err)
@@ -152,20 +183,13 @@ int conf_files_open(const char *path, struct conf_files *ret, struct pv_buf *err
 	if (d == 0)
 		d = open_dropins(dir, &files, err);
 	if (d == 0)
-		d = open_pools(path, &files, err);
+		d = open_pools(path, &files);
 	if (r < 0 || d < 0) {
 		conf_files_close(&files);
 		return r < 0 ? r : d;
 	}
 	*ret = files;
 	return 0;
-}
-
-static void close_one(struct conf_file *f)
-{
-	if (f->fd > 0)
-		(void) close(f->fd);
-	f->fd = 0;
 }
 
 void conf_files_close(struct conf_files *f)
@@ -175,4 +199,12 @@ void conf_files_close(struct conf_files *f)
 	f->n = 0;
 	close_one(&f->pools);
 	close_one(&f->pools_sig);
+}
+
+bool conf_files_trouble(const struct conf_files *f, char *out, size_t size)
+{
+	if (!*f->pools_trouble)
+		return false;
+	(void) snprintf(out, size, "%s:%s", f->pools.name, f->pools_trouble);
+	return true;
 }

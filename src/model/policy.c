@@ -61,7 +61,7 @@ static bool network_ok(const struct policy *p)
 		if (p->net.ports[i] == 0)
 			return false;
 	if (!signal_takes(SIGNAL_DNS, (enum pv_action) p->dns.encrypted) || p->pool.n_ports > POLICY_PORTS ||
-	    p->pool.n_resolvers > POLICY_RESOLVERS || !text_ok(p->pool.key, sizeof(p->pool.key), true))
+	    p->pool.n_resolvers > POLICY_RESOLVERS || !text_ok(p->pool.key, sizeof(p->pool.key), true) || !text_ok(p->pool.refused, sizeof(p->pool.refused), true))
 		return false;
 	for (uint32_t i = 0; i < p->pool.n_ports; i++)
 		if (p->pool.ports[i] == 0)

@@ -13,6 +13,7 @@
 
 #define POLICY_MAGIC	  0x65736976u
 #define POLICY_VERSION	  1
+#define POLICY_REFUSED	  256
 #define POLICY_PORTS	  64
 #define POLICY_PREFIXES	  64
 #define POLICY_PATTERNS	  64
@@ -100,6 +101,7 @@ struct policy {
 	struct { /* rules/ioc/pools.yaml or what its owner put in its place; the names stand in dns.table */
 		uint64_t version;
 		char key[64]; /* minisign's public key, base64; empty: the list cannot be replaced */
+		char refused[POLICY_REFUSED]; /* why the owner's list is not used, with its name; empty: it is, or there is none */
 		uint32_t n_ports, n_resolvers;
 		uint16_t ports[POLICY_PORTS];
 		struct ip_addr resolvers[POLICY_RESOLVERS];

@@ -2,7 +2,7 @@
  * confined before the first byte; it gets open files and leaves a flat, checked policy behind.
  *
  *   pavise-policy [--observe] [--names FD:NAME] [--pools FD:NAME] [--own-pools FD:NAME] [--own-pools-sig FD:NAME]
- *                 [--present-pools VERSION] FD:NAME ...
+ *                 [--present-pools VERSION] [--pools-trouble NAME:WHY] FD:NAME ...
  *                                                writes struct policy to descriptor 3; --names: a rule file, whose names
  *                                                of programs the kernel is to know; --pools: see pools.h
  *   pavise-policy --show [--origin] FD:NAME ...  writes the configuration in force to standard output
@@ -193,6 +193,10 @@ static int read_pools(const char *arg, size_t which, struct pv_buf *err)
 
 	if (r == 0)
 		r = read_all(fd, &pools.text[which]);
+	if (r < 0 && which && f->name) { /* the owner's: the shipped one is used in its place */
+		f->trouble = strerror(-r);
+		return 0;
+	}
 	if (r < 0) {
 		pv_buf_printf(err, "%s: cannot be read: %s\n", arg, strerror(-r));
 		return r;
@@ -203,6 +207,18 @@ static int read_pools(const char *arg, size_t which, struct pv_buf *err)
 }
 
 /* An option with a word behind it: how many words that were, 0: it is none of these. */
+/* NAME:WHY. The name of a file may hold a colon, too; why it cannot be opened holds none before its first blank. */
+static int note_trouble(char *text)
+{
+	char *at = strstr(text, ":its ");
+
+	if (!at)
+		return -EINVAL;
+	*at = '\0';
+	pools.file[1] = (struct pool_file){ .name = text, .trouble = at + 1 };
+	return 0;
+}
+
 static int take_option(char **argv, int left, struct pv_buf *err, int *bad)
 {
 	static const char *const files[] = { "--pools", "--own-pools", "--own-pools-sig" };
@@ -216,6 +232,8 @@ static int take_option(char **argv, int left, struct pv_buf *err, int *bad)
 		}
 	if (strcmp(argv[0], "--names") == 0)
 		*bad |= read_names(argv[1], err) < 0;
+	else if (strcmp(argv[0], "--pools-trouble") == 0)
+		*bad |= note_trouble(argv[1]) < 0;
 	else if (strcmp(argv[0], "--present-pools") == 0)
 		*bad |= parse_u64(argv[1], &pools.present) < 0;
 	else

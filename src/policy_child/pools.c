@@ -1,6 +1,7 @@
 #include "policy_child/pools.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/ip.h"
@@ -86,6 +87,8 @@ static const char *unsigned_why(const struct policy *p, const struct pool_file *
 {
 	struct minisign_key key;
 
+	if (own->trouble || sig->trouble)
+		return own->trouble ? own->trouble : sig->trouble;
 	if (!p->pool.key[0])
 		return "no key is configured (net.pool_key)";
 	if (!sig->text)
@@ -124,25 +127,35 @@ static int take_own(struct policy *p, const struct pool_file *own, const struct 
 	return r < 0 ? r : add_rules(p, rs, own->name, why);
 }
 
+static const char *first_line(const char *text, char *out, size_t size)
+{
+	(void) snprintf(out, size, "%.*s", (int) strcspn(text, "\n"), text);
+	return out;
+}
+
 int pools_take(struct policy *p, const struct pool_file *shipped, const struct pool_file *own, const struct pool_file *own_sig,
 	       uint64_t present, struct pv_buf *err, struct pv_buf *notes)
 {
-	pv_autobuf why = PV_BUF_INIT;
+	pv_autobuf why = PV_BUF_INIT, told = PV_BUF_INIT;
 	pv_auto(rules) rs = NULL;
 	uint64_t version = 0;
+	char line[200];
 	int r = shipped->text ? load(shipped, &rs, err) : 0;
 
 	if (r < 0)
 		return r;
 	if (rs)
 		version = rules_version(rs);
-	if (own->text && take_own(p, own, own_sig, PV_MAX(version, present), &why) == 0)
+	p->pool.refused[0] = '\0';
+	if ((own->text || own->trouble) && take_own(p, own, own_sig, PV_MAX(version, present), &why) == 0)
 		return 0;
 	r = rs ? add_rules(p, rs, shipped->name, err) : 0;
-	if (r < 0 || !own->text)
+	if (r < 0 || !(own->text || own->trouble))
 		return r;
-	pv_buf_safe(present > version ? err : notes, own->name, 0);
-	pv_buf_printf(present > version ? err : notes, ": is not used: %.*s\n", (int) strcspn(pv_buf_str(&why), "\n"),
-		      pv_buf_str(&why));
+	pv_buf_safe(&told, own->name, 0);
+	pv_buf_puts(&told, " is not used: ");
+	pv_buf_safe(&told, first_line(pv_buf_str(&why), line, sizeof(line)), 0);
+	(void) text_copy(p->pool.refused, sizeof(p->pool.refused), pv_buf_str(&told));
+	pv_buf_printf(present > version ? err : notes, "%s\n", pv_buf_str(&told));
 	return present > version ? -ESTALE : 0;
 }

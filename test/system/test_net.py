@@ -245,14 +245,25 @@ def pools(tap, c, g):
     key = signed(LIST.format(2999010100, "own-pool.org", "own-pool.org"), path)
     own, shipped = f"dns udp {DNS4} 53 eu.own-pool.org", f"dns udp {DNS4} 53 eu.hashvault.pro"
 
+    def degraded(signal_, what):
+        return any(e["signal"] == signal_ and what in e["why"] and e["next"] == "pavise config check" for e in g.ask({"verb": "status"})[-1]["status"]["degraded"])
+
     def reload(want, **conf):
         g.write(conf)
         g.proc.send_signal(signal.SIGHUP)
         return wait_for(lambda: c.net(own, shipped) == want, 5)
+    os.chmod(path, 0o646)
+    g.proc.send_signal(signal.SIGHUP)
+    tap.ok(wait_for(lambda: degraded("net, dns", "can be written by others"), 5), "a list that others may write to is not used: status says so", g.log(5))
+    tap.ok(g.wait_notice("guard.degraded", where=lambda n: "can be written by others" in n["detail"]["what"] and n["next"] == "pavise config check"),
+           "and a notice", g.notices()[-2:])
+    tap.ok("can be written by others" in g.cmd("doctor", check=False), "and doctor")
+    os.chmod(path, 0o644)
     g.proc.send_signal(signal.SIGHUP)
     tap.ok(wait_for(lambda: "no key is configured" in g.log(60), 5) and c.net(own, shipped) == ["ok", "EPERM"],
            "a list without a key to check it by is not used, and it is said so", g.log(5))
     tap.ok(reload(["EPERM", "ok"], net={"pool_key": key}), "with its key it takes the place of ours", g.log(5))
+    tap.ok(not degraded("net, dns", ""), "and nothing is degraded any more")
     with open(path, "a") as f:
         f.write("# changed\n")
     g.proc.send_signal(signal.SIGHUP)
@@ -262,6 +273,9 @@ def pools(tap, c, g):
     g.proc.send_signal(signal.SIGHUP)
     tap.ok(wait_for(lambda: "is older (version 2999010000)" in g.log(60), 5) and c.net(own, shipped) == ["EPERM", "ok"],
            "so is an older one", g.log(5))
+    tap.ok(degraded("configuration", "is older (version 2999010000)"), "which status says until it is mended")
+    told = [n["detail"]["what"] for n in g.notices("guard.degraded")]
+    tap.eq([sum(w in x for x in told) for w in ("written by others", "no key", "the configuration was refused")], [1, 1, 1], f"each told once: {told}")
     os.unlink(path)
 
 

@@ -512,6 +512,21 @@ static void test_files(void **state)
 	assert_int_equal(f.n, 3);
 	CHECK_STR(f.file[1].name, "conf.d/a.yaml", "by name");
 	conf_files_close(&f);
+	write_file("pools.yaml", "", 0646);
+	assert_int_equal(try_open("c.yaml", &f, &err), 0); /* the guard does without */
+	CHECK_STR(f.pools_trouble, "its file can be written by others than its owner; mend with: chmod go-w", "said");
+	assert_true(f.pools.fd == 0 && strcmp(f.pools.name, "pools.yaml") == 0);
+	conf_files_close(&f);
+	assert_int_equal(chmod("pools.yaml", 0644), 0);
+	assert_int_equal(symlink("c.yaml", "pools.yaml.minisig"), 0);
+	assert_int_equal(try_open("c.yaml", &f, &err), 0);
+	assert_true(strncmp(f.pools_trouble, "its signature cannot be opened: ", 32) == 0 && f.pools.fd == 0);
+	conf_files_close(&f);
+	assert_int_equal(unlink("pools.yaml.minisig"), 0);
+	assert_int_equal(try_open("c.yaml", &f, &err), 0);
+	assert_true(!*f.pools_trouble && f.pools.fd > 0);
+	conf_files_close(&f);
+	assert_int_equal(unlink("pools.yaml"), 0);
 	assert_int_equal(chmod("conf.d/b.yaml", 0664), 0);
 	assert_int_equal(try_open("c.yaml", &f, &err), -EPERM);
 	assert_int_equal(chmod("conf.d/b.yaml", 0644), 0);

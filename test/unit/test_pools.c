@@ -84,7 +84,7 @@ static void sign(char *out, size_t size, const char *text)
 
 static struct pool_file file_of(const char *name, const char *text)
 {
-	return (struct pool_file){ name, text, text ? strlen(text) : 0 };
+	return (struct pool_file){ .name = name, .text = text, .len = text ? strlen(text) : 0 };
 }
 
 static void test_own(void **state)
@@ -135,6 +135,7 @@ static void test_own(void **state)
 		      i, pv_buf_str(&notes));
 		if (!cases[i].in_force)
 			continue;
+		CHECK(strstr(p->pool.refused, cases[i].says) && !*p->pool.refused == !*cases[i].says, "case %zu: %s", i, p->pool.refused);
 		CHECK(dns_name_pool(&p->dns.table, cases[i].in_force) == POOL_NAME, "case %zu: %s", i, cases[i].in_force);
 		CHECK(dns_name_pool(&p->dns.table, strcmp(cases[i].in_force, "own.org") ? "own.org" : "shipped.org") == 0,
 		      "case %zu: the other one", i);
@@ -143,9 +144,31 @@ static void test_own(void **state)
 	free(p);
 }
 
+/* One that is there and cannot be read is refused as well, and never silently. */
+static void test_unreadable(void **state)
+{
+	struct pool_file shipped = file_of("shipped.yaml", LIST("10", "shipped.org")), none = { 0 },
+			 own = { .name = "own.yaml", .trouble = "its file can be written by others" };
+	pv_autobuf err = PV_BUF_INIT, notes = PV_BUF_INIT;
+	struct policy *p = malloc(sizeof(*p));
+
+	(void) state;
+	conf_defaults(p);
+	assert_int_equal(conf_finish(p, &err), 0);
+	assert_int_equal(pools_take(p, &shipped, &own, &none, 0, &err, &notes), 0);
+	CHECK_STR(p->pool.refused, "own.yaml is not used: its file can be written by others", "why");
+	CHECK_STR(pv_buf_str(&notes), "own.yaml is not used: its file can be written by others\n", "note");
+	assert_int_equal(dns_name_pool(&p->dns.table, "shipped.org"), POOL_NAME);
+	assert_int_equal(pools_take(p, &shipped, &own, &none, 12, &err, &notes), -ESTALE);
+	own.trouble = NULL;
+	assert_int_equal(pools_take(p, &shipped, &own, &none, 0, &err, &notes), 0);
+	CHECK_STR(p->pool.refused, "", "there is none");
+	free(p);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_minisign), cmocka_unit_test(test_own) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_minisign), cmocka_unit_test(test_own), cmocka_unit_test(test_unreadable) };
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }
