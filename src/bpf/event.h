@@ -93,6 +93,7 @@ enum pv_net_what { /* numbers are never reused */
 	PV_NET_POOL = 1,     /* another port that pools are known to use: told only */
 	PV_NET_DOT = 2,	     /* DNS over TLS or QUIC: port 853 */
 	PV_NET_DOH = 3,	     /* HTTPS to the address of a public resolver */
+	PV_NET_METADATA = 4, /* a server's shell asks where clouds hand out credentials: exec.web-shell, told only */
 };
 
 /* EVENT_OPENING: event_dns.what */

@@ -101,6 +101,55 @@ static __noinline int watched_port(const struct addr *daddr, __u16 port, __u8 pr
 	return flags & EVF_REFUSED ? 0 : 1;
 }
 
+/* Where clouds hand a machine or a container its credentials, by the last word of the address: AWS, Google, Azure and others (also as
+ * fd00:ec2::254, fd20:ce::254), tasks and pods of AWS (169.254.170.2, .23, fd00:ec2::23), Alibaba. */
+static __always_inline bool may_be_metadata(__u32 last)
+{
+	return last == bpf_htonl(0xa9fea9fe) || last == bpf_htonl(0xa9feaa02) || last == bpf_htonl(0xa9feaa17) ||
+	       last == bpf_htonl(0x646464c8) || last == bpf_htonl(0x254) || last == bpf_htonl(0x23);
+}
+
+static __always_inline bool is_metadata(const struct addr *a)
+{
+	bool small = a->w[3] == bpf_htonl(0x254) || a->w[3] == bpf_htonl(0x23);
+
+	if (!may_be_metadata(a->w[3]))
+		return false;
+	if (is_v4(a))
+		return !small;
+	return small && !a->w[2] && ((a->w[0] == bpf_htonl(0xfd000ec2) && !a->w[1]) || (a->w[0] == bpf_htonl(0xfd2000ce) && !a->w[1]));
+}
+
+#define TOLD_AGAIN 36 /* shift of nanoseconds: about a minute */
+
+/* Of a shell that a server started, and what comes from it, this is reading credentials; a server's own library that asks for
+ * its role is ordinary. Never refused. */
+static __noinline int metadata(const struct addr *daddr)
+{
+	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
+	__u32 tgid = BPF_CORE_READ(task, tgid), now = bpf_ktime_get_ns() >> TOLD_AGAIN, *told;
+	struct home *home = bpf_map_lookup_elem(&homes, &tgid);
+	struct pv_workload *w, *root;
+	struct peer_key key;
+	__u64 cgroup;
+
+	if (!daddr || !home || !(home->role & ROLE_SHELL))
+		return 0;
+	cgroup = home->moved ? home->cgroup : bpf_get_current_cgroup_id();
+	w = workload_of(cgroup);
+	root = w ? workload_of(w->root_id) : NULL;
+	if (!root || w->class_ != PV_CLASS_CONTAINER || (root->flags & PV_EXEC_BUILD))
+		return 0;
+	peer_key(&key, cgroup, daddr, 0);
+	key.port |= TOLD_PORT;
+	told = bpf_map_lookup_elem(&peers, &key);
+	if (told && *told == now)
+		return 0;
+	bpf_map_update_elem(&peers, &key, &now, BPF_ANY);
+	tell_net(daddr, 0, 0, PV_NET_METADATA, cgroup, root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0, w->class_);
+	return 0;
+}
+
 static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
 {
 	__u16 port = bpf_ntohs(ctx->user_port);
@@ -109,6 +158,8 @@ static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *d
 		return 1;
 	if (port == 53 || is_embedded_resolver(daddr))
 		mark_dns(ctx);
+	if (is_metadata(daddr))
+		metadata(daddr);
 	if (!port_told(port))
 		return 1;
 	if (!port_blocked(port))
@@ -126,7 +177,7 @@ static __always_inline bool is_plain(const struct bpf_sock_addr *ctx, __u32 last
 {
 	__u16 port = bpf_ntohs(ctx->user_port);
 
-	return port != 53 && last != EMBEDDED_RESOLVER && !port_told(port);
+	return port != 53 && last != EMBEDDED_RESOLVER && !may_be_metadata(last) && !port_told(port);
 }
 
 static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a)

@@ -23,6 +23,9 @@ static const struct {
 	{ "/proc/self/environ", "a process's environment", true },
 	{ "169.254.169.254", "the cloud's metadata address", false },
 	{ "169.254.170.2", "the cloud's metadata address", false },
+	{ "169.254.170.23", "the cloud's metadata address", true },
+	{ "100.100.100.200", "the cloud's metadata address", true },
+	{ "fd00:ec2::", "the cloud's metadata address", false },
 	{ "metadata.google.internal", "the cloud's metadata address", false },
 };
 

@@ -289,6 +289,14 @@ static void tell_script_run(struct guard *g, const struct event_exec *e)
 	notices_fold(g, key, &n);
 }
 
+/* Later, it may be somebody who has read the command. */
+static bool is_at_start(const struct guard *g, const struct guard_workload *w)
+{
+	const uint64_t now = clock_monotonic_us();
+
+	return w->run.begin_us && now - PV_MIN(w->run.begin_us, now) < g->policy->exec.grace_us;
+}
+
 /* A shell alone is what some applications do; a shell that fetches something is what none should. */
 static void tell_server_shell(struct guard *g, const struct event_exec *e)
 {
@@ -302,7 +310,11 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 		tell_script_run(g, e);
 		return;
 	}
-	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w) || is_own_entry(e, w))
+	if (is_own_entry(e, w)) {
+		w->wrapped |= is_at_start(g, w);
+		return;
+	}
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || is_habit(e) || is_brought_in(e, w))
 		return;
 	look_for_miner(g, w, e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)), e->head.tgid);
 	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
@@ -319,6 +331,28 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 	notices_fold(g, key, &n);
 	if (n.row && (e->why != PV_SHELL_STARTED || sign))
 		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid, .event = e });
+}
+
+void exec_metadata(struct guard *g, const struct event_net *e)
+{
+	struct guard_workload *w = table_find(g, e->head.cgroup_id);
+	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id;
+	char path[40], argv[PV_EXEC_ARGV];
+	pv_autoclose int fd = -1;
+	struct notice n;
+	ssize_t len;
+
+	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || (w && w->wrapped))
+		return;
+	(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", e->head.tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = fd < 0 ? -1 : read(fd, argv, sizeof(argv)); /* it waits for an answer, most likely */
+	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
+	kernel_notice_fill(&n, &e->head, w);
+	tell_metadata(&n, e, argv, len > 0 ? (size_t) len : 0);
+	notices_fold(g, kernel_mix(kernel_mix(ID_EXEC_WEB_SHELL, &root, 8), e->daddr, 16), &n);
+	if (n.row)
+		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid });
 }
 
 static void waited(struct exec_waiting *x)

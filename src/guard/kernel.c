@@ -110,6 +110,10 @@ static void on_net(struct guard *g, const struct event_net *e)
 
 	if (w)
 		w->refused += !!(e->head.flags & EVF_REFUSED);
+	if (e->what == PV_NET_METADATA) {
+		exec_metadata(g, e);
+		return;
+	}
 	if (e->what != PV_NET_BLOCKED) {
 		on_watched(g, e, w, root);
 		return;

@@ -36,6 +36,9 @@ void tell_script(struct notice *n, const struct event_exec *e, const char *path)
 /* exec.web-shell: `had node start a shell: sh -c id`. */
 void tell_shell(struct notice *n, const struct event_exec *e, const char *credentials); /* what it reads (detect/credential.h); NULL: none */
 
+/* exec.web-shell: `had a server's shell ask 169.254.169.254 for the cloud's credentials: python3 x.py`. `argv` may be empty. */
+void tell_metadata(struct notice *n, const struct event_net *e, const char *argv, size_t len);
+
 /* exec.miner: `runs with a stratum URL: x -o stratum+tcp://...`. `argv` with NULs between. */
 void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid);
 

@@ -180,6 +180,21 @@ void tell_shell(struct notice *n, const struct event_exec *e, const char *creden
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
 }
 
+void tell_metadata(struct notice *n, const struct event_net *e, const char *argv, size_t len)
+{
+	pv_autobuf line = PV_BUF_INIT, at = PV_BUF_INIT;
+	struct ip_addr addr;
+
+	memcpy(addr.b, e->daddr, sizeof(addr.b));
+	ip_format(&at, &addr);
+	words(&line, argv, len);
+	notice_set_what(n, "had a server's shell ask %s for the cloud's credentials%s%.180s", pv_buf_str(&at), line.len ? ": " : "", pv_buf_str(&line));
+	if (line.len)
+		notice_add_evidence(n, "command", "%s", pv_buf_str(&line));
+	notice_add_evidence(n, "address", "%s", pv_buf_str(&at));
+	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
+}
+
 void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid)
 {
 	pv_autobuf line = PV_BUF_INIT;

