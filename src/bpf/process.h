@@ -104,12 +104,6 @@ static __always_inline void fill_argv(struct event_exec *e)
 #define TMP_SLASH 0x746d702f
 #define SHM_SLASH 0x73686d2f
 
-/* Code, where no script is: sh -c, perl -e, python3 -m. */
-static __always_inline bool is_code_option(char last)
-{
-	return last == 'c' || last == 'e' || last == 'm';
-}
-
 /* Does an interpreter get a script from a temporary folder? By the first argument that is no option: a part of it is `tmp` or `shm`, or it
  * is relative and everybody may write to the working folder. 1: it may be so, and user space looks closer; the hash of the name is in
  * the room then, and, of a relative one, the working folder as what pv_exec_path() tells. */
@@ -135,8 +129,8 @@ GLOBAL int pv_temp_script(__u32 slot)
 		}
 		v->option = 1;
 	}
-	if (!v->at || (v->option && is_code_option(v->e.argv[(v->at - 2) & (PV_EXEC_ARGV - 1)])))
-		return 0;
+	if (!v->at || (v->option && v->e.argv[(v->at - 2) & (PV_EXEC_ARGV - 1)] == 'c'))
+		return 0; /* sh -c: code; the other languages' options are user space's matter */
 	v->hash = 0xcbf29ce484222325ull; /* FNV-1a */
 	for (int i = 0; i < SCRIPT_NAME; i++) {
 		__u8 c = v->e.argv[(v->at + i) & (PV_EXEC_ARGV - 1)];

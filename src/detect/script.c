@@ -1,22 +1,28 @@
 #include "detect/script.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #include "base/util.h"
 
-static bool is_code_option(const char *word, size_t len)
+/* sh -c, but sh -e /tmp/x; perl -e, node -p, python3 -m. */
+static bool is_code_option(const char *word, size_t len, bool shell)
 {
-	return len > 1 && word[0] == '-' && (word[len - 1] == 'c' || word[len - 1] == 'e' || word[len - 1] == 'm');
+	return len > 1 && word[len - 1] && strchr(shell ? "c" : "cempE", word[len - 1]);
+}
+
+/* bash, /bin/sh, -ksh */
+static bool is_shell(const char *name, size_t len)
+{
+	return len >= 2 && memcmp(name + len - 2, "sh", 2) == 0;
 }
 
 /* The first word that is no option. NULL: there is none, or it is code. */
 static const char *script_of(const char *argv, size_t len, size_t *ret_len)
 {
 	const char *before = NULL;
-	size_t before_len = 0, n;
+	size_t before_len = 0, first = strnlen(argv, len), n;
 
-	for (size_t at = strnlen(argv, len) + 1; at < len; at += n + 1) {
+	for (size_t at = first + 1; at < len; at += n + 1) {
 		n = strnlen(argv + at, len - at);
 		if (argv[at] == '-') {
 			before = argv + at;
@@ -24,7 +30,7 @@ static const char *script_of(const char *argv, size_t len, size_t *ret_len)
 			continue;
 		}
 		*ret_len = n;
-		return n == 0 || (before && is_code_option(before, before_len)) ? NULL : argv + at;
+		return n == 0 || (before && is_code_option(before, before_len, is_shell(argv, first))) ? NULL : argv + at;
 	}
 	return NULL;
 }

@@ -387,15 +387,27 @@ def world():
     return _world
 
 
+DYNAMIC = {"pvdyn": ["-O1"], "pvlib": ["-shared", "-fPIC"]}  # how the helpers are built that need a loader; the others are static
+
+
 def helper(name):
-    """Builds test/helpers/NAME.c once, statically."""
+    """Builds test/helpers/NAME.c once, statically but for DYNAMIC."""
     src, out = os.path.join(REPO, "test", "helpers", name + ".c"), os.path.join(HELPERS, name)
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
         os.makedirs(HELPERS, exist_ok=True)
         tmp = f"{out}.{os.getpid()}"
-        sh("gcc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o", tmp, src)
+        sh("gcc", *DYNAMIC.get(name, ["-static", "-O1"]), "-Wall", "-Wextra", "-Werror", "-o", tmp, src)
         os.rename(tmp, out)
     return out
+
+
+def dynamic_files():
+    """For image_tar(): pvdyn, pvlib, and what they need, where they look for it; and the path of the loader."""
+    with open(helper("pvdyn"), "rb") as f:
+        loader = re.search(rb"/lib[\w/]*/ld-[\w.-]+", f.read())[0].decode()
+    libc = os.path.realpath(sh("gcc", "-print-file-name=libc.so.6").strip())
+    return ((helper("pvdyn"), "bin/pvdyn"), (helper("pvlib"), "lib/pvlib.so"), (os.path.realpath(loader), loader[1:]),
+            (libc, libc.removeprefix("/usr")[1:])), loader
 
 
 # --- Docker ----------------------------------------------------------------------------------------------------------

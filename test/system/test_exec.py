@@ -11,7 +11,8 @@ from pvevidence import *  # noqa: E402,F403
 from pvtest import *  # noqa: E402,F403
 
 RUN = "exec:1"
-GONE = ("/memfd:kworker", "/opt/gone")  # files that end with their process
+DYNAMIC_FILES, LOADER = dynamic_files()
+GONE = ("/memfd:kworker", "/memfd:kloader", "/opt/gone")  # files that end with their process
 # what, a line for the shell, why it is refused (in the words of the notice), the program as the notice has it
 ATTACKS = [
     ("a copy in /tmp", "cp /bin/pvran /tmp/m && /tmp/m; echo $?", "everybody may write", "/tmp/m"),
@@ -38,6 +39,8 @@ ATTACKS = [
     ("over a program of the image", "cat /bin/pvran > /bin/pvdns && /bin/pvdns", "not as long as in the image", "/bin/pvdns"),
     ("a volume with a folder for everybody", "mkdir -p /vol/up && chmod 777 /vol/up && cp /bin/pvran /vol/up/x && /vol/up/x",
      "volume or another mount", "/vol/up/x"),
+    ("by the dynamic loader", f"cp /bin/pvdyn /tmp/ld && {LOADER} /tmp/ld", "everybody may write", "/tmp/ld"),
+    ("from memory by the loader", f"/bin/pvdyn memory {LOADER}", "lies in memory", "/memfd:kloader"),
     ("as the first process", None, "everybody may write", "/tmp/p1"),
     ("by docker exec alone", None, "everybody may write", "/tmp/e"),
     ("as nobody", None, "everybody may write", "/tmp/n"),
@@ -45,7 +48,12 @@ ATTACKS = [
 
 
 def image(d):
-    d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"), (helper("pvnet"), "bin/php-fpm"))), RUN)
+    d.import_image(image_tar(extra=(*((helper("pvran"), f"bin/{name}") for name in ("pvran", "node", "npm", "perl")), (helper("pvnet"), "bin/php-fpm"), *DYNAMIC_FILES)), RUN)
+
+
+def program(path):
+    """What was dropped there."""
+    return helper("pvdyn" if path in ("/tmp/ld", "/memfd:kloader") else "pvran")
 
 
 def on_disk(name):
@@ -120,7 +128,7 @@ def lacking(attacks, told, where, script=True):
             wrong[what] = where_ or "no evidence"
             continue
         b = Bundle(where_)
-        bad = b.lacks(where[path], path, helper("pvran"), gone=path in GONE, ended=what == "as the first process")
+        bad = b.lacks(where[path], path, program(path), gone=path in GONE, ended=what == "as the first process")
         if script and path == "/tmp/i" and not any(f.startswith(b"#!/tmp/i") for f in b.find("5-files")):
             bad.append("the script")
         if bad:
@@ -130,6 +138,48 @@ def lacking(attacks, told, where, script=True):
 
 def conf(d):
     return {"exec": {"grace": "0s"}, "docker": {"root": d.dir + "/data"}}
+
+
+# What is told and goes on, by a process of the container's own; what is told of it. /bin/sh, because busybox runs its own sh without a start.
+TOLD = [
+    ("a library of /tmp by LD_PRELOAD", "cp /lib/pvlib.so /tmp/p.so; LD_PRELOAD=/tmp/p.so /bin/pvdyn", "loaded /tmp/p.so"),
+    ("one that a program loads", "mkdir -p /var/tmp; chmod 1777 /var/tmp; cp /bin/pvdyn /bin/app; cp /lib/pvlib.so /var/tmp/q.so; app load /var/tmp/q.so",
+     "loaded /var/tmp/q.so"),
+    ("sh with a script", "echo pvran > /tmp/x; /bin/sh /tmp/x", "had sh run the script /tmp/x"),
+    ("with an option and arguments", "echo pvran > /tmp/y; /bin/sh -e /tmp/y arg", "had sh run the script /tmp/y"),
+    ("from within its folder", "echo pvran > /tmp/z; cd /tmp; /bin/sh ./z", "had sh run the script /tmp/z"),
+    ("a script that is run itself", "printf '#!/bin/sh\\npvran\\n' > /tmp/w; chmod 755 /tmp/w; /tmp/w", "run the script /tmp/w"),
+    ("another interpreter", "perl /dev/shm/.a", "had perl run the script /dev/shm/.a"),
+]
+# Their honest twins. The last two by a package manager.
+QUIET = [
+    "LD_PRELOAD=/lib/pvlib.so /bin/pvdyn", "mkdir -p /app/node_modules; cp /lib/pvlib.so /app/node_modules/a.node; pvdyn load /app/node_modules/a.node",
+    "echo pvran | sh", "mkdir -p /app; echo pvran > /app/x; /bin/sh /app/x", "sh -c 'pvran; # /tmp/x'",
+    "node /bin/npm sh 'cp /lib/pvlib.so /tmp/n.so; LD_PRELOAD=/tmp/n.so /bin/pvdyn'", "node /bin/npm sh 'echo pvran > /tmp/s; /bin/sh /tmp/s'",
+]
+
+
+def check_told(tap, d, g):
+    """Loaded libraries and scripts: nothing is refused, what is odd is told."""
+    lines = [line for _, line, _ in TOLD] + QUIET
+    quiet = d.run(["sh", "-c", "\n".join(f"( {line} )" for line in QUIET) + "\nsleep 1000"], name="quiet", image=RUN)
+    odd = d.run(["sh", "-c", "\n".join(f"( {line} )" for _, line, _ in TOLD) + "\nsleep 1000"], name="odd", image=RUN)
+    own = d.run(["node", "/app/wrap", "--", "sh", "/tmp/entry"], name="own", image=RUN)
+    own.wait()
+    wait_for(lambda: odd.logs().count("RAN") == len(TOLD) and quiet.logs().count("RAN") == len(QUIET), 10)
+    tap.eq([odd.logs().count("RAN"), quiet.logs().count("RAN")], [len(TOLD), len(QUIET)], f"loaded libraries and scripts: all of {len(lines)} run")
+
+    def lacking_():
+        told = [n["detail"]["what"] for n in g.notices("exec.dropped", "odd")]
+        return [what for what, _, words in TOLD if not any(words in t for t in told)]
+    wait_for(lambda: not lacking_(), 10)
+    tap.eq(lacking_(), [], "what comes from a folder for everybody is told")
+    told = g.notices("exec.dropped", "odd")
+    tap.eq({(n["action"], n["severity"]) for n in told if "/bin/app" not in said(n, "path")}, {("alerted", "medium")}, "as that: told")
+    n = next((n for n in told if "/tmp/p.so" in n["detail"]["what"]), None)
+    tap.ok(n and said(n, "command") == "/bin/pvdyn" and "sh (" in said(n, "chain"), "with the line and who started it", n)
+    tap.eq([n["detail"]["what"] for n in g.notices() if n["subject"]["name"] in ("quiet", "own")], [],
+           "what comes with the image or a package, by a package manager or as the container's own command is not")
 
 
 def test_attacks(tap):
@@ -157,6 +207,7 @@ def test_attacks(tap):
                 tap.ok("sh (" in said(n, "chain"), "and who started it", n)
                 counts = g.status()["counts"]
                 tap.ok(counts["exec_refused"] >= len(ATTACKS) and counts["lost"] == 0, "all are counted, none was lost", counts)
+                check_told(tap, d, g)
                 for pid in g.roles().values():
                     os.kill(pid, signal.SIGKILL)
                 tap.ok("RAN" not in c.exec("sh", "-c", "cp /bin/pvran /tmp/k && /tmp/k"), "with every role just killed it is refused as well")
