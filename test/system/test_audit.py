@@ -426,7 +426,12 @@ def test_saved_host(tap):
         tap.ok(want <= got, "a saved host is judged from its files", sorted(want - got))
         tap.eq(code, 1, "status 1")
         tap.ok("sw0rdf1sh" not in out, "no value is shown")
+        soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+        f.write("h/etc/pavise/pavise.ignore", f'- {{id: ssh.root-login, subject: host, reason: "\\e[31mno\\nkeys yet", owner: anna, expires: {soon}}}\n')
+        own = {x["id"]: x for x in json.loads(audit("--facts", f.path + "/h", "--format", "json")[1])["findings"]}
+        tap.eq((own["ssh.root-login"].get("accepted", {}).get("owner"), own["ssh.password-auth"].get("accepted")), ("anna", None), "it has its own pavise.ignore")
         screen = audit("--facts", f.path + "/h", "--all")[1]
+        tap.ok("accepted by anna until" in screen and "\x1b" not in screen and "no\nkeys" not in screen, "with a reason that does nothing to a terminal", screen[-600:])
         tap.ok("project /srv/shop: unit web.service" in screen, "which project was found, and why", screen[:300])
 
 

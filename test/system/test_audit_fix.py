@@ -222,10 +222,40 @@ def test_accept_and_last(tap):
             tap.ok(len(rows) > 1 and all(re.match(r"[0-9a-f]{32} \d+ [a-z0-9.-]+ \"", r) for r in rows[1:]), "first seen is kept", rows[:3])
             first = [x.get("first_seen") for x in look().values() if x["verdict"] == "fail"]
             tap.ok(first and all(first), "and told", first)
+            accepted_on_host(tap, f, conf)
         finally:
             sh("umount", "/etc/passwd", check=False)
             sh("umount", "/etc/cron.d", check=False)
             sh("umount", "/tmp", "/var/tmp", check=False)
+
+
+def accepted_on_host(tap, f, conf):
+    """/etc/pavise/pavise.ignore: what it accepts is neither new nor mended, and the gate says so."""
+    top, there = f.project(), os.path.isdir("/etc/pavise")
+    os.makedirs("/etc/pavise", exist_ok=True)
+    sh("mount", "-t", "tmpfs", "tmpfs", "/etc/pavise")
+    try:
+        look = lambda: pavise("audit", "--config", conf, top)
+        row = lambda: re.search(r"(?m)^P1\.2 .*$", pavise("audit", "--config", conf, "--gate", "deploy", top)[1]).group(0)
+        look()
+        tap.ok("FAIL" in row(), "the gate: a row that fails", row())
+        soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
+        with open("/etc/pavise/pavise.ignore", "w") as o:
+            o.write(f"- {{id: file.env-mode, subject: {top}/*, reason: a test, owner: anna, expires: {soon}}}\n")
+        os.chmod("/etc/pavise/pavise.ignore", 0o644)
+        out = look()[1].splitlines()
+        tap.ok("accepted in pavise.ignore" in out[0] and "file.env-mode" not in out[1], "accepted: it is neither new nor mended", out[:2])
+        tap.ok(" pass " in row() and "[file.env-mode accepted in pavise.ignore]" in row(), "the gate passes the row, and says why", row())
+        os.unlink("/etc/pavise/pavise.ignore")
+        tap.ok("file.env-mode" not in look()[1].splitlines()[1], "and it is not new when it counts again")
+        open("/etc/pavise/pavise.ignore", "w").close()
+        os.chmod("/etc/pavise/pavise.ignore", 0o664)
+        code, out, err = look()
+        tap.ok(code == 2 and "others can write it" in err, "a file that a group can write is refused for the host", err)
+    finally:
+        sh("umount", "/etc/pavise")
+        if not there:
+            os.rmdir("/etc/pavise")
 
 
 def test_guarded(tap):
