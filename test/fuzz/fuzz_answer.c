@@ -31,6 +31,7 @@ static void check_container(const struct container_info *c)
 	check_text(c->restart_policy, sizeof(c->restart_policy));
 	assert(!c->service_id[0] || strstr(c->name, c->task_id) || strlen(c->name) == sizeof(c->name) - 1);
 	assert(c->running || c->pid == 0);
+	assert(!c->health[1] || c->health[0]);
 	assert(c->n_networks <= CONTAINER_NETWORKS);
 	for (size_t i = 0; i < c->n_networks; i++) {
 		check_text(c->networks[i], sizeof(c->networks[i]));

@@ -11,7 +11,7 @@
 
 static struct container_info inspected(const char *path_args, const char *config)
 {
-	struct container_info c;
+	struct container_info c = { 0 };
 	char json[4096];
 	int n = snprintf(json, sizeof(json), "{\"Id\":\"" ID_A "\",\"Name\":\"/x\",%s,\"Config\":{%s}}", path_args, config);
 
