@@ -94,7 +94,7 @@ static uint32_t hook_named(const char *name)
 	return 0;
 }
 
-/* Does this kernel take a program before one of its functions? Not where it is locked down or has no trampolines (arm64 before 6.0), and
+/* Does this kernel take a program before one of its functions? Not where it is locked down or has no trampolines (arm64 before 6.4), and
  * the one shows when it is loaded, the other when it is attached. By an empty one. */
 static bool functions_take_programs(void)
 {

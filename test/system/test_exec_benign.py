@@ -26,13 +26,14 @@ BENIGN = [
     ("a script in /tmp", "printf '#!/bin/sh\\n/bin/pvran\\n' > /tmp/s.sh && chmod 755 /tmp/s.sh && /tmp/s.sh", None),
     ("a name that only begins like a miner's", "mkdir -p /opt && cp /bin/pvran /opt/xmrigger && /opt/xmrigger", "not part of its image"),
     ("a mounted tool, read-only", "/tools/pvran", None),
+    ("a library on a read-only mount", "LD_PRELOAD=/tools/pvlib.so /bin/pvdyn | cut -c1-3", None),
     ("a mounted source folder", "/src/pvran", "volume or another mount"),
     ("an allowed folder in /tmp", "mkdir -p /tmp/allowed && cp /bin/pvran /tmp/allowed/t && /tmp/allowed/t", None),
 ]
 
 
 def image(d):
-    d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"))), RUN)
+    d.import_image(image_tar(extra=((helper("pvran"), "bin/pvran"), (helper("pvran"), "bin/node"), (helper("pvran"), "bin/npm"), *dynamic_files()[0])), RUN)
 
 
 def on_disk(name):
@@ -40,7 +41,8 @@ def on_disk(name):
     path = os.path.join(REPO, "build", f"pvtest-{os.getpid()}-{name}")
     os.makedirs(path, exist_ok=True)
     os.chmod(path, 0o755)
-    shutil.copy(helper("pvran"), path + "/pvran")
+    for name in ("pvran", "pvdyn", "pvlib"):
+        shutil.copy(helper(name), f"{path}/{name}" + ".so" * (name == "pvlib"))
     return path
 
 
