@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check/apt_conf.h"
 #include "check/deb.h"
 #include "check/gather.h"
 #include "check/known.h"
@@ -29,45 +30,131 @@ static bool file_there(struct audit *a, const char *path)
 	return hostfs_stat(&a->fs, path, true, &st) == 0;
 }
 
-static bool periodic_on(struct audit *a)
+#define PARTS	  "/etc/apt/apt.conf.d"
+#define PARTS_MAX 500
+
+struct periodic {
+	struct audit *a;
+	char *part[PARTS_MAX];
+	size_t n;
+	char unattended[APT_VALUE], enable[APT_VALUE];
+	int error;
+	const char *unread, *from; /* where it is said last */
+};
+
+static int take_part(const char *name, unsigned char type, void *user)
 {
-	static const char *const files[] = { "/etc/apt/apt.conf.d/20auto-upgrades", "/etc/apt/apt.conf.d/10periodic",
-					     "/etc/apt/apt.conf.d/50unattended-upgrades", "/etc/apt/apt.conf" };
-	bool on = false;
+	struct periodic *p = user;
 
-	for (size_t i = 0; i < N_ELEMENTS(files); i++) {
-		pv_autobuf text = PV_BUF_INIT;
-		const char *p = hostfs_read(&a->fs, files[i], 1 << 20, &text) == 0 ? pv_buf_str(&text) : "";
+	(void) type;
+	if (!apt_conf_part(name))
+		return 0;
+	if (p->n == PARTS_MAX)
+		return -EFBIG;
+	p->part[p->n] = arena_printf(&p->a->arena, PARTS "/%s", name);
+	return p->part[p->n] ? (p->n++, 0) : -ENOMEM;
+}
 
-		for (; (p = strstr(p, "APT::Periodic::Unattended-Upgrade")); p++) {
-			const char *line = p, *q = strchr(p, '"');
+static void read_part(struct periodic *p, const char *path)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	int r = hostfs_read(&p->a->fs, path, 1 << 20, &text);
 
-			while (line > pv_buf_str(&text) && line[-1] != '\n')
-				line--;
-			if (strncmp(line, "//", 2) != 0 && *line != '#' && q)
-				on = q[1] != '0' && q[1] != '"';
-		}
+	if (r == -ENOENT || r == -EBADMSG) /* apt passes over what is no file, too */
+		return;
+	if (r < 0) {
+		p->error = r;
+		p->unread = path;
+		return;
 	}
-	return on;
+	if (apt_conf_value(pv_buf_str(&text), "APT::Periodic::Unattended-Upgrade", p->unattended))
+		p->from = path;
+	(void) apt_conf_value(pv_buf_str(&text), "APT::Periodic::Enable", p->enable);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* In apt's order (apt.conf(5)): the parts by their names, then apt.conf; what is said last counts. */
+static int read_periodic(struct periodic *p)
+{
+	int r = hostfs_list(&p->a->fs, PARTS, 5000, take_part, p);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && r != -ENOENT) {
+		p->error = r;
+		p->unread = PARTS;
+	}
+	if (p->n > 1)
+		qsort(p->part, p->n, sizeof(*p->part), by_name);
+	for (size_t i = 0; i < p->n; i++)
+		read_part(p, p->part[i]);
+	read_part(p, "/etc/apt/apt.conf");
+	return 0;
+}
+
+/* 0 is never; a number is days, "always" each time. */
+static bool is_off(const char *value)
+{
+	return !*value || strcmp(value, "0") == 0;
+}
+
+/* systemctl mask: a link to /dev/null. */
+static bool masked(struct audit *a, const char *unit)
+{
+	const char *path = arena_printf(&a->arena, "/etc/systemd/system/%s", unit);
+	struct stat st;
+
+	return path && hostfs_stat(&a->fs, path, false, &st) == 0 && S_ISLNK(st.st_mode) &&
+	       (hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode));
+}
+
+/* Why it does not run; NULL: it does. */
+static const char *why_off(struct audit *a, const struct periodic *p)
+{
+	if (!file_there(a, "/usr/bin/unattended-upgrade"))
+		return "not installed";
+	if (is_off(p->unattended))
+		return "switched off (APT::Periodic::Unattended-Upgrade)";
+	if (*p->enable && is_off(p->enable))
+		return "switched off (APT::Periodic::Enable)";
+	return masked(a, "apt-daily-upgrade.timer") ? "its timer is masked (apt-daily-upgrade.timer)" : NULL;
 }
 
 static int unattended(struct audit *a)
 {
 	struct finding *f = host_finding(ID_UPD_UNATTENDED);
+	struct periodic *p = arena_alloc(&a->arena, sizeof(*p));
+	const char *why;
 
-	if (!f)
-		return -ENOMEM;
+	if (!f || !p)
+		return finding_free(f), -ENOMEM;
+	p->a = a;
 	if (!file_there(a, "/etc/apt")) {
 		finding_unknown(f, REASON_UNSUPPORTED);
 		finding_evidence(f, "packages", NULL, 0, "only apt is read");
-	} else if (!file_there(a, "/usr/bin/unattended-upgrade") || !periodic_on(a)) {
+		return gather_add(a, f, NULL);
+	}
+	if (read_periodic(p) < 0)
+		return finding_free(f), -ENOMEM;
+	why = why_off(a, p);
+	if (p->error) {
+		finding_unknown(f, gather_reason(p->error));
+		finding_evidence(f, "not read", p->unread, 0, "%s", strerror(-p->error));
+	} else if (why) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "unattended-upgrades", NULL, 0, "%s",
-				 file_there(a, "/usr/bin/unattended-upgrade") ? "switched off" : "not installed");
+		finding_evidence(f, "unattended-upgrades", p->from, 0, "%s", why);
 		finding_remedy(
 			f, "have security updates install themselves",
 			"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
 			"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
+		if (strstr(why, "timer"))
+			finding_remedy(f, "let its timer run", "systemctl unmask apt-daily-upgrade.timer && systemctl enable --now apt-daily-upgrade.timer");
+		else if (strstr(why, "Enable"))
+			finding_remedy(f, "let apt work by itself", "printf 'APT::Periodic::Enable \"1\";\\n' > /etc/apt/apt.conf.d/99periodic");
 	}
 	return gather_add(a, f, NULL);
 }

@@ -1,8 +1,9 @@
 /* Small texts that the audit reads, by the first byte: sockets of procfs, packages of dpkg, .env files, values that may be
- * secrets, a Swarm service as the engine tells it, what a site answered. */
+ * secrets, a Swarm service as the engine tells it, what a site answered, a file of apt's. */
 #include <assert.h>
 #include <string.h>
 
+#include "check/apt_conf.h"
 #include "check/deb.h"
 #include "check/dotenv.h"
 #include "check/probe.h"
@@ -124,9 +125,24 @@ static void site(struct arena *a, char *text, size_t len)
 	free(all);
 }
 
+/* Whatever stands before it, outside of its blocks: what is said last counts. */
+static void apt_conf(struct arena *a, char *text, size_t len)
+{
+	char value[APT_VALUE] = "";
+	char *both;
+
+	(void) len;
+	(void) apt_conf_value(text, "A::B", value);
+	assert(strlen(value) < APT_VALUE);
+	if (strpbrk(text, "\"{/#"))
+		return;
+	both = arena_printf(a, "%s;\nA::B \"last\";\n", text);
+	assert(both && apt_conf_value(both, "A::B", value) && strcmp(value, "last") == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const readers[])(struct arena *a, char *text, size_t len) = { sockets, packages, dotenv, secrets, service, site };
+	static void (*const readers[])(struct arena *a, char *text, size_t len) = { sockets, packages, dotenv, secrets, service, site, apt_conf };
 	auto_arena a = { .cap = 0 };
 	char *text = size ? malloc(size) : NULL; /* NUL behind it in the place of the first byte */
 

@@ -426,6 +426,13 @@ def test_saved_host(tap):
         tap.ok(want <= got, "a saved host is judged from its files", sorted(want - got))
         tap.eq(code, 1, "status 1")
         tap.ok("sw0rdf1sh" not in out, "no value is shown")
+        f.write("h/usr/bin/unattended-upgrade", "")
+        f.write("h/etc/apt/apt.conf.d/20auto-upgrades", 'APT::Periodic::Unattended-Upgrade "1";\n')
+        upgrades = lambda: [(x["verdict"], x.get("remedy", {}).get("command", "")) for x in json.loads(audit("--facts", f.path + "/h", "--only", "upd.unattended", "--format", "json")[1])["findings"]]
+        before = upgrades()
+        os.symlink("/dev/null", f.path + "/h/etc/systemd/system/apt-daily-upgrade.timer")
+        after = upgrades()
+        tap.ok(before[0][0] == "pass" and after[0][0] == "fail" and after[0][1].startswith("systemctl unmask apt-daily-upgrade.timer"), "updates whose timer is masked", after)
         soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
         f.write("h/etc/pavise/pavise.ignore", f'- {{id: ssh.root-login, subject: host, reason: "\\e[31mno\\nkeys yet", owner: anna, expires: {soon}}}\n')
         own = {x["id"]: x for x in json.loads(audit("--facts", f.path + "/h", "--format", "json")[1])["findings"]}

@@ -10,6 +10,7 @@
 
 #include "base/util.h"
 #include "check.h"
+#include "check/apt_conf.h"
 #include "check/dumps.h"
 #include "check/gather.h"
 #include "check/packed.h"
@@ -372,6 +373,14 @@ static const struct {
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/10periodic", "APT::Periodic::Unattended-Upgrade \"7\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/etc/x", "", 0 } }, NULL, U },
+#define PART(name, text) { "/etc/apt/apt.conf.d/" name, text, 0 }
+#define TOOL { "/usr/bin/unattended-upgrade", "", 0 }
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), PART("99off", "APT::Periodic::Unattended-Upgrade \"0\";\n") }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), PART("99off.bak", "APT::Periodic::Unattended-Upgrade \"0\";\n") }, NULL, P },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/etc/apt/apt.conf", "#clear APT::Periodic;\n", 0 } }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), PART("10periodic", "APT::Periodic::Enable \"0\";\n") }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("x.conf", "# off\napt {\n  /* \"0\"; */ Periodic { Update-Package-Lists 1; unattended-upgrade 1; }; // x\n};\n") }, NULL, P },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "Other { APT::Periodic::Unattended-Upgrade \"1\"; };\n") }, NULL, F },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/x", "", 0 } }, NULL, F },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=no\n", 0 } }, NULL, F },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/default/ufw", "DEFAULT_INPUT_POLICY=\"ACCEPT\"\n", 0 } }, NULL, F },
@@ -552,6 +561,41 @@ static void test_hosts(void **state)
 		CHECK(v == hosts[i].verdict, "row %zu: %s: %s, want %s", i, id_info(hosts[i].id)->name, v < 0 ? "nothing" : finding_verdict_name((enum finding_verdict) v),
 		      finding_verdict_name((enum finding_verdict) hosts[i].verdict));
 	}
+}
+
+/* --- apt.conf --- */
+
+static void test_apt_conf(void **state)
+{
+	static const struct {
+		const char *text, *want; /* NULL: nothing */
+	} cases[] = {
+		{ "", NULL },
+		{ "A::B \"x\";", "x" },
+		{ "a::b x;", "x" },
+		{ "A::B \"x\"", NULL }, /* not ended */
+		{ "A::B \"x; } // y\";", "x; } // y" },
+		{ "A { B \"x\"; };", "x" },
+		{ "A { B \"x\"; C { B \"y\"; }; };", "x" },
+		{ "A { C { D \"y\"; }; B \"x\"; };", "x" },
+		{ "A::B \"x\"; A { B \"y\"; };", "y" },
+		{ "A::B \"x\"; #clear A::B;", "" },
+		{ "A::B \"x\"; #clear A;", "" },
+		{ "A::B \"x\"; #clear A::BC;", "x" },
+		{ "// A::B \"x\";\n# A::B \"y\";\n/* A::B \"z\"; */", NULL },
+		{ "A::B { \"x\"; };", NULL },
+		{ "}; }; A::B x;", "x" },
+		{ "1{2{3{4{5{6{7{8{9{10{11{12{13{14{15{16{17{18{ A::B y; }}}}}}}}}}}}}}}}}} A::B x;", "x" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		char value[APT_VALUE] = "before";
+		bool any = apt_conf_value(cases[i].text, "A::B", value);
+
+		CHECK(any == !!cases[i].want && strcmp(value, any ? cases[i].want : "before") == 0, "case %zu: %d %s", i, any, value);
+	}
+	CHECK(apt_conf_part("20auto-upgrades") && apt_conf_part("x_Y.conf") && !apt_conf_part("x.bak") && !apt_conf_part(".x") && !apt_conf_part("x~"), "names");
 }
 
 /* --- packed lists --- */
@@ -823,7 +867,8 @@ int main(void)
 		cmocka_unit_test(test_dump_targets),
 		cmocka_unit_test(test_unit_file),    cmocka_unit_test(test_sshd_conf), cmocka_unit_test(test_proc_net),
 		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_hosts),
-		cmocka_unit_test(test_packed),     cmocka_unit_test(test_requirements),
+		cmocka_unit_test(test_packed),     cmocka_unit_test(test_apt_conf),
+		     cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_explained),    cmocka_unit_test(test_aliases),
 	};
 
