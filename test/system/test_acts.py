@@ -21,8 +21,10 @@ def test_cpu(tap):
     with Dockerd() as d:
         idle = d.run("sleep 1000", name="idle", restart="always")
         with Guard(d, FAST) as g:
-            for name, policy in (("miner", "always"), ("miner2", "on-failure:3"), ("miner3", "")):
-                c = d.run("pvnet burn 1000", name=name, image=d.variant(name), restart=policy or None)
+            miners = {"miner": "always", "miner2": "on-failure:3", "miner3": ""}
+            made = {name: d.run("pvnet burn 1000", name=name, image=d.variant(name), restart=policy or None) for name, policy in miners.items()}
+            for name, policy in miners.items():
+                c = made[name]
                 tap.ok(dead(c), f"{name}: killed", g.log(8))
                 n = g.wait_notice("run.cpu", name, where=lambda n: n["action"] == "killed")
                 if tap.ok(n, f"{name}: notice", g.notices()[-4:]):

@@ -158,6 +158,20 @@ static void test_succession(void **state)
 	check_words(&n, "web was started 9 times by its engine, and run after run used 97 % of a core for 5m; told only", "pavise allow web cpu");
 }
 
+static void test_metadata(void **state)
+{
+	struct event_net e = { .daddr = { [10] = 0xff, [11] = 0xff, [12] = 169, [13] = 254, [14] = 169, [15] = 254 }, .what = PV_NET_METADATA };
+	struct notice n = start(ID_EXEC_WEB_SHELL, "shop/web", DONE_ALERTED);
+
+	(void) state;
+	tell_metadata(&n, &e, "python3\0/opt/x.py", sizeof("python3\0/opt/x.py"));
+	check_words(&n, "shop/web had a server's shell ask 169.254.169.254 for the cloud's credentials: python3 /opt/x.py; told only",
+		    "pavise allow shop/web exec");
+	n = start(ID_EXEC_WEB_SHELL, "shop/web", DONE_ALERTED);
+	tell_metadata(&n, &e, "", 0);
+	check_words(&n, "shop/web had a server's shell ask 169.254.169.254 for the cloud's credentials; told only", "pavise allow shop/web exec");
+}
+
 static void test_rest(void **state)
 {
 	struct container_info info = { .restart_policy = "always", .image = "miner:1" };
@@ -267,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_net),  cmocka_unit_test(test_dns),	cmocka_unit_test(test_load),
 		cmocka_unit_test(test_succession),
+		cmocka_unit_test(test_metadata),
 		cmocka_unit_test(test_rest), cmocka_unit_test(test_event_line), cmocka_unit_test(test_numbers),
 	};
 
