@@ -27,10 +27,10 @@ def result(*cmd):
 
 
 def test_service(tap):
-    sh("ip", "link", "add", "ext0", "type", "dummy")
+    sh("ip", "link", "add", "ext0", "type", "dummy", check=False)
     sh("ip", "link", "set", "ext0", "up")
-    sh("ip", "addr", "add", "192.0.2.1/24", "dev", "ext0")
-    sh("ip", "route", "add", "203.0.113.0/24", "dev", "ext0")
+    sh("ip", "addr", "add", "192.0.2.1/24", "dev", "ext0", check=False)
+    sh("ip", "route", "add", "203.0.113.0/24", "dev", "ext0", check=False)
     helper_ = helper("pvnet")
     tap.ok("installed" in sh(os.path.join(REPO, "tools", "install"), "", "/usr"), "make install")
     for user in ("pavise", "pavise-send"):

@@ -53,7 +53,7 @@ def stage():
     sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{DIR}/key")
     with open(f"{DIR}/sshd_config", "w") as f:
         f.write(f"Port 2222\nHostKey {DIR}/key\nPidFile none\nUsePAM no\nPasswordAuthentication yes\nKbdInteractiveAuthentication no\n"
-                "PermitRootLogin yes\nMaxStartups 100\nLoginGraceTime 20\n")
+                f"PermitRootLogin yes\nMaxStartups 100\nLoginGraceTime {20 * SLOW:.0f}\n")
     with open(f"{DIR}/rsyslog.conf", "w") as f:
         f.write('module(load="imuxsock" SysSock.RateLimit.Interval="0")\n'
                 f'*.* action(type="omfile" file="{AUTH}" template="RSYSLOG_TraditionalFileFormat")\n')
@@ -72,7 +72,7 @@ def attempt(source, user, prompts=1):
     return subprocess.Popen(
         ["nsenter", "--net", "-t", str(w.stranger.pid), "ssh", "-F", "none", "-b", source, "-p", "2222", "-o", "StrictHostKeyChecking=no",
          "-o", "UserKnownHostsFile=/dev/null", "-o", f"NumberOfPasswordPrompts={prompts}", "-o", "PubkeyAuthentication=no",
-         "-o", "PreferredAuthentications=password", "-o", "ConnectTimeout=10", "-l", user, "192.0.2.1", "true"],
+         "-o", "PreferredAuthentications=password", "-o", f"ConnectTimeout={10 * SLOW:.0f}", "-l", user, "192.0.2.1", "true"],
         env={**os.environ, "SSH_ASKPASS": f"{DIR}/askpass", "SSH_ASKPASS_REQUIRE": "force"}, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
