@@ -71,8 +71,9 @@ static void read_run(struct flow *f, char **word, size_t n)
 	const char *id = NULL;
 	size_t i = 1;
 
+	CHECK(n > 3, "%s: what is `%s`?", f->name, word[0]);
 	if (word[i][0] == 'x') {
-		CHECK(parse_u64(word[i] + 1, &times) == 0 && strncmp(word[i + 1], "every=", 6) == 0, "%s: %s", f->name, word[i]);
+		CHECK(n > 3 && parse_u64(word[i] + 1, &times) == 0 && strncmp(word[i + 1], "every=", 6) == 0, "%s: %s", f->name, word[i]);
 		every = duration(word[i + 1] + 6);
 		i += 2;
 	}
@@ -144,7 +145,7 @@ static void read_flow(struct flow *f, const char *path)
 	CHECK(in, "%s", path);
 	f->name = strrchr(path, '/') + 1;
 	while (fgets(line, sizeof(line), in)) {
-		char *word[12], *save = NULL;
+		char *word[12] = { NULL }, *save = NULL;
 		size_t n = 0;
 
 		line[strcspn(line, "#\n")] = '\0';
