@@ -15,13 +15,13 @@
 #include "host/gitindex.h"
 
 #define ENTRIES_MAX 20000
-#define NAMES_MAX   400
+#define SHOWN	    100 /* pieces of evidence */
 #define BACKUP_AGE  (48ull * 3600 * 1000000)
 
 struct names {
 	struct arena *arena;
 	bool (*wanted)(const char *name);
-	const char *item[NAMES_MAX];
+	const char **item;
 	size_t n;
 };
 
@@ -35,14 +35,24 @@ struct place { /* a project while it is looked at */
 	struct names tracked; /* paths from the top that one of the checks cares about */
 };
 
+static int keep_name(struct names *l, const char *name)
+{
+	const char **more = l->n < ENTRIES_MAX ? arena_grow(l->arena, l->item, l->n, sizeof(*more)) : NULL;
+
+	if (!more)
+		return l->n < ENTRIES_MAX ? -ENOMEM : -EFBIG;
+	l->item = more;
+	more[l->n] = name;
+	l->n += name != NULL;
+	return name ? 0 : -ENOMEM;
+}
+
 static int take_name(const char *name, unsigned char type, void *user)
 {
 	struct names *l = user;
 
 	(void) type;
-	if (l->n < NAMES_MAX && l->wanted(name) && (l->item[l->n] = arena_dup(l->arena, name)))
-		l->n++;
-	return 0;
+	return l->wanted(name) ? keep_name(l, arena_dup(l->arena, name)) : 0;
 }
 
 static bool ends(const char *s, const char *with)
@@ -118,9 +128,7 @@ static int take_tracked(const struct gitindex_entry *e, void *user)
 	struct place *p = user;
 	char *path = e->mode == 0160000 ? NULL : arena_ndup(p->tracked.arena, e->path, e->path_len);
 
-	if (path && interesting(path) && p->tracked.n < NAMES_MAX)
-		p->tracked.item[p->tracked.n++] = path;
-	return 0;
+	return path && interesting(path) ? keep_name(&p->tracked, path) : 0;
 }
 
 static void open_git(struct place *p)
@@ -207,7 +215,7 @@ static int env_ignored(struct place *p, const char *name)
 		return finding_free(f), -ENOMEM;
 	if (p->git_error == -ENOENT) {
 		f->verdict = FINDING_NOT_APPLICABLE;
-	} else if (p->git_error < 0) {
+	} else if (p->git_error < 0 && !tracked(p, path)) {
 		finding_unknown(f, gather_reason(p->git_error));
 	} else if (tracked(p, path)) {
 		f->verdict = FINDING_FAIL;
@@ -296,11 +304,29 @@ static bool holds_data(struct place *p, const char *path)
 	return r < 0 || strcasestr(pv_buf_str(&text), "insert into") || strstr(pv_buf_str(&text), "FROM stdin");
 }
 
+/* As many as a command has room for: the next run names the rest. */
+static void untrack(struct pv_buf *cmd, const struct place *p, const char *path)
+{
+	pv_autobuf one = PV_BUF_INIT;
+
+	if (!cmd->len) {
+		pv_buf_puts(cmd, "git -C ");
+		remedy_word(cmd, p->git->work_tree);
+		pv_buf_puts(cmd, " rm --cached");
+	}
+	pv_buf_putc(&one, ' ');
+	remedy_word(&one, path);
+	if (cmd->len + one.len <= FINDING_TEXT)
+		pv_buf_add(cmd, one.data, one.len);
+}
+
 static int dumps(struct place *p)
 {
 	struct finding *f = gather_finding(ID_GIT_DUMPS_SESSIONS, FINDING_PASS, SUBJECT_REPOSITORY, p->dir, NULL);
 	struct names lying = { .arena = &p->a->arena, .wanted = is_dump };
 	pv_autobuf cmd = PV_BUF_INIT;
+	size_t n = 0, ignored = 0;
+	int r;
 
 	if (!f)
 		return -ENOMEM;
@@ -308,27 +334,26 @@ static int dumps(struct place *p)
 		f->verdict = FINDING_NOT_APPLICABLE;
 	else if (p->git_error < 0)
 		finding_unknown(f, gather_reason(p->git_error));
-	for (size_t i = 0; p->git_error == 0 && i < p->tracked.n; i++)
+	for (size_t i = 0; p->git && i < p->tracked.n; i++)
 		if (is_dump(base_of(p->tracked.item[i])) && holds_data(p, p->tracked.item[i])) {
 			f->verdict = FINDING_FAIL;
-			finding_evidence(f, "tracked", p->tracked.item[i], 0, "%s", p->tracked.item[i]);
-			if (!cmd.len) {
-				pv_buf_puts(&cmd, "git -C ");
-				remedy_word(&cmd, p->git->work_tree);
-				pv_buf_puts(&cmd, " rm --cached");
-			}
-			pv_buf_putc(&cmd, ' ');
-			remedy_word(&cmd, p->tracked.item[i]);
+			if (n++ < SHOWN)
+				finding_evidence(f, "tracked", p->tracked.item[i], 0, "%s", p->tracked.item[i]);
+			untrack(&cmd, p, p->tracked.item[i]);
 		}
-	if (p->git_error == 0)
-		(void) hostfs_list(&p->a->fs, p->dir, ENTRIES_MAX, take_name, &lying);
+	if (n > SHOWN)
+		finding_evidence(f, "tracked", NULL, 0, "and %zu more", n - SHOWN);
+	r = p->git_error == 0 ? hostfs_list(&p->a->fs, p->dir, ENTRIES_MAX, take_name, &lying) : 0;
+	if (r < 0 && r != -ENOENT && f->verdict == FINDING_PASS)
+		finding_unknown(f, gather_reason(r));
 	for (size_t i = 0; i < lying.n; i++) {
 		const char *path = arena_printf(&p->a->arena, "%s%s", p->below, lying.item[i]);
 
 		if (!path || tracked(p, path) || gitignore_check(p->git, path, false) != 0 || !holds_data(p, path))
 			continue;
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "not ignored", path, 0, "%s", path);
+		if (ignored++ < SHOWN)
+			finding_evidence(f, "not ignored", path, 0, "%s", path);
 	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(
@@ -378,40 +403,85 @@ static int add_wanted(struct audit *a, struct finding *f)
 	return gather_add(a, f, NULL);
 }
 
+#define BACKUP_DEPTH 4 /* backups/daily/2027-03-01/shop/dump.sql */
+
 struct backups {
-	uint64_t newest_us, files;
+	struct audit *a;
+	const char *dir; /* that is looked at now */
+	unsigned depth;
+	uint64_t newest_us, files, seen;
 	bool empty, vault;
-	const char *plain, *newest, *unread;
+	const char *plain, *newest;
+	int error;
 };
 
-static void look_backup(struct audit *a, struct backups *b, const char *dir, const char *name)
+static void list_backups(struct backups *b, const char *dir);
+
+static void one_backup(struct backups *b, const char *path, const struct stat *st)
 {
-	const char *path = arena_printf(&a->arena, "%s/%s", dir, name);
-	struct stat st;
-	uint64_t at;
+	const uint64_t at = (uint64_t) st->st_mtim.tv_sec * 1000000;
 	char head[64];
 	ssize_t n;
 
-	if (!path || hostfs_stat(&a->fs, path, false, &st) < 0)
-		return;
-	if (S_ISDIR(st.st_mode))
-		b->vault = b->vault || is_vault(a, path);
-	if (!S_ISREG(st.st_mode))
-		return;
 	b->files++;
-	at = (uint64_t) st.st_mtim.tv_sec * 1000000;
 	if (at >= b->newest_us) {
 		b->newest_us = at;
-		b->newest = name;
-		b->empty = st.st_size == 0;
+		b->newest = path;
+		b->empty = st->st_size == 0;
 	}
-	if (st.st_size == 0)
+	if (st->st_size == 0)
 		return;
-	n = hostfs_head(&a->fs, path, head, sizeof(head));
+	n = hostfs_head(&b->a->fs, path, head, sizeof(head));
 	if (n < 0)
-		b->unread = name;
+		b->error = (int) n;
 	else if (!is_encrypted(head, (size_t) n))
-		b->plain = name;
+		b->plain = path;
+}
+
+static int look_backup(const char *name, unsigned char type, void *user)
+{
+	struct backups *b = user;
+	const char *path = anything(name) ? arena_printf(&b->a->arena, "%s/%s", b->dir, name) : NULL;
+	struct stat st;
+
+	(void) type;
+	if (!path || hostfs_stat(&b->a->fs, path, false, &st) < 0)
+		return 0;
+	if (++b->seen > ENTRIES_MAX)
+		return -EFBIG;
+	if (S_ISDIR(st.st_mode))
+		list_backups(b, path);
+	else if (S_ISREG(st.st_mode))
+		one_backup(b, path, &st);
+	return 0;
+}
+
+/* All files below, but within a vault, and links are not followed. */
+static void list_backups(struct backups *b, const char *dir)
+{
+	const char *above = b->dir;
+	int r;
+
+	if (is_vault(b->a, dir)) {
+		b->vault = true;
+		return;
+	}
+	if (b->depth == BACKUP_DEPTH) {
+		b->error = -EFBIG;
+		return;
+	}
+	b->dir = dir;
+	b->depth++;
+	r = hostfs_list(&b->a->fs, dir, ENTRIES_MAX, look_backup, b);
+	b->error = r < 0 ? r : b->error;
+	b->depth--;
+	b->dir = above;
+}
+
+/* As it stands below the folder. */
+static const char *below(const char *path, const char *dir)
+{
+	return path + strlen(dir) + 1;
 }
 
 static int backup_location(struct place *p, const char *dir, const struct stat *st)
@@ -447,31 +517,29 @@ static int backup_location(struct place *p, const char *dir, const struct stat *
 
 static int backup_contents(struct place *p, const char *dir)
 {
-	struct names l = { .arena = &p->a->arena, .wanted = anything };
-	struct backups b = { .vault = is_vault(p->a, dir) };
-	int r = hostfs_list(&p->a->fs, dir, ENTRIES_MAX, take_name, &l);
+	struct backups b = { .a = p->a };
+	int r;
 	struct finding *e = gather_finding(ID_BACKUP_ENCRYPTED, FINDING_PASS, SUBJECT_FILE, dir, dir);
 	struct finding *f = gather_finding(ID_BACKUP_FRESH, FINDING_PASS, SUBJECT_FILE, dir, dir);
 
-	for (size_t i = 0; i < l.n && !is_vault(p->a, dir); i++)
-		look_backup(p->a, &b, dir, l.item[i]);
+	list_backups(&b, dir);
 	if (e && b.plain) {
 		e->verdict = FINDING_FAIL;
-		finding_evidence(e, "not encrypted", NULL, 0, "%s", b.plain);
+		finding_evidence(e, "not encrypted", NULL, 0, "%s", below(b.plain, dir));
 		finding_remedy(e, "encrypt it where it is made: ... | age -r KEY > FILE.age; the key is kept elsewhere",
 			       NULL);
-	} else if (e && (r < 0 || b.unread)) {
-		finding_unknown(e, r < 0 ? gather_reason(r) : REASON_PERMISSION);
+	} else if (e && b.error) {
+		finding_unknown(e, gather_reason(b.error));
 	} else if (e && !b.files && !b.vault) {
 		e->verdict = FINDING_NOT_APPLICABLE;
 	}
-	if (f && r < 0)
-		finding_unknown(f, gather_reason(r));
+	if (f && b.error && (!b.newest || b.newest_us + BACKUP_AGE < p->a->policy.now_us))
+		finding_unknown(f, gather_reason(b.error));
 	else if (f && b.vault) /* its snapshots have dates of their own, which need the key */
 		finding_unknown(f, REASON_BY_NATURE);
 	else if (f && (!b.files || b.empty || b.newest_us + BACKUP_AGE < p->a->policy.now_us)) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "newest", NULL, 0, "%s", !b.files ? "there is none" : b.newest);
+		finding_evidence(f, "newest", NULL, 0, "%s", !b.files ? "there is none" : below(b.newest, dir));
 		finding_remedy(f, "look at the job that makes it", "systemctl list-timers");
 	}
 	r = add_wanted(p->a, e);
@@ -631,6 +699,19 @@ static int key_length(struct place *p, const char *name)
 	return gather_add(p->a, f, NULL);
 }
 
+static const enum id of_project[] = { ID_FILE_ENV_MODE,        ID_FILE_ENV_IGNORED, ID_FILE_ENV_EXAMPLE_CLEAN, ID_GIT_DUMPS_SESSIONS,
+				      ID_BACKUP_LOCATION_MODE, ID_BACKUP_ENCRYPTED, ID_BACKUP_FRESH,	       ID_CI_PRESENT };
+
+static int not_read(struct place *p, int error)
+{
+	int r = error == -ENOMEM ? error : 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(of_project) && r == 0; i++)
+		if (p->a->select.on[of_project[i]])
+			r = gather_unknown(p->a, of_project[i], SUBJECT_FILE, p->dir, gather_reason(error), strerror(-error));
+	return r;
+}
+
 static int look(struct place *p)
 {
 	struct names env = { .arena = &p->a->arena, .wanted = is_secret_env },
@@ -639,7 +720,7 @@ static int look(struct place *p)
 	int r = hostfs_list(&p->a->fs, p->dir, ENTRIES_MAX, take_name, &env);
 
 	if (r < 0 && r != -ENOENT)
-		return gather_unknown(p->a, ID_FILE_ENV_MODE, SUBJECT_FILE, p->dir, gather_reason(r), strerror(-r));
+		return not_read(p, r);
 	(void) hostfs_list(&p->a->fs, p->dir, ENTRIES_MAX, take_name, &examples);
 	open_git(p);
 	r = 0;
@@ -664,24 +745,19 @@ static int look(struct place *p)
 /* Ids about which no project had anything to say: without a project on a host with workloads that is not a pass. */
 static int fill(struct audit *a)
 {
-	static const enum id ids[] = { ID_FILE_ENV_MODE,          ID_FILE_ENV_IGNORED,
-				       ID_FILE_ENV_EXAMPLE_CLEAN, ID_GIT_DUMPS_SESSIONS,
-				       ID_BACKUP_LOCATION_MODE,   ID_BACKUP_ENCRYPTED,
-				       ID_BACKUP_FRESH,           ID_CI_PRESENT };
 	int r = 0;
 
-	for (size_t i = 0; i < N_ELEMENTS(ids) && r == 0; i++) {
-		bool any = !a->select.on[ids[i]];
+	for (size_t i = 0; i < N_ELEMENTS(of_project) && r == 0; i++) {
+		bool any = !a->select.on[of_project[i]];
 
 		for (size_t k = 0; k < a->out.n && !any; k++)
-			any = a->out.item[k]->id == ids[i];
+			any = a->out.item[k]->id == of_project[i];
 		if (any)
 			continue;
 		if (a->n_projects || !a->workloads)
-			r = gather_add(a, gather_finding(ids[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host", NULL),
-				       NULL);
+			r = gather_add(a, gather_finding(of_project[i], FINDING_NOT_APPLICABLE, SUBJECT_HOST, "host", NULL), NULL);
 		else
-			r = gather_unknown(a, ids[i], SUBJECT_HOST, "host", REASON_ABSENT,
+			r = gather_unknown(a, of_project[i], SUBJECT_HOST, "host", REASON_ABSENT,
 					   "there are workloads, but no project was found: name its folder");
 	}
 	return r;

@@ -178,7 +178,10 @@ void finding_remedy(struct finding *f, const char *text, const char *command)
 	if (!f)
 		return;
 	(void) copy(f, &f->remedy, text);
-	(void) copy(f, &f->command, command);
+	if (copy(f, &f->command, command)) {
+		free(f->command);
+		f->command = NULL;
+	}
 }
 
 void finding_accept(struct finding *f, const char *reason, const char *owner, const char *until)

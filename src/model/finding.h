@@ -80,7 +80,8 @@ void finding_titled(struct finding *f, const char *fmt, ...) PV_PRINTF(2, 3);
 void finding_unknown(struct finding *f, enum finding_reason reason); /* makes it unknown, for that reason */
 void finding_evidence(struct finding *f, const char *what, const char *path, uint64_t line, const char *fmt, ...)
 	PV_PRINTF(5, 6);
-void finding_remedy(struct finding *f, const char *text, const char *command); /* either may be NULL */
+/* Either may be NULL. A command longer than FINDING_TEXT is left out: half of it would be another one. */
+void finding_remedy(struct finding *f, const char *text, const char *command);
 void finding_reference(struct finding *f, const char *url);
 void finding_accept(struct finding *f, const char *reason, const char *owner, const char *until);
 

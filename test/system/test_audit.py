@@ -704,6 +704,11 @@ def test_backup_jobs(tap):
         of = lambda fid: {x["subject"]["name"]: x["verdict"] for x in found if x["id"] == fid and x["subject"]["kind"] == "file" and "/srv/shop" not in x["subject"]["name"]}
         tap.eq(of("backup.encrypted"), {"/srv/dumps": "fail", "/srv/vault": "pass", "/var/lib/mydumps": "fail"}, "found by a crontab, by a script that cron starts, by a unit")
         tap.eq(of("backup.location-mode"), {"/srv/dumps": "fail", "/srv/vault": "pass", "/var/lib/mydumps": "fail"}, "and their modes")
+        for i in range(600):
+            w(f"srv/dumps/{i:03}.age", "age-encryption.org/v1\n")
+        os.rename(f.path + "/h/srv/dumps/shop.sql.gz", f.path + "/h/srv/dumps/zz.sql.gz")
+        many = json.loads(audit("--facts", f.path + "/h", "--only", "backup.encrypted", "--format", "json")[1])["findings"]
+        tap.eq([[e["value"] for e in x["evidence"] if e["what"] == "not encrypted"] for x in many if x["subject"]["name"] == "/srv/dumps"], [["zz.sql.gz"]], "one of 601 that is plain")
         out = audit("--facts", f.path + "/h", "--only", "backup", "--all")[1]
         tap.ok("backups /srv/dumps: cron /etc/crontab" in out and "backups /srv/vault: cron /etc/cron.d/vault (/usr/local/bin/nightly)" in out and
                "backups /var/lib/mydumps: unit dump.service" in out, "each is listed with the job that writes to it", out[:600])

@@ -373,6 +373,10 @@ static const struct {
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/usr/bin/unattended-upgrade", "", 0 }, { "/etc/apt/apt.conf.d/10periodic", "APT::Periodic::Unattended-Upgrade \"7\";\n", 0 } }, NULL, P },
 	{ ID_UPD_UNATTENDED, { { "/etc/x", "", 0 } }, NULL, U },
+	{ ID_BACKUP_ENCRYPTED, { { "/srv/shop/backups/daily/a.age", AGE, 0 }, { "/srv/shop/backups/daily/1/x.sql", "CREATE", 0 } }, NULL, F },
+	{ ID_BACKUP_ENCRYPTED, { { "/srv/shop/backups/daily/1/2/a.age", AGE, 0 } }, NULL, P },
+	{ ID_BACKUP_ENCRYPTED, { { "/srv/shop/backups/1/2/3/4/5/a.age", AGE, 0 } }, NULL, U }, /* deeper than it looks */
+	{ ID_BACKUP_FRESH, { { "/srv/shop/backups/daily/1/a.age", AGE, 0, 1 } }, NULL, P },
 #define PART(name, text) { "/etc/apt/apt.conf.d/" name, text, 0 }
 #define TOOL { "/usr/bin/unattended-upgrade", "", 0 }
 	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), PART("99off", "APT::Periodic::Unattended-Upgrade \"0\";\n") }, NULL, F },

@@ -107,6 +107,20 @@ static void test_sort(void **state)
 #define H1 "0123456789abcdef0123456789abcdef"
 #define H2 "ffffffffffffffffffffffffffffffff"
 
+static void test_long_command(void **state)
+{
+	pv_auto(finding) f = finding_new(ID_SECRET_IN_CODE, FINDING_FAIL);
+	char text[FINDING_TEXT + 2] = "";
+
+	(void) state;
+	memset(text, 'x', FINDING_TEXT);
+	finding_remedy(f, text, text);
+	CHECK(f->command && strlen(f->command) == FINDING_TEXT, "as long as there is room for");
+	text[FINDING_TEXT] = 'x';
+	finding_remedy(f, text, text);
+	CHECK(f->remedy && strlen(f->remedy) == FINDING_TEXT && !f->command, "a longer one is none");
+}
+
 static void test_baseline(void **state)
 {
 	static const struct {
@@ -311,7 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_json),     cmocka_unit_test(test_status),
-		cmocka_unit_test(test_sort),	    cmocka_unit_test(test_baseline), cmocka_unit_test(test_ignore), cmocka_unit_test(test_ignore_unknown),
+		cmocka_unit_test(test_sort),	    cmocka_unit_test(test_long_command), cmocka_unit_test(test_baseline), cmocka_unit_test(test_ignore), cmocka_unit_test(test_ignore_unknown),
 		cmocka_unit_test(test_ignore_broken), cmocka_unit_test(test_formats),
 	};
 
