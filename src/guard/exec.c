@@ -303,7 +303,6 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
 	const char *sign;
-	char path[PV_EXEC_PATH];
 	struct notice n;
 
 	if (e->why == PV_SHELL_SCRIPT) {
@@ -321,7 +320,7 @@ static void tell_server_shell(struct guard *g, const struct event_exec *e)
 	kernel_notice_fill(&n, &e->head, w);
 	sign = credential_sign(e->argv, PV_MIN((size_t) e->argv_len, sizeof(e->argv)));
 	if (e->why == PV_SHELL_STARTED && !sign)
-		n.severity = PV_MIN(n.severity, has_temporary_script(e, path, sizeof(path)) ? SEV_HIGH : SEV_MEDIUM);
+		n.severity = PV_MIN(n.severity, SEV_MEDIUM);
 	else if (e->why == PV_SHELL_COMPILES && !sign) /* tools and notebooks of Python do so too */
 		n.severity = PV_MIN(n.severity, SEV_HIGH);
 	tell_shell(&n, e, sign);

@@ -628,6 +628,17 @@ static int by_spawn(void)
 	return posix_spawn(&pid, dropped, NULL, NULL, no_args, NULL) == 0 ? wait_for(pid) : -1;
 }
 
+static int by_the_loader(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		by_loader(dropped);
+		_exit(1);
+	}
+	return wait_for(pid);
+}
+
 static int wait_thread(void *arg)
 {
 	(void) arg;
@@ -692,7 +703,7 @@ static const struct {
 	const char *what;
 	int (*start)(void);
 } ways[] = { { "fork", by_fork },     { "vfork", by_vfork },	      { "posix_spawn", by_spawn },
-	     { "a thread", by_thread }, { "signals off", with_signals_off }, { "as init", as_init } };
+	     { "a thread", by_thread }, { "signals off", with_signals_off }, { "as init", as_init },	      { "the loader", by_the_loader } };
 
 struct tries {
 	size_t way;
