@@ -34,7 +34,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "egress", BPF_CGROUP_INET_EGRESS, BROKER_DEGRADED_EGRESS },
 };
 bool kernel_nat_is_hidden;
-bool kernel_functions_are_closed;
+enum kernel_functions kernel_functions;
 uint64_t kernel_quiet_ns = 60ull * 1000000000;
 const size_t kernel_n_hooks = N_ELEMENTS(kernel_hooks);
 _Static_assert(N_ELEMENTS(kernel_hooks) <= KERNEL_N_HOOKS, "a bit for each");
@@ -100,7 +100,7 @@ static bool functions_take_programs(void)
 {
 	static const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
-	struct btf *btf = kernel_functions_are_closed ? NULL : btf__load_vmlinux_btf();
+	struct btf *btf = kernel_functions != FUNCTIONS_TRIED ? NULL : btf__load_vmlinux_btf();
 	int id = btf ? btf__find_by_name_kind(btf, "security_mmap_file", BTF_KIND_FUNC) : 0, prog = -1, link = -1;
 
 	btf__free(btf);
@@ -112,7 +112,7 @@ static bool functions_take_programs(void)
 		link = bpf_raw_tracepoint_open(NULL, prog);
 	(void) pv_close(prog);
 	(void) pv_close(link);
-	return link >= 0;
+	return kernel_functions == FUNCTIONS_OPEN || link >= 0;
 }
 
 /* Opens and loads the hooks in `wanted`; `dir` NULL: maps of its own, for a trial. */

@@ -15,8 +15,8 @@
 extern uint64_t kernel_quiet_ns;
 /* For tests: as on a machine whose BTF does not have what egress needs to look behind NAT. */
 extern bool kernel_nat_is_hidden;
-/* And as on one that takes no program before its functions: what is mapped is seen by a tracepoint. */
-extern bool kernel_functions_are_closed;
+/* And as on one that takes no program before its functions (what is mapped is seen by a tracepoint then), or that only seems to. */
+extern enum kernel_functions { FUNCTIONS_TRIED, FUNCTIONS_CLOSED, FUNCTIONS_OPEN } kernel_functions;
 
 /* One program and where it goes. Order: what gives a cgroup its class comes before what judges by it. */
 struct kernel_hook {

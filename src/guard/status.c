@@ -24,6 +24,7 @@ static const struct {
 	{ BROKER_DEGRADED_OOM, "memory", "the OOM tracepoint is not attached: OOM kills are found by sampling", "pavise doctor" },
 	{ BROKER_DEGRADED_EXEC, "exec", "the exec hook is not attached, or this kernel's overlay is not known: programs are not judged",
 	  "pavise doctor" },
+	{ BROKER_DEGRADED_MMAP, "exec", "the hook on mappings is not attached: programs that the dynamic loader runs and loaded libraries are not judged", "pavise doctor" },
 	{ BROKER_DEGRADED_STORAGE, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
 	  "docker info --format {{.Driver}}" },
 	{ BROKER_DEGRADED_BELOW, "net", "another program holds the root cgroup; attached one level below it", "pavise doctor" },

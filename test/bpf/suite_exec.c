@@ -470,16 +470,38 @@ static void interpreters(void)
 	}
 }
 
+/* With a container of its own each time: its first process holds what was attached when it was forked. */
+static bool reopen(void)
+{
+	int r;
+
+	end_container();
+	r = lab_reopen();
+	return make_image() && start_container() && r == 0 && lab_events();
+}
+
 /* The same on a machine that takes no program before its functions: a tracepoint has to do. */
 static void mappings_by_tracepoint(void)
 {
-	if (kernel_functions_are_closed || access_link("mmap") < 0)
-		return;
-	kernel_functions_are_closed = true;
-	lab_check(lab_reopen() == 0 && access_link("mmap") < 0 && access_link("unmapped") == 0, "where functions take no programs a tracepoint is there");
+	kernel_functions = FUNCTIONS_CLOSED;
+	lab_check(reopen() && access_link("mmap") < 0 && access_link("unmapped") == 0 && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
+		  "where functions take no programs a tracepoint is there");
 	places(true);
-	kernel_functions_are_closed = false;
-	lab_check(lab_reopen() == 0 && access_link("mmap") == 0 && access_link("unmapped") < 0, "and goes where they do");
+}
+
+/* And where one seems to be taken, and is not: everything else is attached, and what lacks is said. */
+static void mappings_refused(void)
+{
+	const char *why;
+
+	kernel_functions = FUNCTIONS_OPEN;
+	lab_check(reopen(), "a hook that the kernel refuses does not end the start");
+	why = kernel_reason(lab_kernel, BROKER_DEGRADED_MMAP);
+	lab_check(access_link("exec") == 0 && (access_link("mmap") == 0) == (*why == '\0') && access_link("unmapped") < 0,
+		  "what is left out is said: %s", *why ? why : "nothing");
+	kernel_functions = FUNCTIONS_TRIED;
+	lab_check(reopen() && access_link("mmap") != access_link("unmapped") && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
+		  "one of both is attached");
 }
 
 /* By the release alone; where the kernel says it itself, it must say the same. */
@@ -812,7 +834,9 @@ void suite_exec(void)
 	layouts();
 	places(false);
 	interpreters();
-	mappings_by_tracepoint();
+	if (access_link("mmap") == 0)
+		mappings_by_tracepoint();
+	mappings_refused();
 	modes();
 	tries((int) total);
 	grace();
