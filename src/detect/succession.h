@@ -4,6 +4,7 @@
  * Containers make a group by their Compose or Swarm service, and, whatever service they name, by their image id. What a group
  * used is a time line: at any moment that of its busiest container, never the sum. So ten replicas at 20 % are 20 %. Into the
  * time line goes
+ *   - what no exception or label spares (the caller leaves those out: what an owner allows one is not held against another);
  *   - what is younger than the kill window (policy cpu.hold_us): an older one is run.cpu's own matter (load.h);
  *   - as far as it was seen: from the cgroup's making to the last look. What a container used after that look is not known
  *     (its cgroup is gone with its end), nor is anything of one that ended before its first look, or before the Engine API

@@ -19,12 +19,30 @@ static void find_begin(struct guard_workload *w, uint64_t now_us)
 	w->run.begin_us = now_us - PV_MIN(wall - w->info.started_us, now_us - 1);
 }
 
+/* Its owner lets it work, by its name, its image's or its label: that is not held against others of its group either. */
+static bool is_spared(const struct guard *g, const struct guard_workload *w)
+{
+	char name[200];
+	int exception;
+
+	if (w->info.label_action[SIGNAL_CPU] < ACTION_N)
+		return true;
+	workload_name(name, sizeof(name), &w->w);
+	(void) policy_action(g->policy, name, SIGNAL_CPU, &exception);
+	if (exception < 0) {
+		container_image_name(name, sizeof(name), &w->info);
+		(void) policy_action(g->policy, name, SIGNAL_CPU, &exception);
+	}
+	return exception >= 0;
+}
+
 void successions_look(struct guard *g, struct guard_workload *w, const struct cgroup_usage *u, uint64_t now_us)
 {
 	if (!counts(w))
 		return;
 	find_begin(w, now_us);
-	succession_look(g->succession, g->policy, &w->info, &w->run, u, now_us);
+	if (!is_spared(g, w))
+		succession_look(g->succession, g->policy, &w->info, &w->run, u, now_us);
 }
 
 void successions_second(struct guard *g)
