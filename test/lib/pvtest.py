@@ -405,7 +405,7 @@ def dynamic_files():
     """For image_tar(): pvdyn, pvlib, and what they need, where they look for it; and the path of the loader."""
     with open(helper("pvdyn"), "rb") as f:
         loader = re.search(rb"/lib[\w/]*/ld-[\w.-]+", f.read())[0].decode()
-    libc = os.path.realpath(sh("gcc", "-print-file-name=libc.so.6").strip())
+    libc = os.path.realpath(glob.glob("/lib/*-linux-gnu/libc.so.6")[0])
     return ((helper("pvdyn"), "bin/pvdyn"), (helper("pvlib"), "lib/pvlib.so"), (os.path.realpath(loader), loader[1:]),
             (libc, libc.removeprefix("/usr")[1:])), loader
 
