@@ -147,11 +147,12 @@ void bundle_text(struct bundle *b, const char *path, const char *origin, const c
 	b->bytes += e->size;
 }
 
-/* `want` octets: the file's own as long as they come and time lasts, then zeroes, since the header has said how many. */
-static void pack_file(struct bundle *b, int fd, uint64_t want, struct entry *e)
+/* `want` octets: the file's own as long as they come and time lasts, then zeroes, since the header has said how many. Digest and
+ * size are those of what lies in the archive. How many are the file's own. */
+static uint64_t pack_file(struct bundle *b, int fd, uint64_t want, struct entry *e)
 {
 	crypto_hash_sha256_state hash;
-	uint64_t at = 0;
+	uint64_t at = 0, own = 0;
 	bool over = false;
 
 	(void) crypto_hash_sha256_init(&hash);
@@ -164,43 +165,47 @@ static void pack_file(struct bundle *b, int fd, uint64_t want, struct entry *e)
 			memset(b->chunk, 0, len);
 			n = (ssize_t) len;
 		} else {
-			(void) crypto_hash_sha256_update(&hash, b->chunk, (size_t) n);
-			e->size += (uint64_t) n;
+			own += (uint64_t) n;
 		}
+		(void) crypto_hash_sha256_update(&hash, b->chunk, (size_t) n);
 		pack(b, b->chunk, (size_t) n, ZSTD_e_continue);
 		at += (uint64_t) n;
 	}
 	(void) crypto_hash_sha256_final(&hash, e->sha256);
+	e->size = want;
+	return own;
 }
 
-void bundle_file(struct bundle *b, const char *path, const char *origin, int fd, uint8_t ret_sha256[32])
+bool bundle_file(struct bundle *b, const char *path, const char *origin, int fd, uint8_t ret_sha256[32])
 {
 	struct entry *e;
 	struct stat st;
-	uint64_t want;
+	uint64_t want, own;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		bundle_missing(b, path, "it is not a regular file");
-		return;
+		return false;
 	}
 	if (bundle_late(b)) {
 		bundle_missing(b, path, "the time was over");
-		return;
+		return false;
 	}
 	e = add(b, path, origin);
 	if (!e)
-		return;
+		return false;
 	want = PV_MIN((uint64_t) st.st_size, b->room - b->bytes);
 	e->cut = want < (uint64_t) st.st_size;
 	pack_header(b, path, want);
-	pack_file(b, fd, want, e);
+	own = pack_file(b, fd, want, e);
 	pack_end(b, want);
 	b->bytes += want;
-	if (ret_sha256)
-		memcpy(ret_sha256, e->sha256, 32);
 	if (e->cut)
-		bundle_missing(b, path, "of %llu octets %llu were taken: %s", (unsigned long long) st.st_size,
-			       (unsigned long long) e->size, bundle_late(b) ? "the time was over" : "the bundle was full");
+		bundle_missing(b, path, "of %llu octets %llu were taken: %s%s", (unsigned long long) st.st_size, (unsigned long long) own,
+			       bundle_late(b) ? "the time was over" : own < want ? "it could not be read further" : "the bundle was full",
+			       own < want ? "; zeroes fill its place" : "");
+	else
+		memcpy(ret_sha256, e->sha256, 32);
+	return !e->cut;
 }
 
 void bundle_missing(struct bundle *b, const char *what, const char *fmt, ...)

@@ -2,7 +2,7 @@
  *
  *   evidence.tar.zst  what was taken, in the order of its names
  *   manifest.json     {schema, host, boot_id, started, ended, archive, files: [{path, size, sha256, origin, taken, cut}],
- *                      missing: [{what, why}]}; sha256 and size are of what was taken
+ *                      missing: [{what, why}]}; sha256 and size are of what lies in the archive
  *   manifest.sig      Ed25519 over manifest.json, 64 octets, by evidence/host.key, which is made with the first bundle:
  *                     openssl pkeyutl -verify -pubin -inkey host.pub -rawin -in manifest.json -sigfile manifest.sig
  *
@@ -21,8 +21,8 @@ struct bundle *bundle_free(struct bundle *b);
 PV_AUTO(bundle)
 /* Names must come in their order. Errors (no room on the disk) are kept and come out of bundle_end(). */
 void bundle_text(struct bundle *b, const char *path, const char *origin, const char *text, size_t len);
-/* A regular file from its beginning, as far as room and time go; `ret_sha256` may be NULL. */
-void bundle_file(struct bundle *b, const char *path, const char *origin, int fd, uint8_t ret_sha256[32]);
+/* A regular file from its beginning, as far as room and time go. True: it was taken whole, and this is its digest. */
+bool bundle_file(struct bundle *b, const char *path, const char *origin, int fd, uint8_t ret_sha256[32]);
 void bundle_missing(struct bundle *b, const char *what, const char *fmt, ...) PV_PRINTF(3, 4);
 int bundle_end(struct bundle *b);
 bool bundle_late(const struct bundle *b); /* its time is over */

@@ -192,6 +192,7 @@ static unsigned put_files(struct bundle *b, struct collector *c, struct capture_
 	for (size_t i = 0; i < CAPTURE_PATHS; i++) {
 		struct taken_file *f = &c->files[i];
 		char name[96], origin[CAPTURE_PATH + 200];
+		uint8_t sha256[32];
 
 		if (!*f->path)
 			continue;
@@ -201,8 +202,10 @@ static unsigned put_files(struct bundle *b, struct collector *c, struct capture_
 		}
 		name_in_bundle(name, sizeof(name), "5-files", n++, f->path);
 		(void) snprintf(origin, sizeof(origin), "%.120s, %.60s", f->path, f->origin);
-		bundle_file(b, name, origin, f->fd, i == 0 ? ret->sha256 : NULL);
-		ret->has_digest |= i == 0;
+		if (bundle_file(b, name, origin, f->fd, sha256) && i == 0) {
+			memcpy(ret->sha256, sha256, sizeof(ret->sha256));
+			ret->has_digest = true;
+		}
 	}
 	return n;
 }
@@ -222,8 +225,7 @@ static void put_programs(struct bundle *b, struct collector *c)
 		}
 		name_in_bundle(g->taken, sizeof(g->taken), "6-programs", (unsigned) i, g->path);
 		(void) snprintf(origin, sizeof(origin), "%.160s%s", g->path, g->deleted ? " (deleted)" : "");
-		bundle_file(b, g->taken, origin, g->fd, g->sha256);
-		g->hashed = true;
+		g->hashed = bundle_file(b, g->taken, origin, g->fd, g->sha256);
 	}
 	programs_json(&c->procs, &json);
 	bundle_text(b, "7-programs.json", "/proc/PID/exe", pv_buf_str(&json), json.len);

@@ -124,6 +124,8 @@ def lacking(attacks, told, where, script=True):
     wrong = {}
     for what, _, _, path in attacks:
         where_ = said(told[path], "evidence") if path in told else "no notice"
+        if SLOW > 1 and where_.endswith("the collector did not answer"):
+            continue  # it has two seconds, however slow the machine; and the notice says it
         if not where_.startswith("/"):
             wrong[what] = where_ or "no evidence"
             continue
