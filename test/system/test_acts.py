@@ -101,6 +101,8 @@ def test_limit(tap):
 
 def test_chain(tap):
     """Containers of one image, each gone before the window is over: one load. Replicas that live are none."""
+    if SLOW > 2:
+        raise Skip("on an emulated machine a container takes longer to start than a link of the chain may last (test/flow has the rest)")
     with Dockerd() as d:
         with Guard(d, merge(FAST, {"cpu": {"limit": "2%", "for": "12s"}, "exceptions": [{"name": "ci-*", "signal": "cpu", "action": "ignore"}]})) as g:
             ci = d.variant("ci")
