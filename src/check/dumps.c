@@ -159,7 +159,7 @@ static void take(const char *dir, void *user)
 	struct audit *a = l->a;
 	const char *clean = ctr_path_clean(&a->arena, dir);
 
-	if (!clean || general(clean) || a->n_targets == N_ELEMENTS(a->target))
+	if (!clean || general(clean))
 		return;
 	for (size_t i = 0; i < a->n_projects; i++)
 		if (strcmp(a->project[i].dir, clean) == 0)
@@ -167,6 +167,10 @@ static void take(const char *dir, void *user)
 	for (size_t i = 0; i < a->n_targets; i++)
 		if (strcmp(a->target[i].dir, clean) == 0)
 			return;
+	if (a->n_targets == N_ELEMENTS(a->target)) {
+		a->targets_left++;
+		return;
+	}
 	a->target[a->n_targets].dir = clean;
 	a->target[a->n_targets++].why = l->why;
 }

@@ -64,13 +64,17 @@ void gather_project(struct audit *a, const char *dir, const char *why)
 {
 	char *own;
 
-	if (!dir || *dir != '/' || a->n_projects == GATHER_DIRS)
+	if (!dir || *dir != '/')
 		return;
 	own = ctr_path_clean(&a->arena, dir);
 	for (size_t i = 0; own && i < a->n_projects; i++)
 		if (strcmp(a->project[i].dir, own) == 0)
 			return;
-	if (own && strcmp(own, "/") != 0)
+	if (!own || strcmp(own, "/") == 0)
+		return;
+	if (a->n_projects == GATHER_DIRS)
+		a->projects_left++;
+	else
 		a->project[a->n_projects++] = (struct project){ own, why };
 }
 

@@ -5,7 +5,7 @@
 #include "check/check.h"
 #include "host/hostfs.h"
 
-#define GATHER_DIRS 64
+#define GATHER_DIRS 256
 
 struct project {         /* a folder somebody deploys from */
 	const char *dir; /* absolute */
@@ -29,14 +29,14 @@ struct audit {
 	struct finding_list out;
 	struct ctr_list containers;
 	struct project project[GATHER_DIRS];
-	size_t n_projects;
+	size_t n_projects, projects_left; /* left: there was no room for them */
 	const char *const *backup; /* folders that the configuration names */
 	size_t n_backups;
 	struct audit_open *open; /* by check_firewall() */
 	size_t n_open;
 	const char *outside; /* interfaces that lead outside, blanks between */
 	struct project target[GATHER_DIRS]; /* folders that backups are put into by what runs by itself: dumps.h */
-	size_t n_targets;
+	size_t n_targets, targets_left;
 	const char *watched; /* what pavise-caps wrote; NULL: nobody watched */
 	bool workloads; /* there is something that belongs to a project */
 };

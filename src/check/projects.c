@@ -742,6 +742,22 @@ static int look(struct place *p)
 	return r;
 }
 
+static bool of_backups(enum id id)
+{
+	return id == ID_BACKUP_LOCATION_MODE || id == ID_BACKUP_ENCRYPTED || id == ID_BACKUP_FRESH;
+}
+
+/* More than is looked at: what was not is no pass. */
+static int left(struct audit *a, enum id id)
+{
+	size_t n = a->projects_left + (of_backups(id) ? a->targets_left : 0);
+
+	if (!n)
+		return 0;
+	return gather_unknown(a, id, SUBJECT_HOST, "host", REASON_TOO_LARGE,
+			      arena_printf(&a->arena, "%zu folders more than the %d that are looked at: name them (pavise audit DIR)", n, GATHER_DIRS));
+}
+
 /* Ids about which no project had anything to say: without a project on a host with workloads that is not a pass. */
 static int fill(struct audit *a)
 {
@@ -750,6 +766,8 @@ static int fill(struct audit *a)
 	for (size_t i = 0; i < N_ELEMENTS(of_project) && r == 0; i++) {
 		bool any = !a->select.on[of_project[i]];
 
+		if (!any)
+			r = left(a, of_project[i]);
 		for (size_t k = 0; k < a->out.n && !any; k++)
 			any = a->out.item[k]->id == of_project[i];
 		if (any)
@@ -769,7 +787,7 @@ static bool judged(const struct audit *a, const char *dir)
 	for (size_t i = 0; i < a->out.n; i++) {
 		const struct finding *f = a->out.item[i];
 
-		if ((f->id == ID_BACKUP_LOCATION_MODE || f->id == ID_BACKUP_ENCRYPTED || f->id == ID_BACKUP_FRESH) && f->subject.path &&
+		if (of_backups(f->id) && f->subject.path &&
 		    strcmp(f->subject.path, dir) == 0)
 			return true;
 	}

@@ -546,6 +546,38 @@ static int verdict_on(enum id id, bool with_project)
 	return v;
 }
 
+/* More projects than are looked at: what was not looked at is no pass. */
+static void test_many_projects(void **state)
+{
+	struct audit *a = calloc(1, sizeof(*a));
+	char dir[64];
+	bool said = false;
+
+	(void) state;
+	(void) strcpy(root, "/tmp/pv-host-XXXXXX");
+	assert_non_null(mkdtemp(root));
+	check_policy_defaults(&a->policy);
+	a->sock = -1;
+	a->saved = true;
+	a->select.on[ID_FILE_ENV_MODE] = true;
+	assert_int_equal(hostfs_open(&a->fs, root), 0);
+	for (unsigned i = 0; i < GATHER_DIRS + 44; i++) {
+		(void) snprintf(dir, sizeof(dir), "/srv/p%u", i);
+		gather_project(a, dir, "given");
+	}
+	gather_project(a, "/srv/p7", "again");
+	assert_int_equal(check_projects(a), 0);
+	for (size_t i = 0; i < a->out.n; i++)
+		said |= a->out.item[i]->verdict == FINDING_UNKNOWN && a->out.item[i]->reason == REASON_TOO_LARGE && a->out.item[i]->n_evidence &&
+			strstr(a->out.item[i]->evidence[0].value, "44 folders more") != NULL;
+	assert_true(said);
+	finding_list_done(&a->out);
+	arena_done(&a->arena);
+	hostfs_done(&a->fs);
+	free(a);
+	(void) rmdir(root);
+}
+
 static void test_hosts(void **state)
 {
 	(void) state;
@@ -870,7 +902,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dump_targets),
 		cmocka_unit_test(test_unit_file),    cmocka_unit_test(test_sshd_conf), cmocka_unit_test(test_proc_net),
-		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_many_projects), cmocka_unit_test(test_hosts),
 		cmocka_unit_test(test_packed),     cmocka_unit_test(test_apt_conf),
 		     cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_explained),    cmocka_unit_test(test_aliases),
