@@ -185,7 +185,8 @@ def test_accept_and_last(tap):
         sh("mount", "--bind", fake, "/etc/passwd")
         sh("mount", "--bind", cron, "/etc/cron.d")
         for shared in ("/tmp", "/var/tmp"):
-            sh("mount", "-t", "tmpfs", "tmpfs", shared)
+            if not REPO.startswith(shared + "/"):
+                sh("mount", "-t", "tmpfs", "tmpfs", shared)
         try:
             look = lambda: {x["id"]: x for x in json.loads(pavise("audit", "--config", conf, "--format", "json")[1])["findings"]}
             tap.eq(look()["host.new-keys"]["verdict"], "unknown", "with nothing to compare with it is unknown")

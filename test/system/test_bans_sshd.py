@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from pvloglines import JOURNAL_REMOTE, made_journal  # noqa: E402
-from pvtest import Guard, Skip, main, sh, wait_for, world  # noqa: E402
+from pvtest import SLOW, Guard, Skip, main, sh, wait_for, world  # noqa: E402
 
 DIR = "/run/pv/ssh"
 AUTH = f"{DIR}/auth.log"
