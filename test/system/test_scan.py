@@ -23,7 +23,7 @@ import zipfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvseccomp  # noqa: E402
 import pvtest  # noqa: E402
-from pvtest import PAVISE, REPO, Skip, main  # noqa: E402
+from pvtest import SLOW, PAVISE, REPO, Skip, main  # noqa: E402
 
 ENV = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_AUTHOR_NAME": "A", "LC_ALL": "C",
        "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org",
