@@ -38,6 +38,8 @@ def service(argv, log, writable):
         lines = f.read().split("[Service]\n")[1].split("[Install]")[0].splitlines()
     kept = [l for l in lines if l and not l.startswith("#") and l.split("=")[0] not in REPLACED]
     words = " ".join('"' + a.replace("%", "%%").replace("$", "$$") + '"' for a in argv)
+    if REPO.startswith(("/tmp/", "/var/tmp/", "/home/", "/root/")):  # which the unit does not see
+        kept.append(f"BindReadOnlyPaths={REPO}")
     return "\n".join(["[Unit]", "DefaultDependencies=no", "[Service]", *kept, f"ExecStart={words}", f"StandardOutput=append:{log}",
                       f"StandardError=append:{log}", f"ReadWritePaths={writable}", ""])
 
