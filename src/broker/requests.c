@@ -173,36 +173,31 @@ static int handle_cut(struct requests *r, const struct broker_req *req, const st
 	return r->ops->cut(r->ctx, cg, req->addr, req->port, &ret->rep.value);
 }
 
-/* The engine says which exception; what it frees is read from the sealed policy, not from the engine. */
+/* The engine says which exceptions; what they free is read from the sealed policy, not from the engine. */
 static int handle_except(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
 			 struct broker_answer *ret)
 {
+	static const struct {
+		enum pv_signal signal;
+		uint32_t flag;
+	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS }, { SIGNAL_EXEC, PV_ALLOW_EXEC } };
 	const struct policy *p = r->policy;
-	uint32_t flags;
+	uint32_t flags = 0;
 
 	(void) cg;
 	(void) ret;
-	if (!req->cgroup)
+	if (!req->cgroup || req->arg >> 16 * N_ELEMENTS(kernels))
 		return -EINVAL;
-	if (req->arg == UINT64_MAX)
-		return r->ops->except(r->ctx, req->cgroup, 0);
-	if (req->arg >= p->n_exceptions)
-		return -EINVAL;
-	switch (p->exceptions[req->arg].signal) {
-	case SIGNAL_NET:
-		flags = PV_ALLOW_NET;
-		break;
-	case SIGNAL_DNS:
-		flags = PV_ALLOW_DNS;
-		break;
-	case SIGNAL_EXEC:
-		flags = PV_ALLOW_EXEC;
-		break;
-	case SIGNAL_N:
-		flags = PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC;
-		break;
-	default:
-		return -EPERM;
+	for (size_t i = 0; i < N_ELEMENTS(kernels); i++) {
+		const uint32_t at = req->arg >> 16 * i & UINT16_MAX;
+
+		if (!at)
+			continue;
+		if (at > p->n_exceptions)
+			return -EINVAL;
+		if (p->exceptions[at - 1].signal != kernels[i].signal && p->exceptions[at - 1].signal != SIGNAL_N)
+			return -EPERM;
+		flags |= kernels[i].flag;
 	}
 	return r->ops->except(r->ctx, req->cgroup, flags);
 }

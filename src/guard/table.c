@@ -52,29 +52,24 @@ static void tell_exceptions(struct guard *g, struct guard_workload *w)
 	static const struct {
 		enum pv_signal signal;
 		uint64_t bit;
-	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS },
-			{ SIGNAL_EXEC, PV_ALLOW_EXEC } };
-	struct broker_req req = { .op = BROKER_EXCEPT, .cgroup = w->w.cgroup, .arg = UINT64_MAX };
-	int index[N_ELEMENTS(kernels)];
+	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS }, { SIGNAL_EXEC, PV_ALLOW_EXEC } };
+	struct broker_req req = { .op = BROKER_EXCEPT, .cgroup = w->w.cgroup };
 	uint64_t want = 0;
 	char name[160];
 
 	workload_name(name, sizeof(name), &w->w);
 	for (size_t i = 0; i < N_ELEMENTS(kernels); i++) {
-		(void) policy_action(g->policy, name, kernels[i].signal, &index[i]);
-		if (index[i] >= 0)
-			want |= kernels[i].bit;
+		int index;
+
+		(void) policy_action(g->policy, name, kernels[i].signal, &index);
+		if (index < 0)
+			continue;
+		want |= kernels[i].bit;
+		req.arg |= (uint64_t) (index + 1) << 16 * i;
 	}
 	if (want == w->excepted)
 		return;
-	/* Taken back first: between the two requests the block is in force, never the other way round. */
 	(void) link_call(g, &req, answered_except, NULL);
-	for (size_t i = 0; i < N_ELEMENTS(kernels); i++) {
-		if (index[i] < 0)
-			continue;
-		req.arg = (uint64_t) index[i];
-		(void) link_call(g, &req, answered_except, NULL);
-	}
 	w->excepted = want;
 }
 
@@ -246,6 +241,7 @@ static int workload_add(struct guard *g, const struct workload *model, uint64_t 
 		w->w = *model;
 		w->generation = g->generation;
 		w->run.begin_us = made_us;
+		w->excepted = UINT64_MAX; /* what stands in the kernel may be from a guard before this one */
 		r = pv_map_put(&g->workloads, model->cgroup, w);
 	}
 	if (r >= 0 && *w->w.id)

@@ -30,8 +30,9 @@ enum broker_op { /* numbers are never reused */
 	/* Closes the TCP connections of this container's network namespace that go to addr:port (port 0:
 	 * any) and belong to `cgroup`. -> value: how many. */
 	BROKER_CUT = 6,
-	/* The workload `cgroup` falls under exception arg (index into the sealed policy; UINT64_MAX: none left)
-	 * for the kernel's signals; the broker checks that this exception is for net, dns, exec or all. */
+	/* The workload `cgroup` falls under these exceptions and no others: arg has 16 bits each for net, dns and exec, the lowest for
+	 * net: one more than the index into the sealed policy, 0: none. The broker checks that the exception is for that signal or for
+	 * all. Everything in one request, so that what is excepted before and after is so in between. */
 	BROKER_EXCEPT = 7,
 	/* arg: 1 add, 0 drop: container `cgroup` is attached to the network `id`. */
 	BROKER_NETNAME = 8,

@@ -97,6 +97,13 @@ def test_exceptions(tap):
             g.stop()
             g.start()
             tap.ok(wait_for(lambda: not blocked(web), 3), "and it outlives a new start")
+            asks = lambda: web.net(f"dns udp {DNS4} 53 x.mine.org") != ["EPERM"]  # noqa: E731
+            g.cmd("allow", "web", "dns")
+            tap.ok(wait_for(asks, 5) and not blocked(web), "a second one beside it: both hold", g.log(5))
+            g.stop()
+            g.cmd("allow", "web", "net", "--remove")
+            g.start()
+            tap.ok(wait_for(lambda: blocked(web), 5) and asks(), "one that was taken back while no guard ran is over, the other holds", g.log(5))
 
 
 def test_reload(tap):

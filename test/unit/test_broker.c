@@ -102,11 +102,13 @@ static const struct {
 	{ "freeze twice", REQ(.op = BROKER_CGROUP_FREEZE, .cgroup = 100, .arg = 2), -EINVAL, "" },
 	{ "cut", REQ(.op = BROKER_CUT, .cgroup = 100, .addr = V4(192, 0, 2, 1), .port = 3333), 0, "cut" },
 	{ "cut with a prefix", REQ(.op = BROKER_CUT, .cgroup = 100, .prefix = 8), -EINVAL, "" },
-	{ "except net", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 0), 0, "except" },
-	{ "except cpu", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 3), -EPERM, "" },
-	{ "except beyond the policy", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 4), -EINVAL, "" },
-	{ "except nobody", REQ(.op = BROKER_EXCEPT, .arg = 0), -EINVAL, "" },
-	{ "no exception left", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = UINT64_MAX), 0, "except" },
+	{ "except net", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 1), 0, "except" },
+	{ "except cpu", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 4), -EPERM, "" },
+	{ "except dns, by an exception for net", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 1 << 16), -EPERM, "" },
+	{ "except beyond the policy", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 5), -EINVAL, "" },
+	{ "except something else", REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = 1ULL << 48), -EINVAL, "" },
+	{ "except nobody", REQ(.op = BROKER_EXCEPT, .arg = 1), -EINVAL, "" },
+	{ "no exception left", REQ(.op = BROKER_EXCEPT, .cgroup = 300), 0, "except" },
 	{ "network", REQ(.op = BROKER_NETNAME, .cgroup = 100, .arg = 1, .id = "shop_default"), 0, "netname" },
 	{ "network with a slash", REQ(.op = BROKER_NETNAME, .cgroup = 100, .arg = 1, .id = "a/b"), -EINVAL, "" },
 	{ "network without a name", REQ(.op = BROKER_NETNAME, .cgroup = 100, .arg = 1), -EINVAL, "" },
@@ -274,17 +276,27 @@ static void test_ban_limit(void **state)
 
 static void test_exceptions(void **state)
 {
-	static const uint32_t flags[] = { PV_ALLOW_NET, PV_ALLOW_DNS, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC };
+	static const struct {
+		uint64_t arg;
+		uint32_t flags;
+	} all[] = {
+		{ 1, PV_ALLOW_NET },
+		{ 2 << 16, PV_ALLOW_DNS },
+		{ 2 << 16 | 1, PV_ALLOW_NET | PV_ALLOW_DNS },
+		{ 3ULL << 32, PV_ALLOW_EXEC },
+		{ 3ULL << 32 | 3 << 16 | 1, PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC },
+		{ 0, 0 },
+	};
 	struct fake f = { 0 };
 	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
 	struct broker_answer a;
 
 	(void) state;
-	for (uint64_t i = 0; i < N_ELEMENTS(flags); i++) {
-		struct broker_req req = REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = i);
+	for (size_t i = 0; i < N_ELEMENTS(all); i++) {
+		struct broker_req req = REQ(.op = BROKER_EXCEPT, .cgroup = 300, .arg = all[i].arg);
 
 		assert_int_equal(requests_handle(&r, &req, sizeof(req), 0, &a), 0);
-		assert_int_equal(f.flags, flags[i]);
+		assert_int_equal(f.flags, all[i].flags);
 	}
 }
 
