@@ -32,21 +32,6 @@ static enum pv_signal signal_of(enum id id)
 	}
 }
 
-/* By the workload's name, or, of containers that come one after the other, by that of their image. Index or -1. */
-static int exception_of(const struct verdict *v, const struct workload *w, const char *name, const struct policy *p, enum pv_signal signal,
-			enum pv_action *ret)
-{
-	int exception = -1;
-	char image[200];
-
-	*ret = policy_action(p, name, signal, &exception);
-	if (exception < 0 && v->chain && w->info) {
-		container_image_name(image, sizeof(image), w->info);
-		*ret = policy_action(p, image, signal, &exception);
-	}
-	return exception;
-}
-
 /* The verdict's action after class and exceptions. */
 static enum pv_action soften(const struct verdict *v, const struct workload *w, const char *name,
 			     const struct policy *p, const char **ret_why)
@@ -61,7 +46,7 @@ static enum pv_action soften(const struct verdict *v, const struct workload *w, 
 	if (signal < SIGNAL_N) {
 		enum pv_action excepted;
 
-		if (exception_of(v, w, name, p, signal, &excepted) >= 0) {
+		if (policy_excepts(p, name, v->chain ? w->info : NULL, signal, &excepted)) {
 			*ret_why = "an exception names it";
 			return PV_MIN(action, excepted);
 		}

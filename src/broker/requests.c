@@ -177,10 +177,7 @@ static int handle_cut(struct requests *r, const struct broker_req *req, const st
 static int handle_except(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
 			 struct broker_answer *ret)
 {
-	static const struct {
-		enum pv_signal signal;
-		uint32_t flag;
-	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS }, { SIGNAL_EXEC, PV_ALLOW_EXEC } };
+	static const struct broker_except_signal kernels[] = BROKER_EXCEPT_SIGNALS;
 	const struct policy *p = r->policy;
 	uint32_t flags = 0;
 

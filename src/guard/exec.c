@@ -1,9 +1,9 @@
 /* exec.c - programs that are not of their container's image: the kernel has decided, this tells. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "detect/credential.h"
 #include "detect/entry.h"
@@ -85,10 +85,19 @@ static void look_for_miner(struct guard *g, struct guard_workload *w, const char
 #define LOOK_BUSY    500 /* permyriad of a core: who mines, computes */
 #define LOOK_EACH_US (15 * USEC_PER_SEC)
 
+/* Its command line, a NUL behind each word and one at the end. How many octets; 0: it has none any more. */
+static size_t read_line(uint32_t pid, char *out, size_t size)
+{
+	char path[40];
+
+	(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+	return pv_read_start(path, out, size);
+}
+
 void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us)
 {
 	uint32_t pids[LOOK_PIDS];
-	char path[40], argv[2048];
+	char argv[2049];
 	int n;
 
 	if (!w->load || load_cpu_now(w->load) < LOOK_BUSY || (w->looked_us && now_us - w->looked_us < LOOK_EACH_US))
@@ -96,14 +105,10 @@ void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us)
 	w->looked_us = now_us;
 	n = cgroup_files_pids(w->files, pids, LOOK_PIDS);
 	for (int i = 0; i < n; i++) {
-		pv_autoclose int fd = -1;
-		ssize_t len;
+		size_t len = read_line(pids[i], argv, sizeof(argv));
 
-		(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", pids[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		len = fd < 0 ? -1 : read(fd, argv, sizeof(argv));
-		if (len > 0)
-			look_for_miner(g, w, argv, (size_t) len, pids[i]);
+		if (len)
+			look_for_miner(g, w, argv, len, pids[i]);
 	}
 }
 
@@ -228,18 +233,15 @@ static bool may_be_brought_in(const struct event_exec *e, const struct guard_wor
 /* The one who came in runs the line of the container's health check. */
 static bool is_health_check(const struct event_exec *e, const struct guard_workload *w)
 {
-	char path[40], line[PV_EXEC_ARGV];
-	pv_autoclose int fd = -1;
-	ssize_t n;
+	char line[PV_EXEC_ARGV + 1];
+	size_t n = read_line(e->chain[e->n_chain - 1].tgid, line, sizeof(line)); /* as much as an event holds */
 
-	(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", e->chain[e->n_chain - 1].tgid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, line, sizeof(line));
-	return n > 0 && entry_is_health(&w->info, line, (size_t) n);
+	return n && entry_is_health(&w->info, line, n);
 }
 
 /* The chain ends at the container's border. Where that is not its first process, somebody came in from outside, and the engine
- * has said so: docker exec, or a health check; or it is the health check by its line. A process of the container cannot get there: its line leads to the first one. */
+ * has said so: docker exec, or a health check; or it is the health check by its line. A process of the container cannot get there: its
+ * chain of parents leads to the first one. */
 static bool is_brought_in(const struct event_exec *e, const struct guard_workload *w)
 {
 	if (!w || !w->w.info || !w->info.pid || !e->n_chain || e->n_chain >= PV_EXEC_CHAIN)
@@ -336,19 +338,16 @@ void exec_metadata(struct guard *g, const struct event_net *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id;
-	char path[40], argv[PV_EXEC_ARGV];
-	pv_autoclose int fd = -1;
+	char argv[PV_EXEC_ARGV + 1];
 	struct notice n;
-	ssize_t len;
+	size_t len;
 
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_EXEC) || (w && w->wrapped))
 		return;
-	(void) snprintf(path, sizeof(path), "/proc/%u/cmdline", e->head.tgid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? -1 : read(fd, argv, sizeof(argv)); /* it waits for an answer, most likely */
+	len = read_line(e->head.tgid, argv, sizeof(argv)); /* it waits for an answer, most likely */
 	notice_init(&n, ID_EXEC_WEB_SHELL, kernel_event_time(&e->head));
 	kernel_notice_fill(&n, &e->head, w);
-	tell_metadata(&n, e, argv, len > 0 ? (size_t) len : 0);
+	tell_metadata(&n, e, argv, len);
 	notices_fold(g, kernel_mix(kernel_mix(ID_EXEC_WEB_SHELL, &root, 8), e->daddr, 16), &n);
 	if (n.row)
 		capture_evidence(g, w, &n, &(struct capture_of){ .pid = e->head.tgid });
@@ -392,6 +391,15 @@ void exec_shell(struct guard *g, const struct event_exec *e)
 		free(x);
 	}
 	tell_server_shell(g, e);
+}
+
+void exec_gone(struct guard *g, const struct guard_workload *w)
+{
+	for (struct exec_waiting *x = g->exec_waiting, *next; x; x = next) {
+		next = x->next;
+		if (table_find(g, x->e.head.cgroup_id) == w)
+			waited(x);
+	}
 }
 
 void exec_stop(struct guard *g)

@@ -68,7 +68,7 @@ struct guard_workload {
 	bool wrapped;		 /* its own command was started by a wrapper with a server's name: the kernel takes all of it for that one's shell */
 	uint64_t captures_hour, captures_in_hour; /* bundles of evidence */
 	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
-	uint64_t excepted;	 /* bits of exceptions told to the broker, as PV_ALLOW_* */
+	uint64_t excepted;	 /* as the broker was told, BROKER_EXCEPT; UINT64_MAX: not yet, of this policy */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */
 	uint64_t refused;	 /* for `top` */
@@ -212,6 +212,7 @@ void exec_event(struct guard *g, const struct event_exec *e);
  * docker exec's or a health check's; at most 64 wait, others are told at once. */
 void exec_shell(struct guard *g, const struct event_exec *e);
 void exec_metadata(struct guard *g, const struct event_net *e); /* a server's shell asks for a cloud's credentials */
+void exec_gone(struct guard *g, const struct guard_workload *w); /* tells what waits of one that has ended, while its name is still known */
 void exec_stop(struct guard *g); /* tells what waits */
 void exec_look(struct guard *g, struct guard_workload *w, uint64_t now_us); /* at a busy workload's command lines */
 void exec_tell_kernel(struct guard *g, struct guard_workload *w); /* what the Engine API says that the exec hook must know */

@@ -22,18 +22,11 @@ static void find_begin(struct guard_workload *w, uint64_t now_us)
 /* Its owner lets it work, by its name, its image's or its label: that is not held against others of its group either. */
 static bool is_spared(const struct guard *g, const struct guard_workload *w)
 {
-	char name[200];
-	int exception;
+	enum pv_action unused;
+	char name[160];
 
-	if (w->info.label_action[SIGNAL_CPU] < ACTION_N)
-		return true;
 	workload_name(name, sizeof(name), &w->w);
-	(void) policy_action(g->policy, name, SIGNAL_CPU, &exception);
-	if (exception < 0) {
-		container_image_name(name, sizeof(name), &w->info);
-		(void) policy_action(g->policy, name, SIGNAL_CPU, &exception);
-	}
-	return exception >= 0;
+	return w->info.label_action[SIGNAL_CPU] < ACTION_N || policy_excepts(g->policy, name, &w->info, SIGNAL_CPU, &unused);
 }
 
 void successions_look(struct guard *g, struct guard_workload *w, const struct cgroup_usage *u, uint64_t now_us)

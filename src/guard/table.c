@@ -49,12 +49,8 @@ static void answered_except(struct guard *g, const struct broker_rep *rep, int f
 
 static void tell_exceptions(struct guard *g, struct guard_workload *w)
 {
-	static const struct {
-		enum pv_signal signal;
-		uint64_t bit;
-	} kernels[] = { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS }, { SIGNAL_EXEC, PV_ALLOW_EXEC } };
+	static const struct broker_except_signal kernels[] = BROKER_EXCEPT_SIGNALS;
 	struct broker_req req = { .op = BROKER_EXCEPT, .cgroup = w->w.cgroup };
-	uint64_t want = 0;
 	char name[160];
 
 	workload_name(name, sizeof(name), &w->w);
@@ -62,15 +58,13 @@ static void tell_exceptions(struct guard *g, struct guard_workload *w)
 		int index;
 
 		(void) policy_action(g->policy, name, kernels[i].signal, &index);
-		if (index < 0)
-			continue;
-		want |= kernels[i].bit;
-		req.arg |= (uint64_t) (index + 1) << 16 * i;
+		if (index >= 0)
+			req.arg |= (uint64_t) (index + 1) << 16 * i;
 	}
-	if (want == w->excepted)
+	if (req.arg == w->excepted)
 		return;
+	w->excepted = req.arg;
 	(void) link_call(g, &req, answered_except, NULL);
-	w->excepted = want;
 }
 
 static void tell_networks(struct guard *g, struct guard_workload *w)
@@ -304,12 +298,14 @@ static void forget_nested(struct guard *g, const struct guard_workload *w)
 
 void table_cgroup_gone(struct guard *g, uint64_t id)
 {
-	struct guard_workload *w = pv_map_take(&g->workloads, id);
+	struct guard_workload *w = pv_map_get(&g->workloads, id);
 
 	if (!w) {
 		(void) pv_map_take(&g->nested, id);
 		return;
 	}
+	exec_gone(g, w);
+	(void) pv_map_take(&g->workloads, id);
 	if (*w->w.id && table_container(g, w->w.id) == w) { /* it may run again already, under another cgroup */
 		(void) pv_map_take(&g->containers, table_id_hash(w->w.id));
 		guard_logs_container_gone(g, w->w.id);

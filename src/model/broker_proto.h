@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+#include "bpf/event.h"
+#include "model/action.h"
+
 enum broker_op { /* numbers are never reused */
 	/* -> two descriptors: the event ring (mmap it, sense/ring.h) and the counters (read-only, mmapable);
 	 * value: bits of BROKER_DEGRADED_* */
@@ -30,9 +33,9 @@ enum broker_op { /* numbers are never reused */
 	/* Closes the TCP connections of this container's network namespace that go to addr:port (port 0:
 	 * any) and belong to `cgroup`. -> value: how many. */
 	BROKER_CUT = 6,
-	/* The workload `cgroup` falls under these exceptions and no others: arg has 16 bits each for net, dns and exec, the lowest for
-	 * net: one more than the index into the sealed policy, 0: none. The broker checks that the exception is for that signal or for
-	 * all. Everything in one request, so that what is excepted before and after is so in between. */
+	/* The workload `cgroup` falls under these exceptions and no others: arg has 16 bits for each of BROKER_EXCEPT_SIGNALS, the lowest
+	 * for the first: one more than the index into the sealed policy, 0: none. The broker checks that the exception is for that signal
+	 * or for all. Everything in one request, so that what is excepted before and after is so in between. */
 	BROKER_EXCEPT = 7,
 	/* arg: 1 add, 0 drop: container `cgroup` is attached to the network `id`. */
 	BROKER_NETNAME = 8,
@@ -94,6 +97,13 @@ enum broker_op { /* numbers are never reused */
 	BROKER_PERSIST_LOOK = 43,
 	BROKER_N_OPS
 };
+
+/* What an exception frees in the kernel, by its signal. */
+struct broker_except_signal {
+	enum pv_signal signal;
+	uint32_t flag;
+};
+#define BROKER_EXCEPT_SIGNALS { { SIGNAL_NET, PV_ALLOW_NET }, { SIGNAL_DNS, PV_ALLOW_DNS }, { SIGNAL_EXEC, PV_ALLOW_EXEC } }
 
 struct broker_req {
 	uint32_t op;  /* enum broker_op */

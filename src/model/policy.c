@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "model/severity.h"
+#include "model/workload.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -237,4 +238,17 @@ enum pv_action policy_action(const struct policy *p, const char *name, enum pv_s
 	if (ret_exception)
 		*ret_exception = found;
 	return action;
+}
+
+bool policy_excepts(const struct policy *p, const char *name, const struct container_info *image, enum pv_signal signal, enum pv_action *ret)
+{
+	char of_image[200];
+	int exception;
+
+	*ret = policy_action(p, name, signal, &exception);
+	if (exception < 0 && image) {
+		container_image_name(of_image, sizeof(of_image), image);
+		*ret = policy_action(p, of_image, signal, &exception);
+	}
+	return exception >= 0;
 }

@@ -11,6 +11,8 @@
 #include "bpf/event.h"
 #include "model/action.h"
 
+struct container_info; /* model/workload.h */
+
 #define POLICY_MAGIC	  0x65736976u
 #define POLICY_VERSION	  1
 #define POLICY_REFUSED	  256
@@ -174,5 +176,8 @@ int policy_check(const struct policy *p);
  * *ret_exception (may be NULL) is the index of the exception, -1 if none. */
 enum pv_action policy_action(const struct policy *p, const char *name, enum pv_signal signal,
 			     int *ret_exception);
+/* Whether an exception speaks of it, by its name or, of a container given as `image` (else NULL), by that of its image. *ret is what the
+ * policy does then, as above. */
+bool policy_excepts(const struct policy *p, const char *name, const struct container_info *image, enum pv_signal signal, enum pv_action *ret);
 
 #endif

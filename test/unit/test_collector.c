@@ -158,16 +158,45 @@ static void test_cut_short(void **state)
 	pv_autoclose int evidence = open(dir, O_RDONLY | O_DIRECTORY);
 	pv_autobuf manifest = PV_BUF_INIT;
 	pv_autoclose int fd = put("late", "x", 1);
+	uint8_t digest[32];
 	struct bundle *b = NULL;
 
 	(void) state;
 	assert_int_equal(bundle_new(evidence, "20260101T000000Z-exec.dropped-0002", 1000, 1, &b), 0);
 	get("20260101T000000Z-exec.dropped-0002/manifest.json", &manifest);
 	assert_non_null(strstr(manifest.data, "the capture did not come to its end"));
-	bundle_file(b, "1-late", "test", fd, NULL);
+	assert_false(bundle_file(b, "1-late", "test", fd, digest));
 	assert_int_equal(bundle_files(b), 0);
 	assert_int_equal(bundle_lacks(b), 1);
 	b = bundle_free(b);
+}
+
+/* What the header promised and nobody could read is zeroes: the manifest's digest is that of what lies in the archive. A file of
+ * sysfs says that it has a page, and has some octets. */
+static void test_padded(void **state)
+{
+	pv_autoclose int evidence = open(dir, O_RDONLY | O_DIRECTORY);
+	pv_autoclose int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY);
+	pv_autobuf manifest = PV_BUF_INIT;
+	uint8_t page[4096] = { 0 }, want[32], digest[32] = { 7 };
+	struct bundle *b = NULL;
+	char hex[65];
+	struct stat st;
+
+	(void) state;
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size != sizeof(page))
+		skip();
+	assert_in_range(pread(fd, page, sizeof(page), 0), 1, sizeof(page) - 1);
+	(void) crypto_hash_sha256(want, page, sizeof(page));
+	(void) sodium_bin2hex(hex, sizeof(hex), want, sizeof(want));
+	assert_int_equal(bundle_new(evidence, "20260101T000000Z-exec.dropped-0003", 65536, UINT64_MAX, &b), 0);
+	assert_false(bundle_file(b, "1-short", "test", fd, digest));
+	assert_int_equal(digest[0], 7);
+	assert_int_equal(bundle_end(b), 0);
+	b = bundle_free(b);
+	get("20260101T000000Z-exec.dropped-0003/manifest.json", &manifest);
+	assert_non_null(strstr(manifest.data, hex));
+	assert_non_null(strstr(manifest.data, "it could not be read further; zeroes fill its place"));
 }
 
 static bool exists(const char *name)
@@ -226,7 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlay), cmocka_unit_test(test_sockets),	  cmocka_unit_test(test_files),
-		cmocka_unit_test(test_bundle),	cmocka_unit_test(test_cut_short), cmocka_unit_test(test_retain),
+		cmocka_unit_test(test_bundle),	cmocka_unit_test(test_cut_short), cmocka_unit_test(test_padded), cmocka_unit_test(test_retain),
 	};
 
 	return cmocka_run_group_tests_name("collector", tests, set_up, tear_down);

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "detect/load.h"
 
-#include "check.h"
+#include "flow.h"
 
 /* ---- replay of test/flow/NAME.flow: see its README ---- */
 
@@ -37,34 +37,6 @@ struct flow {
 	struct expect x[MAX_EXPECTS];
 	size_t n_x;
 };
-
-/* "4m50s" */
-static uint64_t duration(const char *s)
-{
-	uint64_t sum = 0, part;
-	char one[32];
-
-	while (*s) {
-		size_t n = strspn(s, "0123456789");
-
-		n += strspn(s + n, "msdh");
-		CHECK(n && n < sizeof(one), "duration %s", s);
-		memcpy(one, s, n);
-		one[n] = '\0';
-		CHECK(parse_duration(one, &part) == 0, "duration %s", one);
-		sum += part;
-		s += n;
-	}
-	return sum;
-}
-
-static uint64_t percent(const char *s)
-{
-	uint32_t v = 0;
-
-	CHECK(s && parse_permyriad(s, &v) == 0, "percentage %s", s ? s : "(none)");
-	return v;
-}
 
 static uint64_t count(const char *s)
 {

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "model/conf.h"
 #include "model/policy.h"
+#include "model/workload.h"
 
 static struct policy good, p;
 
@@ -176,12 +177,31 @@ static void test_action(void **state)
 	assert_int_equal(policy_action(&p, "ci", SIGNAL_CPU, NULL), ACTION_IGNORE);
 }
 
+/* A container is spared by its own name, or by its image's where that counts. */
+static void test_excepts(void **state)
+{
+	struct container_info c = { .image = "ci/build:3" };
+	enum pv_action a;
+
+	(void) state;
+	p = good;
+	add("image:ci/*", SIGNAL_CPU, ACTION_IGNORE);
+	add("web", SIGNAL_CPU, ACTION_ALERT);
+	assert_true(policy_excepts(&p, "web", NULL, SIGNAL_CPU, &a));
+	assert_int_equal(a, ACTION_ALERT);
+	assert_true(policy_excepts(&p, "job-7", &c, SIGNAL_CPU, &a));
+	assert_int_equal(a, ACTION_IGNORE);
+	assert_false(policy_excepts(&p, "job-7", NULL, SIGNAL_CPU, &a));
+	assert_int_equal(a, ACTION_KILL);
+	assert_false(policy_excepts(&p, "job-7", &c, SIGNAL_PIDS, &a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_map),
-		cmocka_unit_test(test_action),
+		cmocka_unit_test(test_action), cmocka_unit_test(test_excepts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

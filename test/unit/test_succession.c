@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "detect/succession.h"
 
-#include "check.h"
+#include "flow.h"
 
 /* ---- replay of test/flow/NAME.chain: see its README ---- */
 
@@ -35,33 +35,6 @@ struct flow {
 	struct expect x[MAX_EXPECTS];
 	size_t n_x;
 };
-
-static uint64_t duration(const char *s)
-{
-	uint64_t sum = 0, part;
-	char one[32];
-
-	while (*s) {
-		size_t n = strspn(s, "0123456789");
-
-		n += strspn(s + n, "msdh");
-		CHECK(n && n < sizeof(one), "duration %s", s);
-		memcpy(one, s, n);
-		one[n] = '\0';
-		CHECK(parse_duration(one, &part) == 0, "duration %s", one);
-		sum += part;
-		s += n;
-	}
-	return sum;
-}
-
-static uint64_t percent(const char *s)
-{
-	uint32_t v = 0;
-
-	CHECK(parse_permyriad(s, &v) == 0, "percentage %s", s);
-	return v;
-}
 
 /* FROM [xN every=D] run RATE LIFE [key=value ...] */
 static void read_run(struct flow *f, char **word, size_t n)
