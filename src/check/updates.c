@@ -30,6 +30,9 @@ static bool file_there(struct audit *a, const char *path)
 	return hostfs_stat(&a->fs, path, true, &st) == 0;
 }
 
+#define ALL_ON                                                                                                                              \
+	"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"                                          \
+	"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades"
 #define PARTS	  "/etc/apt/apt.conf.d"
 #define PARTS_MAX 500
 
@@ -112,23 +115,32 @@ static bool masked(struct audit *a, const char *unit)
 	       (hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode));
 }
 
+static const struct off {
+	const char *why, *mend, *command;
+} off_absent = { "not installed", "have security updates install themselves", ALL_ON },
+  off_itself = { "switched off (APT::Periodic::Unattended-Upgrade)", "have security updates install themselves", ALL_ON },
+  off_apt = { "switched off (APT::Periodic::Enable)", "let apt work by itself",
+	      "printf 'APT::Periodic::Enable \"1\";\\n' > /etc/apt/apt.conf.d/99periodic" },
+  off_timer = { "its timer is masked (apt-daily-upgrade.timer)", "let its timer run",
+		"systemctl unmask apt-daily-upgrade.timer && systemctl enable --now apt-daily-upgrade.timer" };
+
 /* Why it does not run; NULL: it does. */
-static const char *why_off(struct audit *a, const struct periodic *p)
+static const struct off *why_off(struct audit *a, const struct periodic *p)
 {
 	if (!file_there(a, "/usr/bin/unattended-upgrade"))
-		return "not installed";
+		return &off_absent;
 	if (is_off(p->unattended))
-		return "switched off (APT::Periodic::Unattended-Upgrade)";
+		return &off_itself;
 	if (*p->enable && is_off(p->enable))
-		return "switched off (APT::Periodic::Enable)";
-	return masked(a, "apt-daily-upgrade.timer") ? "its timer is masked (apt-daily-upgrade.timer)" : NULL;
+		return &off_apt;
+	return masked(a, "apt-daily-upgrade.timer") ? &off_timer : NULL;
 }
 
 static int unattended(struct audit *a)
 {
 	struct finding *f = host_finding(ID_UPD_UNATTENDED);
 	struct periodic *p = arena_alloc(&a->arena, sizeof(*p));
-	const char *why;
+	const struct off *off;
 
 	if (!f || !p)
 		return finding_free(f), -ENOMEM;
@@ -140,21 +152,14 @@ static int unattended(struct audit *a)
 	}
 	if (read_periodic(p) < 0)
 		return finding_free(f), -ENOMEM;
-	why = why_off(a, p);
+	off = why_off(a, p);
 	if (p->error) {
 		finding_unknown(f, gather_reason(p->error));
 		finding_evidence(f, "not read", p->unread, 0, "%s", strerror(-p->error));
-	} else if (why) {
+	} else if (off) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "unattended-upgrades", p->from, 0, "%s", why);
-		finding_remedy(
-			f, "have security updates install themselves",
-			"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"
-			"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades");
-		if (strstr(why, "timer"))
-			finding_remedy(f, "let its timer run", "systemctl unmask apt-daily-upgrade.timer && systemctl enable --now apt-daily-upgrade.timer");
-		else if (strstr(why, "Enable"))
-			finding_remedy(f, "let apt work by itself", "printf 'APT::Periodic::Enable \"1\";\\n' > /etc/apt/apt.conf.d/99periodic");
+		finding_evidence(f, "unattended-upgrades", p->from, 0, "%s", off->why);
+		finding_remedy(f, off->mend, off->command);
 	}
 	return gather_add(a, f, NULL);
 }
