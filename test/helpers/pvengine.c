@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/model/broker_proto.h"
-#include "../../src/model/roles.h"
+#include "model/broker_proto.h"
+#include "model/roles.h"
 
 #define MAX_FDS 4
 

@@ -3,6 +3,7 @@
 scopes, systemd services as workloads. Only for the lab: it changes the machine it runs on."""
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -49,6 +50,7 @@ def test_service(tap):
            "systemctl start pavise", sh("systemctl", "status", "--no-pager", "pavise", check=False))
     tap.eq(sh("systemctl", "is-active", "pavise", check=False).strip(), "active", "the unit is active")
     tap.note(pavise("doctor"))
+    tap.note("programs: " + " ".join(sorted(set(re.findall(r"name (pv_\w+)", sh("bpftool", "prog", "show", check=False))))))
     c = d.run("sleep 1000", name="web")
     tap.ok("docker-" in c.cgroup() and c.cgroup().endswith(".scope"), "the container has a systemd scope", c.cgroup())
     tap.eq(c.net(f"-t 1500 connect {OUTSIDE} 3333", f"-t 1500 dns udp {OUTSIDE} 53 x.mine.org"), ["EPERM", "EPERM"],

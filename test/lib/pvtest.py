@@ -396,7 +396,7 @@ def helper(name):
     if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(src):
         os.makedirs(HELPERS, exist_ok=True)
         tmp = f"{out}.{os.getpid()}"
-        sh("gcc", *DYNAMIC.get(name, ["-static", "-O1"]), "-Wall", "-Wextra", "-Werror", "-o", tmp, src)
+        sh("gcc", *DYNAMIC.get(name, ["-static", "-O1"]), "-Wall", "-Wextra", "-Werror", "-I", os.path.join(REPO, "src"), "-o", tmp, src)
         os.rename(tmp, out)
     return out
 
