@@ -1,10 +1,74 @@
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "senders.h"
 #include "test_bpf.h"
+
+/* ---- where clouds hand out credentials ---- */
+
+#define ROLE_SHELL (1u << 2) /* and struct home: bpf/maps.h, which is for programs alone */
+
+struct asking {
+	const char *addr;
+	bool is_shell; /* of a server; made by hand here, for real in system/test_exec.py */
+	size_t told;
+};
+
+static int ask_metadata(void *arg)
+{
+	const struct asking *a = arg;
+	struct {
+		uint64_t cgroup;
+		uint32_t moved, role;
+	} home = { .role = a->is_shell ? ROLE_SHELL : 0 };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(80) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
+	bool is_v4 = inet_pton(AF_INET, a->addr, &v4.sin_addr) == 1;
+	int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), homes;
+	uint32_t me = (uint32_t) getpid();
+	char path[300];
+
+	(void) snprintf(path, sizeof(path), "%s/v%d/map_homes", lab_policy->bpf_dir, PV_BPF_LAYOUT);
+	homes = bpf_obj_get(path);
+	if (homes < 0 || fd < 0 || bpf_map_update_elem(homes, &me, &home, BPF_ANY) < 0)
+		return CANNOT;
+	if (!is_v4)
+		(void) inet_pton(AF_INET6, a->addr, &v6.sin6_addr);
+	errno = 0;
+	for (int i = 0; i < 2; i++) /* within a minute it is told once */
+		(void) connect(fd, is_v4 ? (struct sockaddr *) &v4 : (struct sockaddr *) &v6, is_v4 ? sizeof(v4) : sizeof(v6));
+	return errno == EPERM ? REFUSED : WENT;
+}
+
+static void metadata(void)
+{
+	static const struct asking cases[] = {
+		{ "169.254.169.254", true, 1 }, { "169.254.169.254", true, 0 }, { "169.254.170.2", true, 1 }, { "169.254.170.23", true, 1 },
+		{ "100.100.100.200", true, 1 }, { "fd00:ec2::254", true, 1 }, { "fd00:ec2::23", true, 1 }, { "fd20:ce::254", true, 1 },
+		{ "::ffff:169.254.169.254", true, 0 }, /* the same workload and address as the first */
+		{ "169.254.169.253", true, 0 }, { "169.254.170.254", true, 0 }, { "0.0.2.84", true, 0 }, { "fd00:ec2:0:1::254", true, 0 },
+		{ "fd00:ec2::1:0:254", true, 0 }, { "2001:db8::254", true, 0 }, { "fd00:ec2::a9fe:a9fe", true, 0 },
+	};
+	struct asking library = { "169.254.169.254", false, 0 };
+
+	(void) lab_mkdir(BOX "/library");
+	(void) lab_events();
+	(void) lab_in(BOX "/library", ask_metadata, &library);
+	lab_check(lab_events()->n[EVENT_NET] == 0, "a server's own library may ask for its role");
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		int r = lab_in(BOX, ask_metadata, (void *) (uintptr_t) &cases[i]);
+		const struct lab_seen *s = lab_events();
+
+		lab_check(r == WENT && s->n[EVENT_NET] == cases[i].told, "a server's shell asks %s: %s, %zu events", cases[i].addr, outcome_name(r),
+			  s->n[EVENT_NET]);
+		if (cases[i].told)
+			lab_check(s->net.what == PV_NET_METADATA && s->flags[EVENT_NET] == 0 && s->net.head.class_ == PV_CLASS_CONTAINER,
+				  "and it is told as that (%u, flags %x)", s->net.what, s->flags[EVENT_NET]);
+	}
+}
 
 /* Every way to open a connection or send a datagram, to a blocked port and to its benign neighbour. */
 void suite_net(void)
@@ -62,6 +126,7 @@ void suite_net(void)
 		(void) lab_in(BOX, send_job, &j);
 	}
 	lab_check(lab_syns(3334) == 1, "one SYN of an allowed one is (the counter counts)");
+	metadata();
 	(void) lab_events();
 }
 

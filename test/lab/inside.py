@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Runs inside the lab's guest: first pavise as an installed systemd service beside the machine's own dockerd, then every
-system suite; with names, those that they fit, in the order of the names. Prints their TAP and, last, the counts of each and of all."""
+"""Runs inside the lab's guest: the kernel's programs against its sockets (all but what they cost, which is not to be measured here), then pavise as an
+installed systemd service beside the machine's own dockerd, then every system suite; with names, those that they fit, in the order of the names.
+Prints their TAP and, last, the counts of each and of all."""
 
 import glob
 import os
@@ -10,6 +11,8 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+BPF = os.path.join(HERE, "..", "..", "build", "meson", "test", "bpf", "test_bpf")
+BPF_SUITES = "net", "servers", "dns", "nat", "opening", "modes", "cgroups", "pins", "exec", "load"
 names = sys.argv[1:]
 KINDS = ((r"ok .*# SKIP", "skipped"), (r"ok ", "passed"), (r"not ok ", "failed"))
 total, lines = dict.fromkeys(("passed", "failed", "skipped"), 0), []
@@ -19,19 +22,21 @@ def said(counts):
     return ", ".join(f"{n} {k}" for k, n in counts.items())
 
 
-def rank(path):
-    name = os.path.basename(path)
+def rank(suite):
+    name = suite[0] + ".py"
     return next((i for i, n in enumerate(names) if n in name), len(names))
 
 
-suites = [os.path.join(HERE, f"test_{n}.py") for n in ("service", "rootless")] + sorted(glob.glob(os.path.join(HERE, "..", "system", "test_*.py")))
-for path in sorted(suites, key=rank) if names else suites:
-    name = os.path.basename(path)[:-3]
-    if names and rank(path) == len(names):
+files = [os.path.join(HERE, f"test_{n}.py") for n in ("service", "rootless")] + sorted(glob.glob(os.path.join(HERE, "..", "system", "test_*.py")))
+suites = [(f"test_bpf_{n}", ["unshare", "-m", "sh", "-c", 'mount -t bpf bpf /sys/fs/bpf; exec "$@"', "sh", BPF, n]) for n in BPF_SUITES]
+suites += [(os.path.basename(f)[:-3], [sys.executable, f]) for f in files]
+for suite in sorted(suites, key=rank) if names else suites:
+    name, argv = suite
+    if names and rank(suite) == len(names):
         continue
     start = time.monotonic()
     print(f"# --- {name}", flush=True)
-    p = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     counts = dict.fromkeys(total, 0)
     for line in p.stdout:
         print(line, end="", flush=True)
