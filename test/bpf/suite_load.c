@@ -126,9 +126,9 @@ static bool program_cost(const char *link, uint64_t *ns, uint64_t *runs)
 	return ok;
 }
 
-/* Verifiers up to 6.1 give up after a million steps and see fewer ways meet again: what takes half a million on the kernel
- * that one builds on does not load there. */
-#define STEPS_MAX 200000
+/* A verifier gives up after a million steps, and older ones see fewer ways meet again: for egress 6.1 takes 214,000 and 6.18
+ * 107,000, for exec 60,000 and 185,000. What takes half a million on the kernel that one builds on does not load on the other. */
+#define STEPS_MAX 300000
 
 static void verifier(void)
 {
