@@ -12,7 +12,12 @@ ROOT = os.environ.get("PAVISE_ARM64_ROOT", os.path.join(REPO, "build", "arm64"))
 PROGRAMS = os.path.join(REPO, "build", "release", "programs-arm64")
 MESON = os.path.join(REPO, "build", "release-meson-cross")
 QEMU = "qemu-aarch64-static"
-EMULATORS = {"store": "a database by a descriptor's path, processes that are killed and speed are the emulator's here"}
+NO_SECCOMP = "a child that gives up its rights ends at once: the emulator has no seccomp(2)"
+NO_OPENAT2 = "the emulator has no openat2(2)"
+EMULATORS = {"store": "a database by a descriptor's path, processes that are killed and speed are the emulator's here",
+             "cgroup": "how fast the emulator is",
+             **dict.fromkeys(("confine", "match", "logs", "rules"), NO_SECCOMP),
+             **dict.fromkeys(("check_host", "collector", "log_files", "mend"), NO_OPENAT2)}
 
 
 def emulated(*argv, env=None):
