@@ -23,9 +23,7 @@ struct reader {
 
 /* Keys that the product knows, but this version has no use for: a file written for a later one loads. */
 static const char *const reserved[] = {
-	"db", "schedule",
-	"evidence", "secrets", "panel", "fleet", "alert", "notify.first_wait", "notify.remind_every",
-	"notify.fallback", "notify.heartbeat",
+	"db", "schedule", "secrets", "panel", "fleet", "alert", "notify.first_wait", "notify.remind_every", "notify.fallback", "notify.heartbeat",
 };
 
 static const char *const of_project[] = { "ci", "scan", "ignore" };

@@ -333,7 +333,7 @@ static void test_caps(void **state)
 static void test_round_trip(void **state)
 {
 	static struct policy again;
-	pv_autobuf err = PV_BUF_INIT, out = PV_BUF_INIT, sample = PV_BUF_INIT, bare = PV_BUF_INIT;
+	pv_autobuf err = PV_BUF_INIT, out = PV_BUF_INIT, sample = PV_BUF_INIT, bare = PV_BUF_INIT, notes = PV_BUF_INIT;
 
 	(void) state;
 	assert_int_equal(read_text("cpu: {for: 61s, limit: 33.33%}\nmemory: {limit: 450MB}\nnet: {allow: [\"::1\", 10.0.0.0/8]}\n"
@@ -351,7 +351,7 @@ static void test_round_trip(void **state)
 	memcpy(again.exceptions[0].origin, p.exceptions[0].origin, sizeof(p.exceptions[0].origin));
 	assert_memory_equal(&again, &p, sizeof(p));
 
-	/* the sample with its keys (not its sentences) taken out of their comments */
+	/* the sample with its keys (not its sentences) taken out of their comments: each is read, none only known */
 	conf_sample(&sample);
 	for (const char *s = pv_buf_str(&sample); *s;) {
 		size_t n = strcspn(s, "\n") + 1;
@@ -365,7 +365,8 @@ static void test_round_trip(void **state)
 	conf_defaults(&p);
 	conf_defaults(&again);
 	pv_buf_clear(&err);
-	CHECK(conf_read(&again, "sample", pv_buf_str(&bare), bare.len, &err) == 0, "%s%s", pv_buf_str(&err), pv_buf_str(&bare));
+	CHECK(conf_read_noted(&again, "sample", pv_buf_str(&bare), bare.len, &err, &notes, NULL) == 0, "%s%s", pv_buf_str(&err), pv_buf_str(&bare));
+	CHECK_STR(pv_buf_str(&notes), "", "notes");
 	assert_memory_equal(&again, &p, sizeof(p));
 }
 
