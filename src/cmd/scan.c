@@ -142,6 +142,21 @@ static int add_target(struct cmd *c, struct start *s)
 	return 0;
 }
 
+/* `git commit -a` and `git commit FILE` prepare another index than the repository's, and name it to the hook. One that is not
+ * there holds nothing, to git as well; the repository's own is looked at then. */
+static int add_staged(struct start *s)
+{
+	const char *index = getenv("GIT_INDEX_FILE");
+	int fd = index ? open(index, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+
+	add(s, "--staged");
+	if (fd >= 0)
+		add_fd(s, "--index-fd", fd);
+	else if (index && errno != ENOENT)
+		return fail_path("cannot read the index", index, strerror(errno));
+	return 0;
+}
+
 static int add_what(struct cmd *c, struct start *s)
 {
 	const char *container = cmd_opt(c, "container");
@@ -166,12 +181,12 @@ static int add_what(struct cmd *c, struct start *s)
 		add_pair(s, "--name", "standard input");
 		return 0;
 	}
-	if (staged)
-		add(s, "--staged");
-	else
-		add(s, "--tree");
 	if (history)
 		add(s, "--history");
+	if (!staged)
+		add(s, "--tree");
+	else if (add_staged(s) < 0)
+		return -EINVAL;
 	return add_target(c, s);
 }
 

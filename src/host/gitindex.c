@@ -131,16 +131,24 @@ int gitindex_parse(const uint8_t *data, size_t len, unsigned id_len,
 	return r ? r : check_extensions(c);
 }
 
+int gitindex_read_fd(int fd, unsigned id_len, int (*fn)(const struct gitindex_entry *e, void *user), void *user)
+{
+	pv_autofree char *data = NULL;
+	size_t len = 0;
+	int r = gitdir_read_fd(fd, INDEX_MAX, false, &data, &len);
+
+	return r < 0 ? r : gitindex_parse((const uint8_t *) data, len, id_len, fn, user);
+}
+
 int gitindex_read(const struct gitdir *g, int (*fn)(const struct gitindex_entry *e, void *user), void *user)
 {
-	pv_autofree char *path = NULL, *data = NULL;
-	size_t len = 0;
-	int r;
+	pv_autofree char *path = NULL;
+	pv_autoclose int fd = -1;
 
 	if (asprintf(&path, "%s/index", g->git_dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	r = gitdir_read(AT_FDCWD, path, INDEX_MAX, false, &data, &len);
-	return r < 0 ? r : gitindex_parse((const uint8_t *) data, len, g->id_len, fn, user);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : gitindex_read_fd(fd, g->id_len, fn, user);
 }

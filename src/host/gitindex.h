@@ -16,7 +16,8 @@ struct gitindex_entry {
 /* fn for each entry in the order of the index; non-zero ends it. 0; what fn returned; -ENOENT: there is none yet; -EBADMSG;
  * -EOPNOTSUPP: a split index, or a version that is not known; -EFBIG; -ENOMEM. Entries live during the call only. */
 int gitindex_read(const struct gitdir *g, int (*fn)(const struct gitindex_entry *e, void *user), void *user);
-/* The same over bytes. */
+/* The same of an index that is open already, and over bytes. */
+int gitindex_read_fd(int fd, unsigned id_len, int (*fn)(const struct gitindex_entry *e, void *user), void *user);
 int gitindex_parse(const uint8_t *data, size_t len, unsigned id_len,
 		   int (*fn)(const struct gitindex_entry *e, void *user), void *user);
 

@@ -173,7 +173,7 @@ static int on_entry(const struct gitindex_entry *e, void *user)
 	return s->fn(&(struct tree_text){ .path = e->path, .text = (const char *) data, .len = len, .hits = &s->new }, s->user);
 }
 
-int staged_scan(struct objects *objects, const struct gitdir *g, struct look *look,
+int staged_scan(struct objects *objects, const struct gitdir *g, int index_fd, struct look *look,
 		int (*fn)(const struct tree_text *f, void *user), void *user, uint64_t *ret_files)
 {
 	struct staged s = { .s = objects, .g = g, .look = look, .fn = fn, .user = user };
@@ -184,7 +184,7 @@ int staged_scan(struct objects *objects, const struct gitdir *g, struct look *lo
 	if (r == 0)
 		r = read_head(&s);
 	if (r == 0)
-		r = gitindex_read(g, on_entry, &s);
+		r = index_fd < 0 ? gitindex_read(g, on_entry, &s) : gitindex_read_fd(index_fd, g->id_len, on_entry, &s);
 	for (size_t i = 0; (id = pv_map_next(&s.head, &i));)
 		free(id);
 	pv_map_done(&s.head);

@@ -41,6 +41,8 @@ static int with_value(struct scan_args *a, const char *name, const char *v)
 		return number(v, &a->container_fd);
 	if (strcmp(name, "--baseline-fd") == 0)
 		return number(v, &a->baseline_fd);
+	if (strcmp(name, "--index-fd") == 0)
+		return number(v, &a->index_fd);
 	if (strcmp(name, "--width") == 0)
 		return parse_u32(v, &a->width);
 	return -EINVAL;
@@ -63,7 +65,7 @@ static bool flag(struct scan_args *a, const char *name)
 int scan_args_read(struct scan_args *a, int argc, char **argv)
 {
 	*a = (struct scan_args){ .format = findings_formats, .fail_on = SEV_HIGH, .text_fd = -1, .container_fd = -1,
-				 .baseline_fd = -1 };
+				 .baseline_fd = -1, .index_fd = -1 };
 	for (int i = 1; i < argc; i++) {
 		if (flag(a, argv[i]))
 			continue;

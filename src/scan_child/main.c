@@ -167,7 +167,7 @@ static int look_history(struct scan_run *run, struct objects *s)
 
 static int look_staged(struct scan_run *run, struct objects *s)
 {
-	int r = staged_scan(s, run->git, run->secrets.look, secrets_in_text, &run->secrets, &run->files);
+	int r = staged_scan(s, run->git, run->args->index_fd, run->secrets.look, secrets_in_text, &run->secrets, &run->files);
 
 	if (r == -ENOMEM || r >= 0)
 		return r;

@@ -20,7 +20,7 @@ struct scan_args {
 	const char *only, *skip;
 	const struct findings_format *format;
 	enum severity fail_on;
-	int text_fd, container_fd, baseline_fd; /* -1: not given */
+	int text_fd, container_fd, baseline_fd, index_fd; /* -1: not given */
 	bool tree, history, staged, all, quiet, colour;
 	uint32_t width;
 };

@@ -292,6 +292,17 @@ def test_staged(tap):
         r.git("reset", "-q", "a")
         p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
         tap.ok(p.returncode == 0 and r.git("rev-parse", "HEAD") != head, "a clean commit goes through", p.stderr)
+        os.unlink(os.path.join(r.dir, "c"))
+        head = r.commit("tracked", sub__e="clean\n", sub__f="clean\n")
+        r.write("sub/e", "token = '%s'\n" % token)
+        r.write("sub/f", "clean, too\n")
+        for cwd, *args in ((".", "-a"), (".", "sub/e"), ("sub", "-a"), ("sub", "e"), ("sub", "-i", "e")):
+            p = subprocess.run(["git", "-C", os.path.join(r.dir, cwd), "commit", "-qm", "x", *args], env=ENV, capture_output=True)
+            said = p.stdout.decode() + p.stderr.decode()
+            tap.ok(p.returncode != 0 and r.git("rev-parse", "HEAD") == head and "sub/e:1" in said, f"git commit {args} in {cwd}: refused", said)
+        r.git("add", "sub/e")
+        p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x", "sub/f"], env=ENV, capture_output=True)
+        tap.ok(p.returncode == 0 and r.git("rev-parse", "HEAD") != head, "a clean FILE goes through beside a staged secret", p.stderr)
 
 
 # --- the history ------------------------------------------------------------------------------------------------------
