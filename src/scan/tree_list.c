@@ -88,20 +88,26 @@ static bool below(const char *path, const char *folder)
 	return !n || (strncmp(path, folder, n) == 0 && (path[n] == '/' || !path[n]));
 }
 
+static bool lies_there(const struct tree *t, const char *path)
+{
+	struct stat st;
+
+	return fstatat(t->top, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
 static int on_entry(const struct gitindex_entry *e, void *user)
 {
 	struct tree *t = user;
 	uint64_t h = hash(t, e->path, e->path_len);
 
-	if (e->mode == 0160000 && below(e->path, t->o->below))
+	if (!below(e->path, t->o->below) || pv_map_get(&t->known, h)) /* another side of a conflict */
+		return 0;
+	if (e->mode == 0160000)
 		scan_note(t->notes, REASON_NONE, e->path, "a submodule: scan it by itself");
-	if (pv_map_get(&t->known, h)) /* another side of a conflict */
+	/* What git does not check out, or has as a link, may be a file here all the same. */
+	if (((e->mode & 0170000) != 0100000 || e->skip) && !lies_there(t, e->path))
 		return 0;
-	if (pv_map_put(&t->known, h, t) < 0)
-		return -ENOMEM;
-	if ((e->mode & 0170000) != 0100000 || e->skip || !below(e->path, t->o->below))
-		return 0;
-	return add_file(t, e->path, true);
+	return pv_map_put(&t->known, h, t) < 0 ? -ENOMEM : add_file(t, e->path, true);
 }
 
 static int list_tracked(struct tree *t)

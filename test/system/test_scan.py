@@ -150,6 +150,21 @@ def test_tree(tap):
         tap.eq(next(f["subject"]["line"] for f in ours(out, "secret.in-code") if f["subject"]["path"] == "src/a"), 1, "line")
         st, out, err = scan(os.path.join(r.dir, "sub"))
         tap.eq([f["subject"]["path"] for f in ours(out, "secret.in-code")], ["sub/new.txt"], "a folder below: same names")
+        os.symlink("a", os.path.join(r.dir, "src/was-link"))
+        r.write("dist/local", "x\n")
+        r.git("add", "-f", "dist/local")
+        r.commit(sparse="x\n")
+        os.unlink(os.path.join(r.dir, "src/was-link"))
+        for path in ("meant", "src/was-link", "dist/local", "conflict"):
+            r.write(path, key(3) + "\n")
+        r.git("add", "-N", "meant")
+        r.git("update-index", "--skip-worktree", "dist/local", "sparse")
+        os.unlink(os.path.join(r.dir, "sparse"))
+        sides = [f"100644 {r.git('rev-parse', 'HEAD:sparse')} {n}\tconflict" for n in (1, 2, 3)]
+        r.git("update-index", "--index-info", input="\n".join(sides).encode())
+        _, out, _ = scan(r.dir)
+        tap.eq(sorted(f["subject"]["path"] for f in ours(out, "secret.in-code")), sorted(want + ["meant", "src/was-link", "dist/local", "conflict"]),
+               "what the index names otherwise than it lies there: only meant to be added, a link once, kept out, in conflict")
         for fmt in ("table", "json", "jsonl", "sarif", "junit", "markdown", "html"):
             st, text, err = scan(r.dir, fmt=fmt)
             text = json.dumps(text).encode() if fmt == "json" else text
