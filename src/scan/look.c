@@ -10,6 +10,7 @@
 #include "scan/allow.h"
 
 #define MARGIN	  MATCH_MARGIN
+#define BLOCK	  1024
 #define CARRY_MAX 4000000 /* hits times copies; above, the text is looked at as a whole */
 
 struct worker {
@@ -34,11 +35,16 @@ struct look {
 	unsigned char hash_key[crypto_generichash_KEYBYTES];
 	pthread_mutex_t archive;
 	pthread_mutex_t lock; /* of all below */
-	struct look_secret *secret;
-	size_t n_secrets, secrets_room;
+	struct look_secret *block[LOOK_SECRETS / BLOCK + 1]; /* they stay where they are: another thread may be telling of one */
+	size_t n_secrets;
 	struct slot *slot;
 	size_t slots;
 };
+
+static struct look_secret *secret_at(const struct look *l, size_t i)
+{
+	return &l->block[i / BLOCK][i % BLOCK];
+}
 
 int look_new(const struct match_set *set, const struct match_values *values, struct scan_notes *notes, unsigned threads,
 	     struct look **ret)
@@ -83,12 +89,13 @@ struct look *look_free(struct look *l)
 		(void) match_scratch_free(l->worker[i].scratch);
 	}
 	for (size_t i = 0; i < l->n_secrets; i++) {
-		free(l->secret[i].variable);
-		free(l->secret[i].masked);
+		free(secret_at(l, i)->variable);
+		free(secret_at(l, i)->masked);
 	}
+	for (size_t i = 0; i < N_ELEMENTS(l->block) && l->block[i]; i++)
+		free(l->block[i]);
 	(void) pthread_mutex_destroy(&l->archive);
 	(void) pthread_mutex_destroy(&l->lock);
-	free(l->secret);
 	free(l->slot);
 	free(l);
 	return NULL;
@@ -141,10 +148,10 @@ static int new_secret(struct look *l, const struct match_hit *h)
 	pv_autobuf masked = PV_BUF_INIT;
 	struct look_secret *s;
 
-	if (pv_grow(&l->secret, l->n_secrets, &l->secrets_room, sizeof(*s), 256) < 0)
+	if (!l->block[l->n_secrets / BLOCK] && !(l->block[l->n_secrets / BLOCK] = calloc(BLOCK, sizeof(*s))))
 		return -ENOMEM;
 	mask_secret(&masked, kind, h->secret_text, h->secret_len);
-	s = &l->secret[l->n_secrets];
+	s = secret_at(l, l->n_secrets);
 	*s = (struct look_secret){ .rule = h->rule, .masked = strdup(pv_buf_str(&masked)), .severity = h->severity,
 				   .checked = h->checked, .len = h->secret_len };
 	(void) strncpy(s->encoding, h->encoding ? h->encoding : "", sizeof(s->encoding) - 1);
@@ -202,7 +209,7 @@ static int number_of(struct look *l, const struct match_hit *h, uint32_t *ret)
 
 const struct look_secret *look_secret(const struct look *l, uint32_t secret)
 {
-	return &l->secret[secret];
+	return secret_at(l, secret);
 }
 
 size_t look_secrets(const struct look *l)
@@ -400,14 +407,14 @@ void look_settle(struct look *l, struct look_hits *h)
 	(void) pthread_mutex_lock(&l->lock);
 	for (size_t i = 0; i < h->n; i++) {
 		struct look_hit *last = kept ? &h->hit[kept - 1] : NULL, *hit = &h->hit[i];
-		struct look_secret *a, *b = &l->secret[hit->secret];
+		struct look_secret *a, *b = secret_at(l, hit->secret);
 		bool same;
 
 		if (!last || hit->start >= last->start + last->len) {
 			h->hit[kept++] = *hit;
 			continue;
 		}
-		a = &l->secret[last->secret];
+		a = secret_at(l, last->secret);
 		same = last->start == hit->start && last->len == hit->len;
 		if (rank(b) > rank(a) || (rank(b) == rank(a) && hit->len > last->len)) {
 			attach(b, a, same);

@@ -20,7 +20,7 @@
 
 struct look_secret { /* one value that one rule takes for a secret */
 	const struct rule *rule; /* NULL: an own value */
-	char *variable;		 /* the own value's name; NULL: it is none */
+	_Atomic(char *) variable; /* the own value's name; NULL: it is none. May come later, with look_settle() */
 	char *masked;
 	char encoding[24];	 /* "base64>hex"; "" as it stands */
 	enum severity severity;

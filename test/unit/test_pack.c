@@ -442,11 +442,39 @@ static void test_windows(void **state)
 	scan_notes_done(&notes);
 }
 
+/* One thread tells of a secret while others find more: it stays where it is. */
+static void test_secrets_stay(void **state)
+{
+	pv_auto(rules) rules = NULL;
+	pv_auto(match_set) set = NULL;
+	pv_auto(look) look = NULL;
+	pv_autobuf err = PV_BUF_INIT;
+	struct scan_notes notes;
+	struct look_hits hits = { .n = 0 };
+	const struct look_secret *first = NULL;
+	char text[32];
+
+	(void) state;
+	scan_notes_init(&notes);
+	CHECK(rules_new(&rules) == 0 && rules_add_file(rules, "t", rule_text, strlen(rule_text), &err) == 0, "%s", pv_buf_str(&err));
+	CHECK(match_set_compile(rules, &set, &err) == 0, "%s", pv_buf_str(&err));
+	CHECK(look_new(set, NULL, &notes, 1, &look) == 0, "look");
+	for (uint32_t i = 0; i < 5000; i++) {
+		(void) snprintf(text, sizeof(text), "kx_%012u", i);
+		CHECK(look_at(look, 0, text, strlen(text), NULL, 0, NULL, &hits) == 0 && hits.n == 1 && hits.hit[0].secret == i, "%u", i);
+		first = i == 0 ? look_secret(look, 0) : first;
+		CHECK(look_secret(look, 0) == first && look_secret(look, i)->len == 15, "%u", i);
+	}
+	look_hits_done(&hits);
+	scan_notes_done(&notes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_deltas),	cmocka_unit_test(test_maps), cmocka_unit_test(test_sound),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_cut),  cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_secrets_stay),
 	};
 
 	return cmocka_run_group_tests_name("pack", tests, NULL, NULL);
