@@ -235,7 +235,7 @@ static int env_ignored(struct place *p, const char *name)
 			f->verdict = FINDING_FAIL;
 			f->severity = SEV_HIGH;
 			finding_evidence(f, "git", NULL, 0, "not ignored: the next `git add .` takes it along");
-			pv_buf_puts(&cmd, "echo ");
+			pv_buf_puts(&cmd, "printf '\\n%s\\n' "); /* the last line there may lack its end */
 			remedy_word(&cmd, name);
 			pv_buf_puts(&cmd, " >> ");
 			remedy_word(&cmd, path_in(p, ".gitignore") ?: ".gitignore");

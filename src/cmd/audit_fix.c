@@ -54,7 +54,7 @@ static void step_words(struct pv_buf *out, const struct audit_step *s)
 		path_word(&raw, s);
 		break;
 	case STEP_IGNORE:
-		pv_buf_puts(&raw, "echo ");
+		pv_buf_puts(&raw, "printf '\\n%s\\n' "); /* the last line there may lack its end */
 		words_shell(&raw, s->line);
 		pv_buf_puts(&raw, " >> ");
 		path_word(&raw, s);

@@ -84,7 +84,7 @@ def test_files(tap):
         code, out, err = run("--fix", "--dry-run", top)
         shown += out + err
         tap.ok(code == 0 and mode(f"{top}/.env") == 0o644 and not os.path.exists(f"{top}/.gitignore"), "a rehearsal changes nothing", f"{code} {out} {err}")
-        want = [f"chmod 600 {top}/.env ", f"chmod 600 {top}/.env.prod ", f"echo .env >> {top}/.gitignore", f"echo dump.sql.gz >> {top}/.gitignore", f"chmod 700 {top}/backups"]
+        want = [f"chmod 600 {top}/.env ", f"chmod 600 {top}/.env.prod ", f"printf '\\n%s\\n' .env >> {top}/.gitignore", f"printf '\\n%s\\n' dump.sql.gz >> {top}/.gitignore", f"chmod 700 {top}/backups"]
         tap.ok(all(w in out for w in want), "each step is shown as the command that would do it", out)
         code, out, err = run("--fix", top)
         tap.ok(code == 2 and mode(f"{top}/.env") == 0o644, "without a terminal and --yes nothing is done", f"{code} {err}")
