@@ -255,6 +255,24 @@ static int docker_bypass(struct view *v)
 
 /* --- what nobody has asked for --- */
 
+/* Lets in what is meant to be open, then closes the rest; never without sshd's own ports, which the profile OpenSSH (22
+ * alone) does not know. `more` are further rules. */
+static void ufw_remedy(const struct view *v, struct finding *f, const char *text, const char *before, const char *more)
+{
+	const struct check_policy *p = &v->a->policy;
+	pv_autobuf cmd = PV_BUF_INIT;
+
+	pv_buf_printf(&cmd, "%sufw default deny incoming", before);
+	for (size_t i = 0; i < p->n_ssh_ports; i++)
+		pv_buf_printf(&cmd, " && ufw allow %u/tcp", p->ssh_ports[i]);
+	if (!p->n_ssh_ports)
+		pv_buf_puts(&cmd, " && ufw allow OpenSSH");
+	for (size_t i = 0; i < p->n_ports; i++)
+		pv_buf_printf(&cmd, " && ufw allow %u", p->ports[i]);
+	pv_buf_printf(&cmd, "%s && ufw enable", more);
+	finding_remedy(f, text, p->ssh_unsure ? NULL : pv_buf_str(&cmd));
+}
+
 /* Ports that no rule speaks of stand for all of those. */
 static int default_deny(struct view *v)
 {
@@ -284,11 +302,10 @@ static int default_deny(struct view *v)
 		f->verdict = FINDING_FAIL;
 		if (v->r->from == WALL_NOTHING)
 			finding_evidence(f, "firewall", NULL, 0, "none is set up on this host");
-		finding_remedy(f,
-			       "let in SSH and the web, and nothing else; published container ports go past it: bind them "
-			       "to 127.0.0.1",
-			       "apt install ufw && ufw default deny incoming && ufw allow OpenSSH && ufw allow "
-			       "80,443/tcp && ufw enable");
+		ufw_remedy(v, f,
+			   "let in SSH and policy.ports, and nothing else; published container ports go past it: bind them to "
+			   "127.0.0.1",
+			   "apt install ufw && ", "");
 	}
 	return gather_add(v->a, f, NULL);
 }
@@ -324,12 +341,12 @@ static int swarm_ports(struct view *v)
 				 ports[i].udp ? "udp" : "tcp", one & FW_STOPS ? ", on some addresses" : "");
 	}
 	if (f->verdict == FINDING_FAIL)
-		finding_remedy(f,
-			       "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and "
-			       "4789/udp",
-			       "ufw default deny incoming && ufw allow OpenSSH && ufw allow from NODE to any port "
-			       "2377,7946 proto tcp && "
-			       "ufw allow from NODE to any port 7946,4789 proto udp && ufw enable");
+		ufw_remedy(v, f,
+			   "for each other node's address (NODE): allow it, and nobody else, to 2377/tcp, 7946 and "
+			   "4789/udp",
+			   "",
+			   " && ufw allow from NODE to any port 2377,7946 proto tcp && "
+			   "ufw allow from NODE to any port 7946,4789 proto udp");
 	return gather_add(a, f, NULL);
 }
 

@@ -223,6 +223,7 @@ int check_sshd(struct audit *a)
 
 	if (r == -ENOMEM)
 		return r;
+	a->policy.ssh_unsure = r < 0 && r != -ENOENT;
 	if (r < 0)
 		return for_all(a, r);
 	find_ways(a, w, c);

@@ -70,8 +70,25 @@ static void on_port(struct sshd_conf *c, const char *value)
 {
 	uint32_t port;
 
-	if (parse_u32(value, &port) == 0 && port && port < 65536 && c->n_ports < SSHD_PORTS)
+	if (parse_u32(value, &port) < 0 || !port || port > 65535)
+		return;
+	for (size_t i = 0; i < c->n_ports; i++)
+		if (c->port[i] == port)
+			return;
+	if (c->n_ports < SSHD_PORTS)
 		c->port[c->n_ports++] = port;
+}
+
+/* host:port, [address]:port; a bare address has the ports of Port. */
+static void on_listen(struct sshd_conf *c, const char *value)
+{
+	const char *end = *value == '[' ? strchr(value, ']') : value, *colon = end ? strchr(end, ':') : NULL;
+	char port[8];
+
+	if (!colon || !text_copy(port, sizeof(port), colon + 1)) /* a bare IPv6 address has more colons: no number follows */
+		return;
+	port[strcspn(port, " \t")] = '\0'; /* rdomain */
+	on_port(c, port);
 }
 
 static void on_line(struct reader *r, const char *path, char *key, char *value, unsigned line)
@@ -84,8 +101,10 @@ static void on_line(struct reader *r, const char *path, char *key, char *value, 
 		on_match(r, value);
 		return;
 	}
-	if (strcmp(key, "port") == 0 && r->block == &r->c->global)
+	if (r->block == &r->c->global && strcmp(key, "port") == 0)
 		on_port(r->c, value);
+	if (r->block == &r->c->global && strcmp(key, "listenaddress") == 0)
+		on_listen(r->c, value);
 	for (size_t i = 0; i < N_ELEMENTS(words) && r->block; i++) {
 		struct sshd_value *v = &r->block->value[words[i].key];
 

@@ -513,10 +513,10 @@ static const struct {
 	{ ID_HOST_STATS_NOW, { NONE }, NULL, N },
 };
 
-static int verdict_on(enum id id, bool with_project)
+/* The saved host in `root`, judged; `id` alone is asked for. */
+static struct audit *judged(enum id id, bool with_project)
 {
 	struct audit *a = calloc(1, sizeof(*a));
-	int v = -1;
 
 	check_policy_defaults(&a->policy);
 	a->policy.now_us = (uint64_t) time(NULL) * 1000000 + 1000000;
@@ -536,14 +536,76 @@ static int verdict_on(enum id id, bool with_project)
 	assert_int_equal(check_persistence(a), 0);
 	assert_int_equal(check_machine(a), 0);
 	finding_list_sort(&a->out);
-	for (size_t i = 0; i < a->out.n && v < 0; i++)
+	return a;
+}
+
+static const struct finding *first_of(const struct audit *a, enum id id)
+{
+	for (size_t i = 0; i < a->out.n; i++)
 		if (a->out.item[i]->id == id)
-			v = (int) a->out.item[i]->verdict;
+			return a->out.item[i];
+	return NULL;
+}
+
+static void audit_free(struct audit *a)
+{
 	finding_list_done(&a->out);
 	arena_done(&a->arena);
 	hostfs_done(&a->fs);
 	free(a);
+}
+
+static int verdict_on(enum id id, bool with_project)
+{
+	struct audit *a = judged(id, with_project);
+	const struct finding *f = first_of(a, id);
+	int v = f ? (int) f->verdict : -1;
+
+	audit_free(a);
 	return v;
+}
+
+/* What closes a firewall leaves sshd's own ports open, and what policy.ports names; a line is added behind one without an end. */
+static void test_commands(void **state)
+{
+#define DENY "ufw default deny incoming && "
+#define WEB  " && ufw allow 80 && ufw allow 443"
+#define NODES " && ufw allow from NODE to any port 2377,7946 proto tcp && ufw allow from NODE to any port 7946,4789 proto udp"
+#define SSHD(text) { "/etc/ssh/sshd_config", text, 0 }
+	static const struct {
+		enum id id;
+		struct entry file[4];
+		const char *command;
+	} rows[] = {
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/x", "", 0 } }, "apt install ufw && " DENY "ufw allow OpenSSH" WEB " && ufw enable" },
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("") }, "apt install ufw && " DENY "ufw allow 22/tcp" WEB " && ufw enable" },
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("Port 2222\nPort 22\n") }, "apt install ufw && " DENY "ufw allow 2222/tcp && ufw allow 22/tcp" WEB " && ufw enable" },
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("ListenAddress 192.0.2.1:2222\nListenAddress [2001:db8::1]:2223\nListenAddress 2001:db8::22\n") },
+		  "apt install ufw && " DENY "ufw allow 2222/tcp && ufw allow 2223/tcp" WEB " && ufw enable" },
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ssh/sshd_config", NULL, 0 } }, NULL }, /* nobody knows which */
+		{ ID_FILE_ENV_IGNORED, { { "/srv/shop/.env", "A=1\n", 0600 } }, "printf '\\n%s\\n' .env >> /srv/shop/.gitignore" },
+		{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), SSHD("Port 2222\n") }, DENY "ufw allow 2222/tcp" WEB NODES " && ufw enable" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const bool project = strncmp(rows[i].file[0].path, "/srv/", 5) == 0;
+		struct audit *a;
+		const struct finding *f;
+
+		(void) strcpy(root, "/tmp/pv-host-XXXXXX");
+		assert_non_null(mkdtemp(root));
+		for (size_t k = 0; k < N_ELEMENTS(git_dir) && project; k++)
+			put(&git_dir[k]);
+		for (size_t k = 0; k < N_ELEMENTS(rows[i].file) && rows[i].file[k].path; k++)
+			put(&rows[i].file[k]);
+		a = judged(rows[i].id, project);
+		f = first_of(a, rows[i].id);
+		CHECK(f && f->verdict == FINDING_FAIL, "row %zu", i);
+		CHECK_STR(f ? f->command : "", rows[i].command, "row %zu", i);
+		audit_free(a);
+		(void) nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	}
 }
 
 /* More projects than are looked at: what was not looked at is no pass. */
@@ -902,7 +964,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dump_targets),
 		cmocka_unit_test(test_unit_file),    cmocka_unit_test(test_sshd_conf), cmocka_unit_test(test_proc_net),
-		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_many_projects), cmocka_unit_test(test_hosts),
+		cmocka_unit_test(test_secret_words), cmocka_unit_test(test_many_projects), cmocka_unit_test(test_hosts), cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_packed),     cmocka_unit_test(test_apt_conf),
 		     cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_explained),    cmocka_unit_test(test_aliases),
