@@ -216,7 +216,7 @@ static int one(const struct ctr *c, const struct ctr_check *check, const struct 
 	settle(c, check, check->probe(c, p, f), f);
 	finding_subject(f, c->kind, c->name, c->path, line_of(c, f));
 	if (f->verdict == FINDING_FAIL)
-		remedy_container(c, check, f);
+		remedy_container(c, check, p, f);
 	finding_fingerprint(f, NULL, NULL);
 	return finding_list_add(to, f);
 }

@@ -65,6 +65,7 @@ bool ctr_mount_gives_socket(const struct ctr_mount *m);
 bool ctr_mount_is_hosts(const struct ctr_mount *m);
 bool ctr_device_is_hosts(const char *path);
 bool ctr_loopback(const char *address);
+bool ctr_port_faces(const struct check_policy *p, const struct ctr_port *port); /* strangers, and need not */
 
 /* Which ids were asked for: --only and --skip, ids, aliases or prefixes, commas between. */
 struct check_select {

@@ -74,7 +74,7 @@ struct ctr_port {
 	struct ctr_word at;
 	const char *address;             /* "": all of them */
 	unsigned first, last, container; /* on the host; 0: some free one */
-	bool udp;
+	bool udp, host_mode; /* host_mode: of a Swarm service, past the routing mesh */
 };
 
 struct ctr_env {

@@ -581,6 +581,12 @@ bool ctr_loopback(const char *address)
 	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 || strcmp(address, "localhost") == 0;
 }
 
+bool ctr_port_faces(const struct check_policy *p, const struct ctr_port *port)
+{
+	return !ctr_loopback(port->address) &&
+	       !(port->first && port->first == port->last && check_port_allowed(p, port->first));
+}
+
 static enum answer published_port(const struct ctr *c, const struct check_policy *p, struct finding *f)
 {
 	enum answer answer = ANSWER_PASS;
@@ -590,8 +596,7 @@ static enum answer published_port(const struct ctr *c, const struct check_policy
 		const struct ctr_port *port = &c->port[i];
 		const char *inner = inner_port(port->container);
 
-		if (ctr_loopback(port->address) ||
-		    (port->first && port->first == port->last && check_port_allowed(p, port->first)))
+		if (!ctr_port_faces(p, port))
 			continue;
 		if (inner)
 			worst = SEV_HIGH;
@@ -874,9 +879,6 @@ const struct ctr_check ctr_checks[] = {
 	  .sources = RUNNING,
 	  .due = DUE_SIX_HOURS,
 	  .probe = memory_swap,
-	  .compose = "memswap_limit: 512m",
-	  .update = "--memory 512m --memory-swap 512m",
-	  .run = "--memory-swap 512m",
 	  .text = "limit memory and swap together" },
 	{ .id = ID_CTR_HOST_IPC,
 	  .field = CTR_IPC_NS,

@@ -377,18 +377,15 @@ static const struct reach_port *reached(const struct reach *r, unsigned port)
 	return NULL;
 }
 
-static bool on_loopback(const struct ctr_port *p)
-{
-	return strncmp(p->address, "127.", 4) == 0 || strcmp(p->address, "::1") == 0;
-}
-
 static void panel_remedy(struct finding *f, const struct ctr *c, const struct ctr_port *p)
 {
 	pv_autobuf cmd = PV_BUF_INIT;
 
 	if (f->command || c->kind != SUBJECT_SERVICE || !c->engine_name)
 		return;
-	pv_buf_printf(&cmd, "docker service update --publish-rm published=%u,target=%u ", p->first, p->container);
+	pv_buf_puts(&cmd, "docker service update");
+	remedy_publish_rm(&cmd, p);
+	pv_buf_putc(&cmd, ' ');
 	remedy_word(&cmd, c->engine_name);
 	finding_remedy(f, "then reach it through a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER", pv_buf_str(&cmd));
 }
@@ -402,7 +399,7 @@ static void panel_of(const struct view *v, const struct ctr *c, size_t which, st
 	for (size_t k = 0; k < c->n_ports; k++) {
 		const struct ctr_port *p = &c->port[k];
 
-		if (p->container != panels[which].port || on_loopback(p) || (sure && !reached(v->r, p->first)))
+		if (p->container != panels[which].port || ctr_loopback(p->address) || (sure && !reached(v->r, p->first)))
 			continue;
 		f->verdict = FINDING_FAIL;
 		finding_evidence(f, panels[which].name, NULL, 0, "%s publishes port %u on every address", c->name,
@@ -480,7 +477,7 @@ static int setup_open(struct view *v)
 			continue;
 		any = true;
 		for (size_t k = 0; k < c->n_ports; k++)
-			exposed = exposed || (!on_loopback(&c->port[k]) &&
+			exposed = exposed || (!ctr_loopback(c->port[k].address) &&
 					      (v->r->from != WALL_RULES || reached(v->r, c->port[k].first)));
 	}
 	if (!any)

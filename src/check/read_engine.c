@@ -366,6 +366,7 @@ static void service_ports(struct arena *a, struct ctr *c, const cJSON *list)
 		p->first = p->last = on_host >= 0 && on_host < 65536 ? (unsigned) on_host : 0;
 		p->container = (unsigned) (number(c, v, "TargetPort", CTR_PORTS) & 0xffff);
 		p->udp = strcmp(text_of(a, v, "Protocol"), "udp") == 0;
+		p->host_mode = strcmp(text_of(a, v, "PublishMode"), "host") == 0;
 	}
 }
 

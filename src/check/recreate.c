@@ -375,15 +375,10 @@ static void ports(struct box *b)
 {
 	for (size_t i = 0; i < b->c->n_ports; i++) {
 		const struct ctr_port *p = &b->c->port[i];
-		bool near = b->fails[ID_CTR_PUBLISHED_PORT] &&
-			    !check_port_allowed(b->p, p->first) && !ctr_loopback(p->address);
-		const char *at = near ? "127.0.0.1" : p->address;
-		const char *number = p->first ? arena_printf(b->a, "%u", p->first) : "";
+		pv_autobuf text = PV_BUF_INIT;
 
-		option(b, "-p",
-		       arena_printf(b->a, "%s%s%s%s%s:%u/%s", strchr(at, ':') ? "[" : "", at,
-				    strchr(at, ':') ? "]" : "", *at ? ":" : "", number,
-				    p->container, p->udp ? "udp" : "tcp"));
+		remedy_port(&text, p, b->fails[ID_CTR_PUBLISHED_PORT] && ctr_port_faces(b->p, p));
+		option(b, "-p", pv_buf_str(&text));
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "check/remedy.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -32,20 +33,27 @@ static void yaml_word(struct pv_buf *out, const char *word)
 		pv_buf_json_str(out, word);
 }
 
-static bool on_all(const struct ctr_port *p)
+void remedy_port(struct pv_buf *out, const struct ctr_port *port, bool near)
 {
-	return strncmp(p->address, "127.", 4) != 0 && strcmp(p->address, "::1") != 0;
+	const char *at = near ? "127.0.0.1" : port->address;
+	const bool six = strchr(at, ':');
+
+	pv_buf_printf(out, "%s%s%s%s", six ? "[" : "", at, six ? "]" : "", *at ? ":" : "");
+	if (port->first)
+		pv_buf_printf(out, "%u", port->first);
+	pv_buf_printf(out, ":%u%s", port->container, port->udp ? "/udp" : "");
 }
 
 /* `ports: !override ["127.0.0.1:5432:5432"]`: ports of an override add up, so the tag is needed (Compose 2.24). */
-static void ports_patch(struct pv_buf *out, const struct ctr *c)
+static void ports_patch(struct pv_buf *out, const struct ctr *c, const struct check_policy *p)
 {
 	pv_buf_puts(out, "ports: !override [");
 	for (size_t i = 0; i < c->n_ports; i++) {
-		const struct ctr_port *p = &c->port[i];
+		pv_autobuf text = PV_BUF_INIT;
 
-		pv_buf_printf(out, "%s\"%s%s%u:%u%s\"", i ? ", " : "", on_all(p) ? "127.0.0.1" : p->address, ":",
-			      p->first ? p->first : p->container, p->container, p->udp ? "/udp" : "");
+		remedy_port(&text, &c->port[i], ctr_port_faces(p, &c->port[i]));
+		pv_buf_puts(out, i ? ", " : "");
+		pv_buf_json_str(out, pv_buf_str(&text));
 	}
 	pv_buf_putc(out, ']');
 }
@@ -101,11 +109,14 @@ static bool can_list_volumes(const struct ctr *c)
 }
 
 /* Tags of Compose 2.24: lists of two files add up otherwise. false: there is no patch. */
-static bool tagged_patch(struct pv_buf *out, const struct ctr *c, enum id id)
+static bool tagged_patch(struct pv_buf *out, const struct ctr *c, const struct check_policy *p, enum id id)
 {
 	switch (id) {
 	case ID_CTR_PUBLISHED_PORT:
-		ports_patch(out, c);
+		ports_patch(out, c, p);
+		return true;
+	case ID_CTR_MEMORY_SWAP:
+		pv_buf_printf(out, "memswap_limit: %" PRIu64, c->memory);
 		return true;
 	case ID_CTR_DOCKER_SOCKET:
 	case ID_CTR_HOST_PATH:
@@ -125,12 +136,21 @@ static bool tagged_patch(struct pv_buf *out, const struct ctr *c, enum id id)
 	}
 }
 
+/* The setting that a limit is above; NULL: there is none that its owner has set. */
+static const char *own_limit(const struct ctr *c, enum id id)
+{
+	return id == ID_CTR_PIDS_LIMIT && c->pids > 0	? "policy.pids"
+	       : id == ID_CTR_MEMORY_LIMIT && c->memory	? "policy.memory"
+	       : id == ID_CTR_CPU_LIMIT && c->nano_cpus ? "policy.cpus"
+							: NULL;
+}
+
 /* false: it has none */
-static bool compose_patch(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
+static bool compose_patch(struct pv_buf *out, const struct ctr *c, const struct check_policy *p, const struct ctr_check *check)
 {
 	pv_autobuf own = PV_BUF_INIT;
 
-	if (!c->service || (!tagged_patch(&own, c, check->id) && !check->compose))
+	if (!c->service || (!tagged_patch(&own, c, p, check->id) && !check->compose))
 		return false;
 	pv_buf_puts(out, "services: {");
 	yaml_word(out, c->service);
@@ -138,12 +158,34 @@ static bool compose_patch(struct pv_buf *out, const struct ctr *c, const struct 
 	return true;
 }
 
-static void service_ports(struct pv_buf *out, const struct ctr *c)
+void remedy_publish_rm(struct pv_buf *out, const struct ctr_port *port)
 {
-	pv_buf_puts(out, "docker service update");
+	pv_buf_printf(out, " --publish-rm published=%u,target=%u%s%s", port->first, port->container, port->udp ? ",protocol=udp" : "",
+		      port->host_mode ? ",mode=host" : "");
+}
+
+/* Whether one that stays would go along: the published port does not count. */
+static bool shares_target(const struct ctr *c, const struct check_policy *p, const struct ctr_port *port)
+{
 	for (size_t i = 0; i < c->n_ports; i++)
-		pv_buf_printf(out, " --publish-rm published=%u,target=%u", c->port[i].first, c->port[i].container);
-	pv_buf_putc(out, ' ');
+		if (!ctr_port_faces(p, &c->port[i]) && c->port[i].container == port->container && c->port[i].udp == port->udp &&
+		    c->port[i].host_mode == port->host_mode)
+			return true;
+	return false;
+}
+
+static void service_ports(struct pv_buf *out, const struct ctr *c, const struct check_policy *p)
+{
+	pv_autobuf options = PV_BUF_INIT;
+
+	for (size_t i = 0; i < c->n_ports; i++) {
+		if (!ctr_port_faces(p, &c->port[i]))
+			continue;
+		if (shares_target(c, p, &c->port[i]))
+			return;
+		remedy_publish_rm(&options, &c->port[i]);
+	}
+	pv_buf_printf(out, "docker service update%s ", pv_buf_str(&options));
 	remedy_word(out, c->engine_name);
 }
 
@@ -152,41 +194,67 @@ static const char *program(const struct ctr *c)
 	return c->engine ? "podman" : "docker";
 }
 
-static void command(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
+static bool is_box(const struct ctr *c)
 {
-	const bool box = c->source == CTR_INSPECT && c->kind == SUBJECT_CONTAINER && c->engine_name;
+	return c->source == CTR_INSPECT && c->kind == SUBJECT_CONTAINER && c->engine_name;
+}
 
+/* `docker update`: what can be changed while it runs. false: that cannot. */
+static bool live(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check)
+{
+	const bool swap = check->id == ID_CTR_MEMORY_SWAP;
+
+	if (!is_box(c) || (!check->update && !swap))
+		return false;
+	pv_buf_printf(out, "%s update ", program(c));
+	if (swap)
+		pv_buf_printf(out, "--memory %" PRIu64 " --memory-swap %" PRIu64, c->memory, c->memory);
+	else
+		pv_buf_puts(out, check->update);
+	pv_buf_putc(out, ' ');
+	remedy_word(out, c->engine_name);
+	return true;
+}
+
+static void command(struct pv_buf *out, const struct ctr *c, const struct ctr_check *check, const struct check_policy *p)
+{
 	if (c->kind == SUBJECT_SERVICE && c->engine_name && check->id == ID_CTR_PUBLISHED_PORT) {
-		service_ports(out, c);
+		service_ports(out, c, p);
 	} else if (c->kind == SUBJECT_SERVICE && c->engine_name && check->service) {
 		pv_buf_printf(out, "docker service update %s ", check->service);
 		remedy_word(out, c->engine_name);
-	} else if (box && check->update) {
-		pv_buf_printf(out, "%s update %s ", program(c), check->update);
-		remedy_word(out, c->engine_name);
-	} else if (!compose_patch(out, c, check) && box && !c->service && recreate_mends(check->id)) {
+	} else if (!compose_patch(out, c, p, check) && is_box(c) && !c->service && recreate_mends(check->id)) {
 		pv_buf_printf(out, "pavise audit --only %s --recreate ", id_info(check->id)->name);
 		remedy_word(out, c->engine_name);
 		pv_buf_puts(out, PIPED);
 	}
 }
 
-void remedy_container(const struct ctr *c, const struct ctr_check *check, struct finding *f)
+void remedy_container(const struct ctr *c, const struct ctr_check *check, const struct check_policy *p, struct finding *f)
 {
 	pv_autobuf text = PV_BUF_INIT, cmd = PV_BUF_INIT, patch = PV_BUF_INIT;
+	const char *limit = own_limit(c, check->id);
+	bool at_once;
 
+	if (limit) { /* how far it can be lowered only its owner knows */
+		pv_buf_printf(&text, "it has a limit, above %s: lower it to what it needs, or raise the policy's", limit);
+		finding_remedy(f, pv_buf_str(&text), NULL);
+		return;
+	}
 	pv_buf_puts(&text, check->text);
-	command(&cmd, c, check);
-	if (c->source == CTR_INSPECT && compose_patch(&patch, c, check)) {
-		pv_buf_puts(&text, check->update ? "; to keep it, in the Compose file: " : "; in the Compose file: ");
+	at_once = live(&cmd, c, check);
+	if (!at_once)
+		command(&cmd, c, check, p);
+	if (c->source == CTR_INSPECT && compose_patch(&patch, c, p, check)) {
+		pv_buf_puts(&text, at_once ? "; to keep it, in the Compose file: " : "; in the Compose file: ");
 		pv_buf_puts(&text, pv_buf_str(&patch));
 		pv_buf_puts(&text, ", then: docker compose -p ");
 		remedy_word(&text, c->project);
 		pv_buf_puts(&text, " up -d ");
 		remedy_word(&text, c->service);
-	} else if (c->source == CTR_INSPECT && c->kind == SUBJECT_CONTAINER && !check->update && check->run) {
+	} else if (is_box(c) && !at_once && check->run) {
 		pv_buf_puts(&text, "; start ");
-		remedy_word(&text, c->engine_name ? c->engine_name : "");
+		remedy_word(&text, c->engine_name);
 		pv_buf_printf(&text, " again with: %s", check->run);
 	}
 	/* A command that was cut would do something else. */

@@ -6,13 +6,13 @@
 #include "check.h"
 #include "check/check.h"
 
-enum from { HOST, CONFIG, TOP, SWARM_CONTAINER, SWARM_TASK, SWARM_SPEC, DOCKERFILE };
+enum from { WHOLE, HOST, CONFIG, TOP, SWARM_CONTAINER, SWARM_TASK, SWARM_SPEC, DOCKERFILE };
 enum { F = FINDING_FAIL, P = FINDING_PASS, U = FINDING_UNKNOWN, N = FINDING_NOT_APPLICABLE };
 
 static const struct {
 	enum id id;
 	enum from from;
-	const char *text; /* members of that object, or the Dockerfile */
+	const char *text; /* members of that object, or all of it */
 	int verdict;
 	int severity; /* 0: the id's own */
 } cases[] = {
@@ -284,9 +284,9 @@ static const struct {
 static char *document(enum from from, const char *text)
 {
 	static char room[8192];
-	const char *parts[SWARM_SPEC + 1] = { "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0" };
+	const char *parts[SWARM_SPEC + 1] = { "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0", "\"x\":0" };
 
-	if (from == DOCKERFILE)
+	if (from == DOCKERFILE || from == WHOLE)
 		return strcpy(room, text);
 	parts[from] = text;
 	if (from <= TOP)
@@ -416,6 +416,8 @@ static void test_live_user(void **state)
 static void test_remedies(void **state)
 {
 #define LABELS "\"Labels\":{\"com.docker.compose.project\":\"shop\",\"com.docker.compose.service\":\"web 1\"}"
+#define WITH_LABELS(host) "{\"Name\":\"/web\",\"HostConfig\":{" host "},\"Config\":{" LABELS "}}"
+#define BOUND(port, ip, number) "\"" port "\":[{\"HostIp\":\"" ip "\",\"HostPort\":\"" number "\"}]"
 	static const struct {
 		enum id id;
 		enum from from;
@@ -429,6 +431,27 @@ static void test_remedies(void **state)
 		{ ID_CTR_PIDS_LIMIT, SWARM_TASK, "\"y\":1", "docker service update --limit-pids 100 shop_web", "limit" },
 		{ ID_CTR_PUBLISHED_PORT, SWARM_SPEC, "\"EndpointSpec\":{\"Ports\":[{\"TargetPort\":3000,\"PublishedPort\":3001}]}",
 		  "docker service update --publish-rm published=3001,target=3000 shop_web", "bind" },
+		/* what may face the Internet stays as it is */
+		{ ID_CTR_PUBLISHED_PORT, SWARM_SPEC, "\"EndpointSpec\":{\"Ports\":[{\"TargetPort\":80,\"PublishedPort\":80},{\"TargetPort\":3000,\"PublishedPort\":3000,"
+		  "\"PublishMode\":\"host\"},{\"TargetPort\":53,\"PublishedPort\":53,\"Protocol\":\"udp\",\"PublishMode\":\"ingress\"}]}",
+		  "docker service update --publish-rm published=3000,target=3000,mode=host --publish-rm published=53,target=53,protocol=udp shop_web", "bind" },
+		/* the target alone decides what is removed: the allowed port would go along */
+		{ ID_CTR_PUBLISHED_PORT, SWARM_SPEC, "\"EndpointSpec\":{\"Ports\":[{\"TargetPort\":80,\"PublishedPort\":80},{\"TargetPort\":80,\"PublishedPort\":8080}]}",
+		  NULL, "bind" },
+		{ ID_CTR_PUBLISHED_PORT, WHOLE, WITH_LABELS("\"PortBindings\":{" BOUND("443/tcp", "", "443") "," BOUND("80/tcp", "2001:db8::1", "80") "," BOUND("53/udp", "", "5353") ","
+		  BOUND("9000/tcp", "127.0.0.2", "9000") "," BOUND("8080/tcp", "::", "8080") "}"),
+		  "services: {\"web 1\": {ports: !override [\"443:443\", \"[2001:db8::1]:80:80\", \"127.0.0.1:5353:53/udp\", \"127.0.0.2:9000:9000\", "
+		  "\"127.0.0.1:8080:8080\"]}}", "docker compose -p shop" },
+		/* a limit that is set is not lowered */
+		{ ID_CTR_MEMORY_SWAP, HOST, "\"Memory\":4294967296,\"MemorySwap\":-1", "docker update --memory 4294967296 --memory-swap 4294967296 web", "together" },
+		{ ID_CTR_MEMORY_SWAP, WHOLE, WITH_LABELS("\"Memory\":4294967296,\"MemorySwap\":-1"), "docker update --memory 4294967296 --memory-swap 4294967296 web",
+		  "; to keep it, in the Compose file: services: {\"web 1\": {memswap_limit: 4294967296}}, then:" },
+		{ ID_CTR_MEMORY_LIMIT, HOST, "\"Memory\":0", "docker update --memory 512m --memory-swap 512m web", "limit" },
+		{ ID_CTR_MEMORY_LIMIT, HOST, "\"Memory\":4294967296", NULL, "policy.memory" },
+		{ ID_CTR_MEMORY_LIMIT, WHOLE, WITH_LABELS("\"Memory\":4294967296"), NULL, "policy.memory" },
+		{ ID_CTR_MEMORY_LIMIT, SWARM_TASK, "\"Resources\":{\"Limits\":{\"MemoryBytes\":4294967296}}", NULL, "policy.memory" },
+		{ ID_CTR_PIDS_LIMIT, HOST, "\"PidsLimit\":500", NULL, "policy.pids" },
+		{ ID_CTR_CPU_LIMIT, HOST, "\"NanoCpus\":4000000000", NULL, "policy.cpus" },
 	};
 	struct check_policy p;
 
