@@ -158,8 +158,8 @@ const struct command commands[] = {
 	  .max_words = 0, .statuses = "0 shown; 3 the guard does not run or does not answer",
 	  .examples = "pavise top\npavise top | head", .run = cmd_top },
 	{ .name = "events", .args = "[show ROW]", .brief = "history and live stream",
-	  .about = "What the guard saw and did, oldest first. `events show ROW` tells the story of one of them: what started "
-		   "what, what happened when, what was refused, where the evidence lies.",
+	  .about = "What the guard saw and did, oldest first, each with its ROW in brackets. `events show ROW` tells the story of one of "
+		   "them: what started what, what happened when, what was refused, where the evidence lies.",
 	  .options = events_options, .max_words = 2, .words = "show",
 	  .statuses = "0 shown (also when there is nothing); 2 usage; 3 the guard does not run or does not answer",
 	  .examples = "pavise events --since 24h\npavise events -f\npavise events --id net. --subject shop/web\n"

@@ -102,6 +102,8 @@ void words_event_line(struct pv_buf *out, const struct notice *n, const struct w
 	pv_autobuf sentence = PV_BUF_INIT, when = PV_BUF_INIT;
 
 	words_sentence(&sentence, n);
+	if (n->row)
+		pv_buf_printf(&sentence, " [%" PRIu64 "]", n->row);
 	clock_local(&when, n->last_us);
 	pv_buf_printf(out, "%s  %s%-8s%s  ", pv_buf_str(&when), words_colour(n->severity, style),
 		      severity_name(n->severity), words_plain(style));

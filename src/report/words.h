@@ -15,8 +15,9 @@ struct words_style {
 void words_sentence(struct pv_buf *out, const struct notice *n);
 /* `refused`, `would have been killed (observe)`; "" where there is nothing to say. */
 const char *words_done(const struct notice *n);
-/* One line of `pavise events`, with its newline: local time, severity, sentence, wrapped to the width; the next command
- * on a line of its own when it is one that the owner will want (from severity medium on). */
+/* One line of `pavise events`, with its newline: local time, severity, sentence, wrapped to the width, and in brackets the
+ * row (once there is one), which `events show` takes; the next command on a line of its own when it is one that the owner
+ * will want (from severity medium on). */
 void words_event_line(struct pv_buf *out, const struct notice *n, const struct words_style *style);
 /* `27 notices from 2026-11-21 03:10:00 +0000 to …: 1 critical, 26 high` */
 void words_digest(struct pv_buf *out, uint64_t n, uint64_t first_us, uint64_t last_us,

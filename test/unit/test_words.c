@@ -217,10 +217,15 @@ static void test_event_line(void **state)
 	words_event_line(&b, &n, &plain);
 	CHECK_STR(pv_buf_str(&b), "2023-11-14 22:13:20 +0000  high      shop/web tried to connect to 203.0.113.9:3333 "
 		  "(mining port); refused\n    pavise allow shop/web net\n", "plain");
+	n.row = 4096;
+	pv_buf_clear(&b);
+	words_event_line(&b, &n, &plain);
+	CHECK_STR(pv_buf_str(&b), "2023-11-14 22:13:20 +0000  high      shop/web tried to connect to 203.0.113.9:3333 "
+		  "(mining port); refused [4096]\n    pavise allow shop/web net\n", "with its row, once it is stored");
 	pv_buf_clear(&b);
 	words_event_line(&b, &n, &narrow);
 	CHECK_STR(pv_buf_str(&b), "2023-11-14 22:13:20 +0000  high      shop/web tried to \n    connect to "
-		  "203.0.113.9:3333 (mining port); refused\n    pavise allow shop/web net\n", "narrow");
+		  "203.0.113.9:3333 (mining port); refused \n    [4096]\n    pavise allow shop/web net\n", "narrow");
 	pv_buf_clear(&b);
 	words_event_line(&b, &n, &colour);
 	assert_non_null(strstr(pv_buf_str(&b), "\x1b[31mhigh    \x1b[0m  shop/web"));
