@@ -29,7 +29,7 @@ _pavise() {
 			events) words='show --follow --since --id --subject --max --format --output --config --no-color --quiet --help' ;;
 			off) words=' --for --config --no-color --quiet --help' ;;
 			on) words=' --config --no-color --quiet --help' ;;
-			allow) words='cpu memory pids net dns --alert --remove --config --no-color --quiet --help' ;;
+			allow) words='cpu memory pids net dns login exec --alert --remove --config --no-color --quiet --help' ;;
 			ban) words=' --for --reason --config --no-color --quiet --help' ;;
 			unban) words=' --me --config --no-color --quiet --help' ;;
 			bans) words='import --max --format --file --config --no-color --quiet --help' ;;

@@ -42,7 +42,7 @@ complete -c pavise -n '__fish_seen_subcommand_from on' -l no-color -d 'no colour
 complete -c pavise -n '__fish_seen_subcommand_from on' -l quiet -s q -d 'say nothing but results and errors'
 complete -c pavise -n '__fish_seen_subcommand_from on' -l help -s h -d 'show this'
 complete -c pavise -n __fish_use_subcommand -a allow -d 'write an exception and load it'
-complete -c pavise -n '__fish_seen_subcommand_from allow' -a 'cpu memory pids net dns'
+complete -c pavise -n '__fish_seen_subcommand_from allow' -a 'cpu memory pids net dns login exec'
 complete -c pavise -n '__fish_seen_subcommand_from allow' -l alert -d 'still tell about it; only nothing is refused or killed'
 complete -c pavise -n '__fish_seen_subcommand_from allow' -l remove -d 'take the exception back'
 complete -c pavise -n '__fish_seen_subcommand_from allow' -l config -r -F -d 'read this configuration (default: /etc/pavise/pavise.yaml, then conf.d/*.yaml beside it)'

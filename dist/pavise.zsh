@@ -92,7 +92,7 @@ _pavise() {
 			'--no-color[no colours (also with NO_COLOR set, and when the output is no terminal)]' \
 			'--quiet[say nothing but results and errors]' \
 			'--help[show this]' \
-			'*::word:(cpu memory pids net dns)' ;;
+			'*::word:(cpu memory pids net dns login exec)' ;;
 	ban)
 		_arguments \
 			'--for=[10m, 1h, 30d (default\: login.ban, and longer for who comes back)]:DURATION:' \

@@ -247,7 +247,7 @@ int cmd_allow(struct cmd *c)
 		return CMD_USAGE;
 	}
 	if (c->n_words > 1 && strcmp(c->word[1], "all") != 0 && signal_parse(c->word[1], &e.signal) < 0) {
-		cmd_fail("the signal is one of cpu, memory, pids, net, dns, login (or all)", "pavise allow --help");
+		cmd_fail("the signal is one of " SIGNAL_LIST, "pavise allow --help");
 		return CMD_USAGE;
 	}
 	r = change(c, &e);

@@ -27,8 +27,10 @@ static void first_words(struct pv_buf *out, const struct command *c)
 	else if (strcmp(c->name, "help") == 0) {
 		command_words(out);
 		pv_buf_puts(out, " exit-codes");
-	} else if (strcmp(c->name, "allow") == 0)
-		pv_buf_puts(out, "cpu memory pids net dns");
+	} else if (strcmp(c->name, "allow") == 0) {
+		for (unsigned s = 0; s < SIGNAL_N; s++)
+			pv_buf_printf(out, "%s%s", s ? " " : "", signal_name((enum pv_signal) s));
+	}
 }
 
 /* The ids are asked for when they are wanted: they are many, and grow. */

@@ -177,7 +177,7 @@ const struct command commands[] = {
 	{ .name = "allow", .args = "NAME [SIGNAL]", .brief = "write an exception and load it",
 	  .about = "NAME is a workload as `pavise top` shows it (shop/web, backup.service); `*` stands for any text; `image:NAME` spares the "
 		   "containers of an image for what they use one after the other. SIGNAL is "
-		   "cpu, memory, pids, net, dns or login; without it the workload is spared by all of them. The exception is "
+		   SIGNAL_LIST "; without it the workload is spared by all of them. The exception is "
 		   "written to conf.d/allow.yaml beside the configuration, checked, and loaded when the guard runs.",
 	  .options = allow_options, .min_words = 1, .max_words = 2,
 	  .statuses = "0 in force (or from the next start on); 2 usage or configuration; 3 it could not be written or loaded",

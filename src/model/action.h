@@ -14,7 +14,21 @@ enum pv_action { /* values appear in BPF maps: never renumber */
 	ACTION_N
 };
 
-enum pv_signal { SIGNAL_CPU, SIGNAL_MEMORY, SIGNAL_PIDS, SIGNAL_NET, SIGNAL_DNS, SIGNAL_LOGIN, SIGNAL_EXEC, SIGNAL_N };
+/* Every signal, with its key in the configuration. */
+#define SIGNALS(X)           \
+	X(CPU, "cpu")       \
+	X(MEMORY, "memory") \
+	X(PIDS, "pids")     \
+	X(NET, "net")       \
+	X(DNS, "dns")       \
+	X(LOGIN, "login")   \
+	X(EXEC, "exec")
+
+#define SIGNAL_SYMBOL(symbol, name) SIGNAL_##symbol,
+enum pv_signal { SIGNALS(SIGNAL_SYMBOL) SIGNAL_N };
+
+#define SIGNAL_COMMA(symbol, name) name ", "
+#define SIGNAL_LIST SIGNALS(SIGNAL_COMMA) "or all" /* what `signal` takes, in words */
 
 const char *action_name(enum pv_action a);		/* "block" */
 int action_parse(const char *s, enum pv_action *ret);	/* 0 or -EINVAL */

@@ -193,7 +193,7 @@ static int set_except_signal(void *entry, const char *text, struct pv_buf *why)
 	if (strcmp(text, "all") != 0 && signal_parse(text, &s) < 0) {
 		pv_buf_puts(why, "signal `");
 		pv_buf_safe(why, text, 48);
-		pv_buf_puts(why, "` is not known; right would be cpu, memory, pids, net, dns, login, exec or all");
+		pv_buf_puts(why, "` is not known; right would be " SIGNAL_LIST);
 		return -EINVAL;
 	}
 	e->signal = (uint8_t) s;

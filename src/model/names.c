@@ -20,18 +20,18 @@ static const char *const actions[ACTION_N] = {
 	[ACTION_AUTO] = "auto",
 };
 
+#define SIGNAL_NAME(symbol, name) [SIGNAL_##symbol] = name,
+static const char *const signals[SIGNAL_N] = { SIGNALS(SIGNAL_NAME) };
+
 #define BIT(a) (1u << ACTION_##a)
-static const struct {
-	const char *name;
-	unsigned takes;
-} signals[SIGNAL_N] = {
-	[SIGNAL_CPU] = { "cpu", BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE) },
-	[SIGNAL_MEMORY] = { "memory", BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE) },
-	[SIGNAL_PIDS] = { "pids", BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE) },
-	[SIGNAL_NET] = { "net", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
-	[SIGNAL_DNS] = { "dns", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) },
-	[SIGNAL_LOGIN] = { "login", BIT(IGNORE) | BIT(ALERT) | BIT(BAN) },
-	[SIGNAL_EXEC] = { "exec", BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) | BIT(AUTO) },
+static const unsigned taken[SIGNAL_N] = {
+	[SIGNAL_CPU] = BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE),
+	[SIGNAL_MEMORY] = BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE),
+	[SIGNAL_PIDS] = BIT(IGNORE) | BIT(ALERT) | BIT(KILL) | BIT(STOP) | BIT(FREEZE),
+	[SIGNAL_NET] = BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK),
+	[SIGNAL_DNS] = BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK),
+	[SIGNAL_LOGIN] = BIT(IGNORE) | BIT(ALERT) | BIT(BAN),
+	[SIGNAL_EXEC] = BIT(IGNORE) | BIT(ALERT) | BIT(BLOCK) | BIT(AUTO),
 };
 
 const char *severity_name(enum severity s)
@@ -76,13 +76,13 @@ int action_parse(const char *s, enum pv_action *ret)
 
 const char *signal_name(enum pv_signal s)
 {
-	return (unsigned) s < SIGNAL_N ? signals[s].name : "all";
+	return (unsigned) s < SIGNAL_N ? signals[s] : "all";
 }
 
 int signal_parse(const char *s, enum pv_signal *ret)
 {
 	for (unsigned i = 0; i < SIGNAL_N; i++)
-		if (strcmp(s, signals[i].name) == 0) {
+		if (strcmp(s, signals[i]) == 0) {
 			*ret = (enum pv_signal) i;
 			return 0;
 		}
@@ -91,5 +91,5 @@ int signal_parse(const char *s, enum pv_signal *ret)
 
 int signal_takes(enum pv_signal s, enum pv_action a)
 {
-	return (unsigned) s < SIGNAL_N && (unsigned) a < ACTION_N && signals[s].takes >> a & 1;
+	return (unsigned) s < SIGNAL_N && (unsigned) a < ACTION_N && taken[s] >> a & 1;
 }

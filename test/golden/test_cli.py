@@ -89,6 +89,13 @@ def test_one_table(tap):
         tap.ok(not missing and f".Ss pavise {c}\n" in man, f"the man page knows {c} and its options", missing)
         tap.ok(set(COMMON) <= set(options), f"{c} takes the common options")
         tap.ok("Exit status: " in pavise(c, "--help")[1], f"{c} --help says its exit statuses")
+    signals = ["cpu", "memory", "pids", "net", "dns", "login", "exec"]
+    listed = ", ".join(signals) + ", or all"
+    tap.ok("SIGNAL is " + listed in " ".join(pavise("allow", "--help")[1].split()) and listed in pavise("allow", "x", "disk")[2],
+           "allow names every signal in its help and its error")
+    tap.eq(re.findall(r"\.It Cm (\w+)", man[man.index(".Sh SIGNALS"):man.index(".Sh CONFIGURATION")]), signals, "the man page explains each")
+    for shell in ("bash", "zsh", "fish"):
+        tap.ok(" ".join(signals) in pavise("completion", shell)[1], f"{shell} completes each")
     if shutil.which("mandoc"):
         out = subprocess.run(["mandoc", "-T", "lint", "-W", "style", os.path.join(REPO, "man/pavise.8")], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)

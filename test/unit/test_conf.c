@@ -134,7 +134,7 @@ static const struct {
 	{ "exceptions: [{signal: cpu}]",
 	  "c.yaml:1:14: exceptions: lacks `name`; right would be a list of {name, signal, action}\n" },
 	{ "exceptions: [{name: a, signal: disk}]",
-	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns, login, exec or all\n" },
+	  "c.yaml:1:32: exceptions: signal `disk` is not known; right would be cpu, memory, pids, net, dns, login, exec, or all\n" },
 	{ "exceptions: [{name: a, action: kill}]",
 	  "c.yaml:1:32: exceptions: action `kill` does not fit; right would be ignore or alert\n" },
 	{ "exceptions: [web]", "c.yaml:1:14: exceptions: is a single value; right would be a list of {name, signal, action}\n" },
