@@ -14,8 +14,8 @@ static const char *const texts[DB_N] = {
 	[DB_INNER] = "SAVEPOINT inner",
 	[DB_INNER_COMMIT] = "RELEASE inner",
 	[DB_INNER_ROLLBACK] = "ROLLBACK TO inner",
-	[DB_NOTICE_ADD] = "INSERT INTO notices(time_us,last_us,id,severity,action,kind,subject,cgroup,count,what,next,evidence)"
-			  " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
+	[DB_NOTICE_ADD] = "INSERT INTO notices(time_us,last_us,id,severity,action,kind,subject,cgroup,count,what,next,evidence,row)"
+			  " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
 	[DB_NOTICE_COUNT] = "UPDATE notices SET time_us=?1,last_us=?2,id=?3,severity=?4,action=?5,kind=?6,subject=?7,"
 			    "cgroup=?8,count=?9,what=?10,next=?11,evidence=?12 WHERE row=?13",
 	[DB_NOTICE_GET] = "SELECT " DB_NOTICE_COLUMNS " FROM notices n WHERE n.row=?1",
@@ -117,17 +117,39 @@ sqlite3_stmt *db_get(struct store *s, enum db_statement which)
 	return *st;
 }
 
+static bool is_over(struct store *s)
+{
+	return sqlite3_get_autocommit(s->db);
+}
+
+/* Some errors (no room) roll back all of a batch at once. What came after it would stand by itself, or not at all. */
+static bool is_lost(struct store *s)
+{
+	return s->batches && is_over(s);
+}
+
+static int ended(struct store *s, int code)
+{
+	int r = db_errno(code);
+
+	if (r < 0 && is_lost(s))
+		s->lost = r;
+	return r;
+}
+
 int db_run(struct store *s, sqlite3_stmt *st)
 {
 	int code;
 
+	if (is_lost(s))
+		return s->lost;
 	if (!st)
 		return db_error(s);
 	do
 		code = sqlite3_step(st);
 	while (code == SQLITE_ROW);
 	(void) sqlite3_reset(st);
-	return db_errno(code);
+	return ended(s, code);
 }
 
 int db_each(struct store *s, sqlite3_stmt *st, int (*fn)(sqlite3_stmt *, void *), void *arg)
@@ -142,24 +164,18 @@ int db_each(struct store *s, sqlite3_stmt *st, int (*fn)(sqlite3_stmt *, void *)
 			break;
 		}
 	(void) sqlite3_reset(st);
-	return db_errno(code);
-}
-
-/* Some errors (no room) have rolled back all of it already. */
-static bool is_over(struct store *s)
-{
-	return sqlite3_get_autocommit(s->db);
+	return ended(s, code);
 }
 
 int db_begin(struct store *s)
 {
-	return db_run(s, db_get(s, s->batches && !is_over(s) ? DB_INNER : DB_BEGIN));
+	return db_run(s, db_get(s, s->batches ? DB_INNER : DB_BEGIN));
 }
 
 static int inner_end(struct store *s, int r)
 {
-	if (is_over(s))
-		return r ? r : -EIO;
+	if (is_lost(s))
+		return s->lost;
 	if (r < 0)
 		(void) db_run(s, db_get(s, DB_INNER_ROLLBACK));
 	(void) db_run(s, db_get(s, DB_INNER_COMMIT));
@@ -177,9 +193,16 @@ int store_batch_begin(struct store *s)
 
 int store_batch_end(struct store *s)
 {
-	if (--s->batches || is_over(s)) /* what came after a rollback stands by itself */
+	bool lost = is_lost(s);
+
+	if (--s->batches)
 		return 0;
-	return db_end(s, 0);
+	return lost ? s->lost : db_end(s, 0);
+}
+
+bool store_in_batch(const struct store *s)
+{
+	return s->batches > 0;
 }
 
 int db_end(struct store *s, int r)

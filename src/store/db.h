@@ -61,6 +61,8 @@ struct store {
 	sqlite3_stmt *statements[DB_N]; /* prepared at first use, then kept */
 	struct flush *flush;
 	unsigned batches; /* begun and not ended; only the outermost commits */
+	int lost;	  /* why the batch was rolled back */
+	uint64_t last_row; /* the last one that a notice got, also in a batch that was lost; 0: none yet */
 	bool damaged;
 	char uid[33];
 };

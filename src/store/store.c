@@ -52,11 +52,13 @@ static int add_rows(struct store *s, const struct notice *n, const struct policy
 	uint64_t row;
 	int r = st ? bind_notice(st, n) : db_error(s);
 
+	if (!r && s->last_row) /* not left to SQLite: it gives a row of a batch that was lost once more */
+		r = db_bind_u64(st, 13, s->last_row + 1) ? -ENOMEM : 0;
 	if (!r)
 		r = db_run(s, st);
 	if (r < 0)
 		return r;
-	row = (uint64_t) sqlite3_last_insert_rowid(s->db);
+	row = s->last_row = (uint64_t) sqlite3_last_insert_rowid(s->db);
 	for (uint32_t i = 0; p && i < p->n_channels && i < POLICY_CHANNELS; i++)
 		if ((unsigned) n->severity >= p->channels[i].min_severity) {
 			r = add_delivery(s, row, n->last_us, &p->channels[i]);

@@ -30,13 +30,15 @@ bool store_was_damaged(const struct store *s);
 /* 32 hex digits, made with the file: with a row they name a notice among all hosts. */
 const char *store_uid(const struct store *s);
 
-/* All that is written between the two is committed together, or not at all if we die in between: what a log said, and how far it was read.
- * They nest; the outermost end commits. */
+/* All that is written between the two is committed together, or not at all: what a log said, and how far it was read. They nest; the outermost
+ * end commits. Negative: nothing of it is there, also where each part returned 0 (no room shows when it is committed), and the rows that its
+ * notices got are given to no others. What is written after an error that took the batch back fails, too. */
 int store_batch_begin(struct store *s);
 int store_batch_end(struct store *s);
+bool store_in_batch(const struct store *s);
 
 /* Writes the notice and one delivery row for each channel of the policy that takes its severity. Committed
- * when this returns 0; n->row is set. */
+ * when this returns 0 (in a batch: with it); n->row is set. */
 int store_add(struct store *s, struct notice *n, const struct policy *p);
 /* Updates a stored notice: count, last_us, severity, action and words; what is not yet delivered goes out so. -ENOENT. */
 int store_count(struct store *s, const struct notice *n);

@@ -547,6 +547,83 @@ static void test_batch(void **state)
 	assert_int_equal(store_add(s, &n, &policy), 0); /* and alone again */
 }
 
+static bool is_full;
+static sqlite3_syscall_ptr write_before;
+
+static ssize_t write_full(int fd, const void *buf, size_t len, off_t at)
+{
+	if (is_full) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return pwrite(fd, buf, len, at);
+}
+
+/* From here on pwrite(2) of SQLite's asks is_full. */
+static void disk_of_ours(bool ours)
+{
+	sqlite3_vfs *v = sqlite3_vfs_find(NULL);
+
+	is_full = false;
+	if (ours)
+		write_before = v->xGetSystemCall(v, "pwrite64");
+	assert_int_equal(v->xSetSystemCall(v, "pwrite64", ours ? (sqlite3_syscall_ptr) write_full : write_before), SQLITE_OK);
+}
+
+/* A full disk shows when the batch is committed: it is gone as a whole, its end says so, and its rows are nobody else's. */
+static void test_batch_full(void **state)
+{
+	pv_auto(store) s = open_store();
+	struct notice a = make_notice(1000), b = make_notice(2000), got;
+	pv_autobuf value = PV_BUF_INIT;
+
+	(void) state;
+	disk_of_ours(true);
+	assert_int_equal(store_batch_begin(s), 0);
+	assert_int_equal(store_batch_begin(s), 0);
+	assert_int_equal(store_add(s, &a, &policy), 0);
+	assert_int_equal(store_kv_set(s, "log:a", "1"), 0);
+	is_full = true;
+	assert_int_equal(store_batch_end(s), 0);
+	assert_true(store_in_batch(s));
+	assert_int_equal(store_batch_end(s), -ENOSPC);
+	assert_false(store_in_batch(s));
+	assert_int_equal(store_add(s, &b, &policy), -ENOSPC);
+	is_full = false;
+	assert_int_equal(store_notice(s, a.row, &got), -ENOENT);
+	assert_int_equal(store_kv_get(s, "log:a", &value), -ENOENT);
+	assert_int_equal(store_add(s, &b, &policy), 0);
+	assert_true(b.row > a.row);
+	assert_int_equal(store_notice(s, a.row, &got), -ENOENT);
+	disk_of_ours(false);
+}
+
+/* The same where SQLite takes all of it back in the midst of the batch (256 MB are full): what comes after that is not there alone. */
+static void test_batch_taken_back(void **state)
+{
+	pv_auto(store) s = open_store();
+	struct notice n = make_notice(1000);
+	uint64_t rows;
+	int r = 0;
+
+	(void) state;
+	assert_int_equal(store_add(s, &n, &policy), 0);
+	count_rows(s, "PRAGMA max_page_count=20", &rows);
+	assert_int_equal(store_batch_begin(s), 0);
+	for (int i = 0; i < 1000 && r == 0; i++)
+		r = store_add(s, &n, &policy);
+	assert_int_equal(r, -ENOSPC);
+	count_rows(s, "PRAGMA max_page_count=1000", &rows);
+	assert_int_equal(store_add(s, &n, &policy), -ENOSPC);
+	assert_int_equal(store_kv_set(s, "log:a", "1"), -ENOSPC);
+	assert_int_equal(store_batch_end(s), -ENOSPC);
+	assert_int_equal(store_last_row(s), 1);
+	assert_int_equal(store_batch_begin(s), 0);
+	assert_int_equal(store_add(s, &n, &policy), 0);
+	assert_int_equal(store_batch_end(s), 0);
+	assert_int_equal(store_last_row(s), n.row);
+}
+
 /* kill -9 at any moment: what was acknowledged is there, and nothing is there by half. */
 static void test_kill(void **state)
 {
@@ -634,7 +711,7 @@ int main(void)
 		TEST_STORE(test_round_trip),	TEST_STORE(test_queries), TEST_STORE(test_deliveries),
 		TEST_STORE(test_backlog),	TEST_STORE(test_acts_and_trim), TEST_STORE(test_damaged),
 		TEST_STORE(test_foreign_files), TEST_STORE(test_mode),	  TEST_STORE(test_by_descriptor),
-		TEST_STORE(test_batch), TEST_STORE(test_kill),		TEST_STORE(test_speed),
+		TEST_STORE(test_batch), TEST_STORE(test_batch_full), TEST_STORE(test_batch_taken_back), TEST_STORE(test_kill),		TEST_STORE(test_speed),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
