@@ -35,6 +35,36 @@ static struct login_policy login_policy(const struct policy *p, const uint64_t s
 
 /* --- a ban --- */
 
+static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
+{
+	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
+	int r;
+
+	(void) text_copy(s.service, sizeof(s.service), a->v.service);
+	(void) snprintf(s.reason, sizeof(s.reason), "%u refused logins", a->v.count);
+	for (; s.n_lines < a->v.n_lines && s.n_lines < STORE_BAN_LINES; s.n_lines++) {
+		struct store_ban_line *to = &s.lines[s.n_lines];
+		const struct login_line *from = &a->v.lines[s.n_lines];
+
+		to->time_us = from->time_us;
+		to->line = from->line;
+		(void) text_copy(to->source, sizeof(to->source), from->source);
+		(void) text_copy(to->text, sizeof(to->text), from->text);
+	}
+	r = store_ban_put(g->store, &s);
+	if (r < 0)
+		(void) log_error_errno(r, "a ban could not be stored; it ends with the next start");
+}
+
+/* The batch of the history that it was stored in may have been lost since (no room). */
+static void store_again(struct guard *g, const struct asked *a, const struct ban *ban)
+{
+	struct store_ban s;
+
+	if (store_ban_get(g->store, &a->v.who, &s) < 0 || s.until_us != ban->until_us)
+		store_it(g, a, ban->since_us, bans_times(g, &a->v.who, ban->since_us));
+}
+
 static void ask_broker(struct guard *g, struct asked *a);
 
 static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
@@ -53,8 +83,10 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 		return;
 	}
 	if (rep->result == 0) {
-		if (ban)
+		if (ban) {
 			ban->asked = false;
+			store_again(g, a, ban);
+		}
 		g->bans->bans++;
 		bans_tell_banned(g, &a->v, a->us);
 		free(a);
@@ -77,27 +109,6 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 							: "the kernel refused it",
 				 "pavise doctor", false);
 	free(a);
-}
-
-static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
-{
-	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
-	int r;
-
-	(void) text_copy(s.service, sizeof(s.service), a->v.service);
-	(void) snprintf(s.reason, sizeof(s.reason), "%u refused logins", a->v.count);
-	for (; s.n_lines < a->v.n_lines && s.n_lines < STORE_BAN_LINES; s.n_lines++) {
-		struct store_ban_line *to = &s.lines[s.n_lines];
-		const struct login_line *from = &a->v.lines[s.n_lines];
-
-		to->time_us = from->time_us;
-		to->line = from->line;
-		(void) text_copy(to->source, sizeof(to->source), from->source);
-		(void) text_copy(to->text, sizeof(to->text), from->text);
-	}
-	r = store_ban_put(g->store, &s);
-	if (r < 0)
-		(void) log_error_errno(r, "a ban could not be stored; it ends with the next start");
 }
 
 /* In memory and in the history before the broker is asked: the log is not read a second time. */

@@ -124,6 +124,7 @@ struct guard {
 	struct store *store;
 	struct outbox *outbox;
 	struct late *late;	  /* notices that the history did not take (notices.c) */
+	struct batch *batch;	  /* those whose batch is open (the same) */
 	sd_event_source *outbox_timer, *sample_timer, *second_timer;
 	struct control *control;
 	struct guard_logs *logs;  /* logs.h */
@@ -283,9 +284,12 @@ void standing_cut(struct guard *g, struct guard_workload *w);	 /* connections fr
 
 /* notices.c */
 void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL: the host */
-/* Stored when this returns 0; n->row set. What cannot be stored (disk full) is in the log, is kept and tried again each
- * second; a history that is damaged ends the engine, and the next one begins a new history. */
+/* Stored when this returns 0, in a batch of the store with it; n->row set. What cannot be stored (disk full) is in the log, is kept and
+ * tried again each second; a history that is damaged ends the engine, and the next one begins a new history. */
 int notices_raise(struct guard *g, struct notice *n);
+/* Instead of store_batch_end(): what was raised in the batch is shown and sent once it is stored, or kept and tried again. Negative: what
+ * else was written in it is to be written again. */
+int notices_batch_end(struct guard *g);
 /* The first of `key` is a notice at once, the others only raise its count by theirs (detect/burst.h). */
 void notices_fold(struct guard *g, uint64_t key, struct notice *n);
 void notices_count(struct guard *g, const struct notice *n); /* a stored one: count, words or evidence changed */

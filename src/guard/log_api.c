@@ -136,8 +136,8 @@ static void on_piece(struct log_src *s, const char *data, size_t len)
 		if (l->turn_counted || !s->marked)
 			log_src_save(l, s);
 	}
-	if (batch)
-		(void) store_batch_end(l->g->store);
+	if (batch && notices_batch_end(l->g) < 0)
+		s->dirty = true;
 	if (r < 0) {
 		(void) log_warning_errno(r, "%s: what the engine sends of it cannot be read; trying again", s->name);
 		again_later(s->api);

@@ -235,7 +235,7 @@ static int on_datagrams(sd_event_source *source, int fd, uint32_t revents, void 
 		(void) logs_record(s->reader, &rec, log_src_event, s);
 	}
 	if (batch)
-		(void) store_batch_end(s->g->store);
+		(void) notices_batch_end(s->g);
 	return 0;
 }
 

@@ -273,8 +273,7 @@ static int src_turn(struct guard_logs *l, struct log_src *s)
  * nothing a second time changes nothing. */
 static void one_turn(struct guard_logs *l, struct log_src *s)
 {
-	struct store *store = l->g->store;
-	bool batch = store_batch_begin(store) == 0;
+	bool batch = store_batch_begin(l->g->store) == 0;
 	int r;
 
 	l->turn_counted = false;
@@ -282,8 +281,8 @@ static void one_turn(struct guard_logs *l, struct log_src *s)
 	s->dirty |= r > 0; /* a record that is too long is passed over without being given */
 	if (r >= 0 && (l->turn_counted || (s->dirty && !s->marked)))
 		log_src_save(l, s);
-	if (batch)
-		(void) store_batch_end(store);
+	if (batch && notices_batch_end(l->g) < 0)
+		s->dirty = true;
 	if (r < 0)
 		(void) log_warning_errno(r, "%s: cannot be read now; trying again", s->name);
 	if (r > 0 && s->allowance > 0)
@@ -453,8 +452,9 @@ void guard_logs_second(struct guard *g)
 	}
 	if (l->seconds >= l->stale_seconds && !drop_stale(l))
 		l->stale_seconds = UINT_MAX;
-	if (batch)
-		(void) store_batch_end(g->store);
+	if (batch && notices_batch_end(g) < 0)
+		for (struct log_src *s = l->all; s; s = s->next)
+			s->dirty = true; /* whichever were saved in it */
 }
 
 /* --- start, reload, end --- */

@@ -26,8 +26,16 @@ void notices_subject(struct notice *n, const struct guard_workload *w)
  * the time of its making, until another needs it. */
 struct late {
 	struct notice notices[LATE_MAX];
+	uint64_t rows[LATE_MAX]; /* that it had in a batch which was lost; 0: none */
 	size_t used, without_row;
 	uint64_t dropped;
+};
+
+/* Of the batch that is open: told and sent once it is committed. */
+struct batch {
+	struct notice notices[LATE_MAX]; /* the first of them */
+	size_t n;
+	uint64_t first_row;
 };
 
 /* -EBADMSG: nothing can be done with this file. The next engine sets it aside. */
@@ -61,7 +69,9 @@ static void late_keep(struct guard *g, const struct notice *n)
 		g->late->dropped++;
 		return;
 	}
+	g->late->rows[place - g->late->notices] = n->row;
 	*place = *n;
+	place->row = 0;
 	g->late->without_row++;
 }
 
@@ -70,7 +80,9 @@ static struct notice *late_find(struct guard *g, const struct burst_told *t)
 	for (size_t i = 0; g->late && i < g->late->used; i++) {
 		struct notice *l = &g->late->notices[i];
 
-		if (l->id == t->id && l->time_us == t->time_us && l->cgroup == t->cgroup)
+		if (g->late->rows[i] != t->row)
+			continue;
+		if (t->row || (l->id == t->id && l->time_us == t->time_us && l->cgroup == t->cgroup))
 			return l;
 	}
 	return NULL;
@@ -111,6 +123,62 @@ void notices_again(struct guard *g)
 	if (g->late->dropped)
 		late_tell_dropped(g);
 	notices_deliver(g);
+}
+
+static bool batch_add(struct guard *g, const struct notice *n)
+{
+	struct batch *b = g->batch;
+
+	if (!store_in_batch(g->store))
+		return false;
+	if (!b)
+		b = g->batch = calloc(1, sizeof(*b));
+	if (!b)
+		return false;
+	if (!b->n)
+		b->first_row = n->row;
+	if (b->n < LATE_MAX)
+		b->notices[b->n] = *n;
+	b->n++;
+	return true;
+}
+
+static void batch_lost(struct guard *g, int error)
+{
+	struct batch *b = g->batch;
+
+	(void) log_error_errno(error, "%zu notices from event %" PRIu64 " on could not be stored", b->n, b->first_row);
+	for (size_t i = 0; i < b->n && i < LATE_MAX; i++)
+		late_keep(g, &b->notices[i]);
+	if (g->late && b->n > LATE_MAX)
+		g->late->dropped += b->n - LATE_MAX;
+}
+
+static int on_committed(const struct notice *n, void *arg)
+{
+	control_follow(arg, n);
+	return 0;
+}
+
+int notices_batch_end(struct guard *g)
+{
+	int r = trouble(g, store_batch_end(g->store));
+	struct batch *b = g->batch;
+	struct store_query q = { .oldest_first = true };
+
+	if (store_in_batch(g->store) || !b || !b->n)
+		return r;
+	if (r < 0) {
+		batch_lost(g, r);
+	} else {
+		q.after_row = b->first_row - 1;
+		q.max = b->n;
+		(void) store_notices(g->store, &q, on_committed, g);
+	}
+	b->n = 0;
+	if (r == 0)
+		notices_deliver(g);
+	return r;
 }
 
 #define RENAME_MAX 50
@@ -181,6 +249,8 @@ int notices_raise(struct guard *g, struct notice *n)
 		return log_error_errno(r, "a notice could not be stored (%s)", pv_buf_str(&text));
 	}
 	log_info("%s [%s, event %" PRIu64 "]", pv_buf_str(&text), id_info(n->id)->name, n->row);
+	if (batch_add(g, n))
+		return 0;
 	control_follow(g, n);
 	notices_deliver(g);
 	return 0;
@@ -207,7 +277,7 @@ void notices_fold(struct guard *g, uint64_t key, struct notice *n)
 
 void notices_counted(struct guard *g, const struct burst_told *t)
 {
-	struct notice *late = t->row ? NULL : late_find(g, t);
+	struct notice *late = late_find(g, t);
 	uint64_t row = late ? late->row : t->row;
 	struct notice n;
 	int r;
@@ -294,5 +364,7 @@ void notices_stop(struct guard *g)
 	g->outbox = outbox_free(g->outbox);
 	g->store = store_free(g->store);
 	free(g->late);
+	free(g->batch);
 	g->late = NULL;
+	g->batch = NULL;
 }
