@@ -14,6 +14,7 @@
 #define OTHERS_SECONDS 300 /* how often other ban programs are looked for */
 #define SWEEP_SECONDS  30
 #define KEEP_SECONDS   60
+#define TRIM_SECONDS   3600
 #define THROUGH_US     (15 * USEC_PER_SEC) /* lines may come late; after this an attempt came through the ban */
 
 /* Asked of the broker and not answered. */
@@ -376,6 +377,7 @@ static void sweep(struct guard *g)
 		for (size_t i = 0; i < n; i++)
 			bans_remove(g, over[i]);
 	} while (n == N_ELEMENTS(over));
+	(void) store_bans_over(g->store, now);
 }
 
 void bans_second(struct guard *g)
@@ -395,6 +397,8 @@ void bans_second(struct guard *g)
 	}
 	if (b->seconds % SWEEP_SECONDS == 0)
 		sweep(g);
+	if (b->seconds % TRIM_SECONDS == 0)
+		bans_trim(g, clock_wall_us());
 	if (b->seconds % OTHERS_SECONDS == 0)
 		bans_others(g);
 }

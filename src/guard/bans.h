@@ -59,6 +59,7 @@ void bans_remove(struct guard *g, struct ban *ban);
 uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us);
 void bans_restore(struct guard *g); /* all that are in the history, into the kernel */
 void bans_load(struct guard *g);    /* out of the history, at start */
+void bans_trim(struct guard *g, uint64_t now_us); /* the history of those that are over */
 
 /* bans_tell.c */
 uint64_t bans_hash(const char *s);
@@ -74,6 +75,7 @@ void bans_tell_stop(struct guard *g);
 /* bans_others.c */
 void bans_others(struct guard *g);
 
-#define BANS_FORGET_US (90 * USEC_PER_DAY)
+#define BANS_FORGET_US	(90 * USEC_PER_DAY)
+#define BANS_REMEMBERED 50000 /* of those that are over: whoever has a million networks fills no history */
 
 #endif

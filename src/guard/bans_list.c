@@ -158,11 +158,16 @@ static int on_stored(const struct store_ban *s, void *arg)
 	return bans_add(arg, &s->who, s->since_us, s->until_us) == NULL;
 }
 
+void bans_trim(struct guard *g, uint64_t now)
+{
+	(void) store_bans_trim(g->store, now > BANS_FORGET_US ? now - BANS_FORGET_US : 0, now, BANS_REMEMBERED);
+}
+
 void bans_load(struct guard *g)
 {
 	uint64_t now = clock_wall_us();
 
-	(void) store_bans_trim(g->store, now > BANS_FORGET_US ? now - BANS_FORGET_US : 0);
+	bans_trim(g, now);
 	(void) store_bans(g->store, now, BROKER_BANS_MAX, on_stored, g);
 	bans_restore(g);
 }

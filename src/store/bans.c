@@ -138,12 +138,14 @@ int store_bans(struct store *s, uint64_t after_us, size_t max, int (*fn)(const s
 	return db_each(s, st, give_ban, &e);
 }
 
-int store_bans_trim(struct store *s, uint64_t before_us)
+int store_bans_over(struct store *s, uint64_t now_us)
 {
-	sqlite3_stmt *st = db_get(s, DB_BANS_TRIM);
+	return PV_MIN(db_change(s, DB_BANS_OVER, now_us, 0), 0);
+}
 
-	if (!st)
-		return db_error(s);
-	(void) db_bind_u64(st, 1, before_us);
-	return db_run(s, st);
+int store_bans_trim(struct store *s, uint64_t before_us, uint64_t now_us, size_t max)
+{
+	int r = db_change(s, DB_BANS_TRIM, before_us, 0);
+
+	return r < 0 ? r : PV_MIN(db_change(s, DB_BANS_FEWER, now_us, max), 0);
 }

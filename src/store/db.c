@@ -62,6 +62,11 @@ static const char *const texts[DB_N] = {
 	[DB_BAN_GET] = BANS " WHERE address=?1 AND len=?2",
 	[DB_BANS] = BANS " WHERE until_us>?1 ORDER BY until_us DESC LIMIT ?2",
 	[DB_BAN_DROP] = "DELETE FROM bans WHERE address=?1 AND len=?2",
+	/* Written anew and not updated: SQLite makes no room of what a row in its place does not need any more. */
+	[DB_BANS_OVER] = "REPLACE INTO bans(address,len,since_us,until_us,times,cause,service,reason,evidence)"
+			 " SELECT address,len,since_us,until_us,times,cause,service,'',NULL FROM bans WHERE until_us<=?1 AND evidence IS NOT NULL",
+	[DB_BANS_FEWER] = "DELETE FROM bans WHERE until_us<="
+			  "(SELECT until_us FROM bans WHERE until_us<=?1 ORDER BY until_us DESC LIMIT 1 OFFSET ?2)",
 	[DB_BANS_TRIM] = "DELETE FROM bans WHERE until_us<?1",
 	/* A row, not a time, bounds what the next three delete: one pick, and the same notices in each. */
 	[DB_TRIM_PICK] = "SELECT max(row),count(*) FROM (SELECT row FROM notices WHERE last_us<?1 ORDER BY row LIMIT ?2)",
@@ -150,6 +155,20 @@ int db_run(struct store *s, sqlite3_stmt *st)
 	while (code == SQLITE_ROW);
 	(void) sqlite3_reset(st);
 	return ended(s, code);
+}
+
+int db_change(struct store *s, enum db_statement which, uint64_t first, uint64_t second)
+{
+	sqlite3_stmt *st = db_get(s, which);
+	int r;
+
+	if (!st)
+		return db_error(s);
+	(void) db_bind_u64(st, 1, first);
+	if (sqlite3_bind_parameter_count(st) > 1)
+		(void) db_bind_u64(st, 2, second);
+	r = db_run(s, st);
+	return r < 0 ? r : sqlite3_changes(s->db);
 }
 
 int db_each(struct store *s, sqlite3_stmt *st, int (*fn)(sqlite3_stmt *, void *), void *arg)

@@ -46,7 +46,9 @@ enum db_statement { /* texts in db.c */
 	DB_BAN_GET,
 	DB_BANS,
 	DB_BAN_DROP,
+	DB_BANS_OVER,
 	DB_BANS_TRIM,
+	DB_BANS_FEWER,
 	DB_TRIM_PICK,
 	DB_TRIM_DELIVERIES,
 	DB_TRIM_NOTICES,
@@ -74,6 +76,8 @@ int db_errno(int code);
 int db_error(struct store *s);
 /* Steps to the end and resets: 0, or negative errno. */
 int db_run(struct store *s, sqlite3_stmt *st);
+/* Runs one that takes one number or two, and returns how many rows it changed. */
+int db_change(struct store *s, enum db_statement which, uint64_t first, uint64_t second);
 /* Steps through all rows; fn non-zero ends it. 0 or negative errno. */
 int db_each(struct store *s, sqlite3_stmt *st, int (*fn)(sqlite3_stmt *, void *), void *arg);
 

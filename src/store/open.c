@@ -18,7 +18,8 @@
 #define DB_LATER                                                                                                                 \
 	"CREATE TABLE IF NOT EXISTS bans(address BLOB NOT NULL,len INTEGER NOT NULL,since_us INTEGER NOT NULL,until_us INTEGER NOT NULL," \
 	"times INTEGER NOT NULL,cause TEXT NOT NULL,service TEXT NOT NULL,reason TEXT NOT NULL,evidence BLOB,"                      \
-	"PRIMARY KEY(address,len)) STRICT"
+	"PRIMARY KEY(address,len)) STRICT;"                                                                                         \
+	"CREATE INDEX IF NOT EXISTS bans_evidence ON bans(until_us) WHERE evidence IS NOT NULL"
 #define DB_MAX_PAGES	 65536 /* 256 MB */
 #define DB_LOG_PAGES	 2000  /* 8 MB */
 #define DB_CHECK_US	 USEC_PER_SEC /* a start does not wait longer for the integrity check */

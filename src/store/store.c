@@ -325,20 +325,6 @@ int store_kv_each(struct store *s, const char *prefix, int (*fn)(const char *key
 
 #define TRIM_AT_ONCE 1000
 
-static int trim_step(struct store *s, enum db_statement which, uint64_t first, uint64_t second)
-{
-	sqlite3_stmt *st = db_get(s, which);
-	int r;
-
-	if (!st)
-		return db_error(s);
-	(void) db_bind_u64(st, 1, first);
-	if (sqlite3_bind_parameter_count(st) > 1)
-		(void) db_bind_u64(st, 2, second);
-	r = db_run(s, st);
-	return r < 0 ? r : sqlite3_changes(s->db);
-}
-
 /* The newest row of the oldest thousand; 0 when there is none. */
 static int trim_pick(struct store *s, uint64_t before_us, uint64_t *ret_row)
 {
@@ -360,11 +346,11 @@ int store_trim(struct store *s, uint64_t before_us)
 		return r;
 	r = trim_pick(s, before_us, &row);
 	if (!r && row)
-		r = trim_step(s, DB_TRIM_DELIVERIES, row, before_us);
+		r = db_change(s, DB_TRIM_DELIVERIES, row, before_us);
 	if (r >= 0 && row)
-		r = n = trim_step(s, DB_TRIM_NOTICES, row, before_us);
+		r = n = db_change(s, DB_TRIM_NOTICES, row, before_us);
 	if (r >= 0)
-		r = trim_step(s, DB_TRIM_ACTS, before_us, 0);
+		r = db_change(s, DB_TRIM_ACTS, before_us, 0);
 	r = db_end(s, PV_MIN(r, 0));
 	return r < 0 ? r : n;
 }

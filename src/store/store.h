@@ -135,7 +135,10 @@ int store_ban_get(struct store *s, const struct ip_prefix *who, struct store_ban
 int store_ban_drop(struct store *s, const struct ip_prefix *who);			/* 0 also where there is none */
 /* Those that end after `after_us`, the last to end first. */
 int store_bans(struct store *s, uint64_t after_us, size_t max, int (*fn)(const struct store_ban *, void *), void *arg);
-int store_bans_trim(struct store *s, uint64_t before_us); /* that ended before */
+/* Of those that ended by `now_us` only how often and until when is kept: the lines would fill the history. */
+int store_bans_over(struct store *s, uint64_t now_us);
+/* Drops those that ended before `before_us`, and of those that ended by `now_us` all but the `max` last ones. */
+int store_bans_trim(struct store *s, uint64_t before_us, uint64_t now_us, size_t max);
 
 /* Small values of the engine itself (last seen counters, ...). */
 int store_kv_set(struct store *s, const char *key, const char *value);

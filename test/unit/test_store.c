@@ -547,6 +547,58 @@ static void test_batch(void **state)
 	assert_int_equal(store_add(s, &n, &policy), 0); /* and alone again */
 }
 
+static struct store_ban make_ban(uint32_t i)
+{
+	struct store_ban b = { .who = { .addr.b = { 0x20, 1, 0xd, 0xb8 }, .len = 64 }, .since_us = i + 1, .until_us = i + 1000, .times = 1, .by = "pavise",
+			       .service = "sshd", .reason = "5 refused logins", .n_lines = STORE_BAN_LINES };
+
+	memcpy(b.who.addr.b + 4, &i, sizeof(i));
+	for (size_t k = 0; k < STORE_BAN_LINES; k++) {
+		(void) text_copy(b.lines[k].source, sizeof(b.lines[k].source), "file:/var/log/auth.log");
+		(void) snprintf(b.lines[k].text, sizeof(b.lines[k].text), "%0120u", i);
+	}
+	return b;
+}
+
+/* Who has networks without end fills no history: of bans that are over little is kept, and of the newest only. */
+static void test_bans_over(void **state)
+{
+	enum { EACH = 1000, KEEP = 5000 };
+	struct notice first = make_notice(1), last = make_notice(2), got;
+	struct store_ban b = make_ban(0), in_force = make_ban(UINT32_MAX), kept;
+	pv_auto(store) s = open_store();
+	uint64_t n;
+
+	(void) state;
+	in_force.until_us = UINT32_MAX;
+	assert_int_equal(store_add(s, &first, NULL), 0);
+	assert_int_equal(store_ban_put(s, &in_force), 0);
+	count_rows(s, "PRAGMA max_page_count=1000", &n); /* 4 MB; the bans alone are 20 */
+	for (uint32_t i = 0; i < 20 * EACH; i += EACH) {
+		assert_int_equal(store_batch_begin(s), 0);
+		for (uint32_t k = i; k < i + EACH; k++) {
+			b = make_ban(k);
+			assert_int_equal(store_ban_put(s, &b), 0);
+		}
+		assert_int_equal(store_batch_end(s), 0);
+		assert_int_equal(store_bans_over(s, i + EACH + 1000), 0);
+		assert_int_equal(store_bans_trim(s, 0, i + EACH + 1000, KEEP), 0);
+	}
+	assert_int_equal(store_add(s, &last, NULL), 0);
+	assert_int_equal(store_notice(s, first.row, &got), 0);
+	count_rows(s, "SELECT count(*) FROM bans", &n);
+	assert_int_equal(n, KEEP + 1);
+	assert_int_equal(store_ban_get(s, &b.who, &kept), 0); /* the newest */
+	CHECK(kept.until_us == b.until_us && kept.times == 1 && !kept.n_lines, "%zu lines", kept.n_lines);
+	b = make_ban(0);
+	assert_int_equal(store_ban_get(s, &b.who, &kept), -ENOENT);
+	assert_int_equal(store_ban_get(s, &in_force.who, &kept), 0);
+	CHECK(kept.n_lines == STORE_BAN_LINES && kept.reason[0], "%zu lines", kept.n_lines);
+	assert_int_equal(store_bans_trim(s, UINT32_MAX, 0, KEEP), 0);
+	count_rows(s, "SELECT count(*) FROM bans", &n);
+	assert_int_equal(n, 1);
+}
+
 static bool is_full;
 static sqlite3_syscall_ptr write_before;
 
@@ -711,7 +763,7 @@ int main(void)
 		TEST_STORE(test_round_trip),	TEST_STORE(test_queries), TEST_STORE(test_deliveries),
 		TEST_STORE(test_backlog),	TEST_STORE(test_acts_and_trim), TEST_STORE(test_damaged),
 		TEST_STORE(test_foreign_files), TEST_STORE(test_mode),	  TEST_STORE(test_by_descriptor),
-		TEST_STORE(test_batch), TEST_STORE(test_batch_full), TEST_STORE(test_batch_taken_back), TEST_STORE(test_kill),		TEST_STORE(test_speed),
+		TEST_STORE(test_batch), TEST_STORE(test_batch_full), TEST_STORE(test_batch_taken_back), TEST_STORE(test_bans_over), TEST_STORE(test_kill),		TEST_STORE(test_speed),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
