@@ -10,19 +10,37 @@ void scan_notes_init(struct scan_notes *n)
 	(void) pthread_mutex_init(&n->lock, NULL);
 }
 
+static void forget(struct scan_note *x)
+{
+	free(x->place);
+	free(x->text);
+}
+
 void scan_notes_done(struct scan_notes *n)
 {
-	for (size_t i = 0; i < n->n; i++) {
-		free(n->note[i].place);
-		free(n->note[i].text);
-	}
+	for (size_t i = 0; i < n->n; i++)
+		forget(&n->note[i]);
 	(void) pthread_mutex_destroy(&n->lock);
 	n->n = 0;
 }
 
+/* Where the next one goes. When all are taken, what could not be checked takes the place of what is only said. NULL: nowhere. */
+static struct scan_note *room(struct scan_notes *n, enum finding_reason reason)
+{
+	if (n->n < SCAN_NOTES_MAX)
+		return &n->note[n->n++];
+	for (size_t i = 0; i < n->n && reason != REASON_NONE; i++)
+		if (n->note[i].reason == REASON_NONE) {
+			n->dropped += n->note[i].count;
+			forget(&n->note[i]);
+			return &n->note[i];
+		}
+	return NULL;
+}
+
 static void add(struct scan_notes *n, enum finding_reason reason, const char *place, const char *text)
 {
-	struct scan_note *new = &n->note[n->n];
+	struct scan_note new = { .reason = reason, .count = 1 }, *at;
 
 	for (size_t i = 0; i < n->n; i++)
 		if (n->note[i].reason == reason && strcmp(n->note[i].place, place) == 0 &&
@@ -30,17 +48,14 @@ static void add(struct scan_notes *n, enum finding_reason reason, const char *pl
 			n->note[i].count++;
 			return;
 		}
-	if (n->n == SCAN_NOTES_MAX) {
-		n->dropped++;
+	new.place = strdup(place);
+	new.text = strdup(text);
+	at = new.place && new.text ? room(n, reason) : NULL;
+	if (at) {
+		*at = new;
 		return;
 	}
-	*new = (struct scan_note){ .reason = reason, .place = strdup(place), .text = strdup(text), .count = 1 };
-	if (new->place && new->text) {
-		n->n++;
-		return;
-	}
-	free(new->place);
-	free(new->text);
+	forget(&new);
 	n->dropped++;
 }
 

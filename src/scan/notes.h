@@ -7,7 +7,7 @@
 
 #include "model/finding.h"
 
-#define SCAN_NOTES_MAX 256 /* different ones; more are only counted */
+#define SCAN_NOTES_MAX 256 /* different ones, those with a reason first; more are only counted */
 
 struct scan_note {
 	enum finding_reason reason; /* REASON_NONE: only said, nothing was left out */

@@ -302,5 +302,7 @@ int secrets_notes(struct secrets *s, const struct scan_notes *n, enum id id, str
 		finding_fingerprint(f, NULL, x->text);
 		r = finding_list_add(s->list, f);
 	}
+	if (n->dropped)
+		pv_buf_printf(said, "%" PRIu64 " more remarks are not told\n", n->dropped);
 	return r;
 }

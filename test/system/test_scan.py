@@ -427,6 +427,17 @@ def test_incomplete(tap):
         r.git("clone", "-q", "--no-checkout", "--filter=blob:none", "file://" + r.dir, partial)
         st, out, _ = scan(partial, "--history")
         tap.ok(any("partial clone" in b for _, b in unknown(out)) and st == 3, "a partial clone: could not check, status 3", unknown(out))
+        with Repo() as many:
+            for i in range(300):
+                with open(os.path.join(many.dir, f"{i}.xz"), "wb") as f:
+                    f.write(b"\xfd7zXZ\0%d" % i)
+            with open(os.path.join(many.dir, "zz.zip"), "wb") as f:
+                f.write(zipped({"x": b"x"})[:-30])
+            many.commit()
+            for how in ((), ("--history",)):
+                st, out, err = scan(many.dir, *how)
+                tap.ok(st == 3 and unknown(out) and re.search(r"(?m)^\d+ more remarks are not told$", err),
+                       f"a damaged file behind 300 remarks {how}: could not check, and how much is not told", (st, unknown(out), err[-200:]))
         sub = os.path.join(r.tmp.name, "super")
         subprocess.check_call(["git", "init", "-q", sub], env=ENV)
         subprocess.check_call(["git", "-C", sub, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", r.dir, "mod"], env=ENV)
