@@ -172,7 +172,10 @@ static int descend(struct worker *w, struct pack *p)
 
 	if (r < 0) {
 		pop(w);
-		return r == -ENOMEM ? r : 0;
+		if (r == -ENOMEM)
+			return r;
+		failed(w, r);
+		return 0;
 	}
 	top->child = p->object[seq].next;
 	if (top->child != PACK_NONE) {
@@ -203,8 +206,12 @@ static int family(struct worker *w, struct pack *p, uint32_t root)
 	struct pack_header h;
 	int r = pack_header(p, root, false, &h);
 
-	if (r == 0 && h.size > GIT_BLOB_MAX)
+	if (r == 0 && h.size > GIT_BLOB_MAX) {
+		if (p->object[root].child != PACK_NONE)
+			scan_note(w->b->s->notes, REASON_TOO_LARGE, "", "deltas of an object of %llu MB were not looked at",
+				  (unsigned long long) h.size >> 20);
 		return large(w, p, root, h.size);
+	}
 	/* A copy of what an earlier pack holds, with nothing built on it. */
 	if (p->object[root].child == PACK_NONE && !objects_first(w->b->s, p->base + p->object[root].pos))
 		return 0;

@@ -19,6 +19,7 @@ import threading
 import time
 import xml.etree.ElementTree
 import zipfile
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import pvseccomp  # noqa: E402
@@ -632,6 +633,34 @@ def test_large(tap):
         tap.ok(mb < 128, f"at {mb} MB of memory")
 
 
+def varint(v):
+    return bytes([v & 127]) if v < 128 else bytes([v & 127 | 128]) + varint(v >> 7)
+
+
+def packed(kind, size, data, base=b""):
+    """One entry of a pack."""
+    return bytes([kind << 4 | size & 15 | (size > 15) << 7]) + (varint(size >> 4) if size > 15 else b"") + base + data
+
+
+def test_large_base(tap):
+    """A small blob that is a delta of one too large to hold."""
+    size, new = (256 << 20) + 4096, key(1).encode() + b"\n"
+    z, sha, chunk = zlib.compressobj(1), hashlib.sha1(b"blob %d\0" % size), bytes(1 << 20)
+    data = b""
+    for at in range(0, size, len(chunk)):
+        part = chunk[:size - at]
+        sha.update(part)
+        data += z.compress(part)
+    data += z.flush()
+    delta = varint(size) + varint(len(new)) + bytes([len(new)]) + new
+    pack = b"PACK" + (2).to_bytes(4, "big") + (2).to_bytes(4, "big") + packed(3, size, data) + \
+        packed(7, len(delta), zlib.compress(delta), sha.digest())
+    with Repo() as r:
+        r.git("index-pack", "--stdin", input=pack + hashlib.sha1(pack).digest())
+        st, out, err = scan(r.dir, "--history")
+        tap.eq((st, unknown(out)), (3, [("too-large", "deltas of an object of 256 MB were not looked at")]), "could not check")
+
+
 def test_container(tap):
     """A made-up engine on a socket of its own."""
     body = json.dumps({"Id": "0" * 64, "Config": {"Env": ["PATH=/usr/bin", "API=" + key(3), "X=\x1b[31m"]},
@@ -818,5 +847,5 @@ def test_windows(tap):
 
 
 main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
-     test_damage, test_foreign, test_archives, test_large, test_container, test_real_container, test_limits, test_differential,
+     test_damage, test_foreign, test_archives, test_large, test_large_base, test_container, test_real_container, test_limits, test_differential,
      test_windows)
