@@ -289,6 +289,8 @@ int secrets_notes(struct secrets *s, const struct scan_notes *n, enum id id, str
 		}
 		f = finding_new(id, FINDING_UNKNOWN);
 		finding_unknown(f, x->reason);
+		if (f)
+			f->severity = SEV_CRITICAL; /* whatever may stand there: --fail-on spares what is known to be less */
 		if (*x->place && !s->subject)
 			finding_subject(f, SUBJECT_FILE, x->place, x->place, 0);
 		else

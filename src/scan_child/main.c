@@ -225,6 +225,17 @@ static const char *rule_of(const struct finding *f)
 	return "";
 }
 
+/* What could not be read may hold what any rule finds. */
+static bool names_rule(const struct scan_run *run, const char *list)
+{
+	const struct rules *rules = match_set_rules(run->set);
+
+	for (size_t i = 0; i < rules_count(rules); i++)
+		if (text_listed(list, rules_get(rules, i)->id))
+			return true;
+	return text_listed(list, "own-value");
+}
+
 static void select_findings(struct scan_run *run)
 {
 	const struct scan_args *a = run->args;
@@ -233,7 +244,8 @@ static void select_findings(struct scan_run *run)
 
 	for (size_t i = 0; i < l->n; i++) {
 		const char *id = id_info(l->item[i]->id)->name, *rule = rule_of(l->item[i]);
-		bool in = !a->only || text_listed(a->only, id) || text_listed(a->only, rule);
+		bool in = !a->only || text_listed(a->only, id) || text_listed(a->only, rule) ||
+			  (l->item[i]->verdict == FINDING_UNKNOWN && names_rule(run, a->only));
 
 		if (a->skip && (text_listed(a->skip, id) || text_listed(a->skip, rule)))
 			in = false;

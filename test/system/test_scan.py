@@ -428,6 +428,11 @@ def test_incomplete(tap):
         r.git("clone", "-q", "--no-checkout", "--filter=blob:none", "file://" + r.dir, partial)
         st, out, _ = scan(partial, "--history")
         tap.ok(any("partial clone" in b for _, b in unknown(out)) and st == 3, "a partial clone: could not check, status 3", unknown(out))
+        for args, status in ((("--history", "--fail-on", "critical"), 3), (("--history", "--only", "pavise-test."), 3),
+                             (("--history", "--only", "own-value"), 3), (("--history", "--only", "secret.in-code"), 0),
+                             (("--history", "--skip", "secret.in-history"), 0)):
+            st, out, _ = scan(partial, *args)
+            tap.eq((st, bool(unknown(out))), (status, status == 3), f"could not check, with {' '.join(args)}")
         with Repo() as many:
             for i in range(300):
                 with open(os.path.join(many.dir, f"{i}.xz"), "wb") as f:
