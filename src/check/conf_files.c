@@ -50,7 +50,7 @@ static int each_file(void *user, const char *pattern,
 	if (!p.dir)
 		return -ENOMEM;
 	if (strpbrk(p.name, "*?[")) {
-		(void) hostfs_list(&a->fs, p.dir, NAMES_MAX, match_name, &p);
+		bad = hostfs_list(&a->fs, p.dir, NAMES_MAX, match_name, &p);
 		if (p.n > 1)
 			qsort(p.found, p.n, sizeof(*p.found), by_name);
 	} else {
@@ -63,7 +63,7 @@ static int each_file(void *user, const char *pattern,
 
 		if (r == 0)
 			fn(arg, p.found[i], pv_buf_str(&text), text.len);
-		else
+		else if (bad == 0 || r != -ENOENT)
 			bad = r;
 	}
 	return bad;

@@ -5,8 +5,8 @@
 #include "base/util.h"
 
 struct conf_source {
-	/* fn for each file that an absolute pattern (with * ? [] in its last part alone) names. 0, or -errno of one that
-	 * could not be read. */
+	/* fn for each file that an absolute pattern (with * ? [] in its last part alone) names. 0, or -errno of one, or of
+	 * the folder, that could not be read; -ENOENT only where that is all that is wrong. */
 	int (*each)(void *user, const char *pattern,
 		    void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg);
 	void *user;

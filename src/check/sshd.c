@@ -84,9 +84,21 @@ static void find_ways(struct audit *a, struct ways *w, struct sshd_conf *c)
 	if (w->scratch.n_ports) {
 		c->n_ports = w->scratch.n_ports;
 		memcpy(c->port, w->scratch.port, sizeof(c->port));
+		c->unread = 0; /* sshd has read it */
 	}
 	for (size_t i = 0; i < c->n_matches; i++)
 		add_way(a, w, c, &c->match[i]);
+}
+
+/* What was not read may allow it. */
+static void not_all_read(struct finding *f, const struct sshd_conf *c)
+{
+	if (f->verdict == FINDING_PASS && c->cut) {
+		finding_unknown(f, REASON_TOO_LARGE);
+	} else if (f->verdict == FINDING_PASS && c->unread) {
+		finding_unknown(f, gather_reason(c->unread));
+		finding_evidence(f, "not read", c->unread_at, 0, "%s", strerror(-c->unread));
+	}
 }
 
 static int password_auth(struct audit *a, const struct sshd_conf *c, const struct ways *w)
@@ -107,8 +119,7 @@ static int password_auth(struct audit *a, const struct sshd_conf *c, const struc
 		else
 			finding_evidence(f, "for everybody", why->file, why->line, "%s", why->text ? why->text : "not set: yes");
 	}
-	if (f->verdict == FINDING_PASS && c->cut)
-		finding_unknown(f, REASON_TOO_LARGE);
+	not_all_read(f, c);
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f,
 			       "with a key that works, and this session kept open; Match blocks that allow it again "
@@ -139,6 +150,7 @@ static int root_login(struct audit *a, const struct sshd_conf *c, const struct w
 		finding_evidence(f, "PermitRootLogin", way->block.value[SSHD_ROOT].file, way->block.value[SSHD_ROOT].line,
 				 "%s%s%s", value, i ? " for " : "", i ? way->criteria : "");
 	}
+	not_all_read(f, c);
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f, "first make sure that another user can log in and use sudo",
 			       "printf 'PermitRootLogin no\\n' > /etc/ssh/sshd_config.d/00-pavise-root.conf && sshd -t "
@@ -191,7 +203,7 @@ static int ban_engine(struct audit *a, const struct sshd_conf *c, const struct w
 		finding_unknown(f, gather_reason(r));
 	} else {
 		f->verdict = FINDING_FAIL;
-		if (!sshd_password_possible(c, &w->item[0].block, &why))
+		if (!c->unread && !sshd_password_possible(c, &w->item[0].block, &why))
 			f->severity = SEV_LOW; /* there is no password to guess */
 		finding_remedy(f, "start one, or let pavise do it",
 			       "apt install fail2ban && systemctl enable --now fail2ban");
@@ -227,6 +239,7 @@ int check_sshd(struct audit *a)
 	if (r < 0)
 		return for_all(a, r);
 	find_ways(a, w, c);
+	a->policy.ssh_unsure = c->unread || c->cut;
 	for (size_t i = 0; i < (c->n_ports ? c->n_ports : 1) && a->policy.n_ssh_ports < SSH_PORTS; i++)
 		a->policy.ssh_ports[a->policy.n_ssh_ports++] = (uint16_t) (c->n_ports ? c->port[i] : 22);
 	if (a->select.on[ID_SSH_PASSWORD_AUTH])

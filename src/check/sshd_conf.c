@@ -49,8 +49,12 @@ static void on_include(struct reader *r, char *patterns)
 	for (char *w = strtok_r(patterns, " \t\"", &save); w && r->files; w = strtok_r(NULL, " \t\"", &save)) {
 		const char *full = *w == '/' ? w : arena_printf(r->a, "/etc/ssh/%s", w);
 
-		if (full)
-			(void) r->files->each(r->files->user, full, include_one, r);
+		int bad = full ? r->files->each(r->files->user, full, include_one, r) : 0;
+
+		if (bad < 0 && bad != -ENOENT) {
+			r->c->unread = bad;
+			r->c->unread_at = arena_dup(r->a, full);
+		}
 		r->block = before; /* a Match inside of an included file ends with it */
 	}
 }

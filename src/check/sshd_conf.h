@@ -28,6 +28,8 @@ struct sshd_conf {
 	unsigned port[SSHD_PORTS];
 	size_t n_ports;
 	bool cut; /* more than is read: too many Match blocks or includes */
+	int unread; /* -errno of an include that is there and could not be read */
+	const char *unread_at;
 };
 
 /* Reads one text and what it includes (`files` NULL: nothing). 0 or -ENOMEM. */

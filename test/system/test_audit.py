@@ -448,6 +448,22 @@ KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
 CODE_KEY = "AKIA" + "Z7Q3WX5YN2LTKR4M"
 # row of the requirements: the checks that answer for it
 PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.env-example-clean", "P1.5": "unit.environment-file",
+def test_hidden_drop_in(tap):
+    """What a reader without rights cannot see of sshd's configuration is no pass for him."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    with Folder() as f:
+        os.chmod(f.path, 0o755)
+        f.write("h/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n")
+        f.write("h/etc/ssh/sshd_config.d/50-cloud-init.conf", "PasswordAuthentication yes\nPort 2222\n", 0o600)
+        for who, want in ((0, ("fail", "pass", True)), (65534, ("unknown", "unknown", False))):
+            got = {x["id"]: x for x in json.loads(audit("--facts", f.path + "/h", "--only", "ssh.password-auth,ssh.root-login,fw.active-default-deny", "--format", "json", user=who,
+                                                        cwd="/")[1])["findings"]}
+            ufw = got["fw.active-default-deny"]["remedy"].get("command", "")
+            tap.eq((got["ssh.password-auth"]["verdict"], got["ssh.root-login"]["verdict"], "ufw allow 2222/tcp" in ufw), want, f"a drop-in of mode 600, read by {who}")
+            tap.ok("OpenSSH" not in ufw and "22/tcp" not in ufw.replace("2222", ""), "no command that would lock out", ufw)
+
+
            "P2.1": "git.dumps-sessions", "P2.2": "git.dumps-sessions", "P2.3": "backup.location-mode", "P2.4": "backup.location-mode",
            "P3.1": "unit.private-tmp", "P3.2": "unit.no-new-privileges", "P3.3": "unit.environment-file", "P3.4": "unit.non-root",
            "P4.3": "secret.key-length", "P5.4": "backup.encrypted", "P6.4": "mon.timer-active", "G4.5": "host.swarm-ports",
@@ -894,4 +910,4 @@ def test_real_engine(tap):
 
 
 main(test_what_others_get_wrong, test_first_screen, test_speed, test_reader_is_confined, test_engine_trouble, test_formats, test_compose, test_dockerfile,
-     test_saved_host, test_requirements, test_six_projects, test_env_states, test_backups, test_backup_jobs, test_policy, test_patches, test_real_engine)
+     test_saved_host, test_hidden_drop_in, test_requirements, test_six_projects, test_env_states, test_backups, test_backup_jobs, test_policy, test_patches, test_real_engine)

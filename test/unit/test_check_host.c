@@ -339,6 +339,13 @@ static const struct {
 				  { "/etc/ssh/sshd_config.d/50-cloud-init.conf", "PasswordAuthentication yes\n", 0 } }, NULL, P },
 	{ ID_SSH_PASSWORD_AUTH, { { "/etc/ssh/sshd_config", "PasswordAuthentication no\nKbdInteractiveAuthentication no\n", 0 } }, NULL, P },
 	{ ID_SSH_PASSWORD_AUTH, { { "/etc/ssh/sshd_config", NULL, 0 } }, NULL, U },
+	/* a drop-in that cannot be read: it may say anything */
+#define CLOUD_INIT { "/etc/ssh/sshd_config.d/50-cloud-init.conf", NULL, 0 }
+	{ ID_SSH_PASSWORD_AUTH, { { "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n", 0 }, CLOUD_INIT }, NULL, U },
+	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPermitRootLogin no\n", 0 }, CLOUD_INIT }, NULL, U },
+	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPermitRootLogin no\n", 0 }, { "/etc/ssh/sshd_config.d", "no folder", 0 } }, NULL, U },
+	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf\nPermitRootLogin yes\n", 0 }, CLOUD_INIT }, NULL, F },
+	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "Include sshd_config.d/*.conf absent.conf\nPermitRootLogin no\n", 0 } }, NULL, P },
 	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "PermitRootLogin yes\n", 0 } }, NULL, F },
 	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "PermitRootLogin no\nMatch Address 10.0.0.0/8\nPermitRootLogin yes\n", 0 } }, NULL, F },
 	{ ID_SSH_ROOT_LOGIN, { { "/etc/ssh/sshd_config", "PermitRootLogin no\n", 0 } }, NULL, P },
@@ -596,6 +603,7 @@ static void test_commands(void **state)
 		(void) strcpy(root, "/tmp/pv-host-XXXXXX");
 		assert_non_null(mkdtemp(root));
 		for (size_t k = 0; k < N_ELEMENTS(git_dir) && project; k++)
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("Include sshd_config.d/*.conf\n"), CLOUD_INIT }, NULL },
 			put(&git_dir[k]);
 		for (size_t k = 0; k < N_ELEMENTS(rows[i].file) && rows[i].file[k].path; k++)
 			put(&rows[i].file[k]);

@@ -167,6 +167,36 @@ static void test_agreement(void **state)
 	CHECK(asked >= 3 * CONFIGS, "asked %u times only", asked);
 }
 
+/* One of two includes is there and cannot be read. */
+static int each(void *user, const char *pattern, void (*fn)(void *arg, const char *path, const char *text, size_t len), void *arg)
+{
+	(void) user;
+	(void) fn;
+	(void) arg;
+	return strcmp(pattern, "/etc/ssh/absent") == 0 ? -ENOENT : -EACCES;
+}
+
+static void test_unread(void **state)
+{
+	static const struct {
+		const char *text, *at;
+		int unread;
+	} rows[] = { { "Include absent\n", NULL, 0 },
+		     { "Include sshd_config.d/*.conf absent\n", "/etc/ssh/sshd_config.d/*.conf", -EACCES },
+		     { "Match User bob\nInclude /x\n", "/x", -EACCES } };
+	const struct conf_source files = { .each = each };
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		auto_arena a = { 0 };
+		struct sshd_conf *c = arena_alloc(&a, sizeof(*c));
+
+		assert_int_equal(sshd_conf_read(&a, c, "x", rows[i].text, strlen(rows[i].text), &files), 0);
+		CHECK(c->unread == rows[i].unread, "row %zu: %d", i, c->unread);
+		CHECK_STR(c->unread_at, rows[i].at, "row %zu", i);
+	}
+}
+
 static void test_criteria(void **state)
 {
 	static const struct {
@@ -194,7 +224,7 @@ static void test_criteria(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_criteria), cmocka_unit_test(test_agreement) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_unread), cmocka_unit_test(test_criteria), cmocka_unit_test(test_agreement) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
