@@ -33,6 +33,7 @@ static bool file_there(struct audit *a, const char *path)
 #define ALL_ON                                                                                                                              \
 	"apt install unattended-upgrades && printf 'APT::Periodic::Update-Package-Lists \"1\";\\n"                                          \
 	"APT::Periodic::Unattended-Upgrade \"1\";\\n' > /etc/apt/apt.conf.d/20auto-upgrades"
+#define TIMER	  "apt-daily-upgrade.timer"
 #define PARTS	  "/etc/apt/apt.conf.d"
 #define PARTS_MAX 500
 
@@ -115,14 +116,30 @@ static bool masked(struct audit *a, const char *unit)
 	       (hostfs_stat(&a->fs, path, true, &st) < 0 || !S_ISREG(st.st_mode));
 }
 
+/* systemctl disable: its package's unit is there, the link that starts it is not. */
+static bool disabled(struct audit *a, const char *unit)
+{
+	static const char *const dirs[] = { "/usr/lib/systemd/system", "/lib/systemd/system" };
+	const char *link = arena_printf(&a->arena, "/etc/systemd/system/timers.target.wants/%s", unit);
+	bool there = false;
+	struct stat st;
+
+	for (size_t i = 0; i < N_ELEMENTS(dirs) && !there; i++) {
+		const char *path = arena_printf(&a->arena, "%s/%s", dirs[i], unit);
+
+		there = path && file_there(a, path);
+	}
+	return there && link && hostfs_stat(&a->fs, link, false, &st) == -ENOENT;
+}
+
 static const struct off {
 	const char *why, *mend, *command;
 } off_absent = { "not installed", "have security updates install themselves", ALL_ON },
   off_itself = { "switched off (APT::Periodic::Unattended-Upgrade)", "have security updates install themselves", ALL_ON },
   off_apt = { "switched off (APT::Periodic::Enable)", "let apt work by itself",
 	      "printf 'APT::Periodic::Enable \"1\";\\n' > /etc/apt/apt.conf.d/99periodic" },
-  off_timer = { "its timer is masked (apt-daily-upgrade.timer)", "let its timer run",
-		"systemctl unmask apt-daily-upgrade.timer && systemctl enable --now apt-daily-upgrade.timer" };
+  off_timer = { "its timer is masked or disabled (" TIMER ")", "let its timer run",
+		"systemctl unmask " TIMER " && systemctl enable --now " TIMER };
 
 /* Why it does not run; NULL: it does. */
 static const struct off *why_off(struct audit *a, const struct periodic *p)
@@ -133,7 +150,7 @@ static const struct off *why_off(struct audit *a, const struct periodic *p)
 		return &off_itself;
 	if (*p->enable && is_off(p->enable))
 		return &off_apt;
-	return masked(a, "apt-daily-upgrade.timer") ? &off_timer : NULL;
+	return masked(a, TIMER) || disabled(a, TIMER) ? &off_timer : NULL;
 }
 
 static int unattended(struct audit *a)

@@ -433,6 +433,12 @@ def test_saved_host(tap):
         os.symlink("/dev/null", f.path + "/h/etc/systemd/system/apt-daily-upgrade.timer")
         after = upgrades()
         tap.ok(before[0][0] == "pass" and after[0][0] == "fail" and after[0][1].startswith("systemctl unmask apt-daily-upgrade.timer"), "updates whose timer is masked", after)
+        os.unlink(f.path + "/h/etc/systemd/system/apt-daily-upgrade.timer")
+        f.write("h/usr/lib/systemd/system/apt-daily-upgrade.timer", "")
+        off = upgrades()
+        os.makedirs(f.path + "/h/etc/systemd/system/timers.target.wants")
+        os.symlink("/usr/lib/systemd/system/apt-daily-upgrade.timer", f.path + "/h/etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer")
+        tap.eq((off[0][0], upgrades()[0][0]), ("fail", "pass"), "updates whose timer is disabled, and enabled again")
         soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86400))
         f.write("h/etc/pavise/pavise.ignore", f'- {{id: ssh.root-login, subject: host, reason: "\\e[31mno\\nkeys yet", owner: anna, expires: {soon}}}\n')
         own = {x["id"]: x for x in json.loads(audit("--facts", f.path + "/h", "--format", "json")[1])["findings"]}

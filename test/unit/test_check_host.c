@@ -400,6 +400,11 @@ static const struct {
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "systemd\n", 0 } }, NULL, F },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "pavise-sender\n", 0 }, { "/etc/systemd/system/timers.target.wants/apt-daily.timer", "", 0 } }, NULL, F },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "pavise-engine\n", 0 } }, NULL, P },
+#define TIMER "apt-daily-upgrade.timer"
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 },
+			       { "/etc/systemd/system/timers.target.wants/" TIMER, "", 0 } }, NULL, P },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "x\n", 0 }, { "/etc/systemd/system/timers.target.wants/pavise-monitor.timer", "", 0 } }, NULL, P },
 	{ ID_MON_TIMER_ACTIVE, { { "/etc/x", "", 0 } }, NULL, U },
 	{ ID_TLS_ACME_PERM, { { "/etc/x", "", 0 } }, NULL, N },
