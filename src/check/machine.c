@@ -11,6 +11,9 @@
 #include "check/proc_net.h"
 #include "check/remedy.h"
 #include "check/usage.h"
+#include "engine_api/json.h"
+
+#define DAEMON_JSON "/etc/docker/daemon.json"
 
 static struct finding *host_finding(enum id id)
 {
@@ -78,25 +81,47 @@ static int docker_sock(struct audit *a)
 	return gather_add(a, f, NULL);
 }
 
+/* 1: it is told to listen on TCP, and not to ask for a certificate; 0: not so; -errno: nobody knows. */
+static int tcp_in_daemon_json(struct audit *a)
+{
+	pv_autobuf text = PV_BUF_INIT;
+	auto_json *root = NULL;
+	const cJSON *v;
+	int r = hostfs_read(&a->fs, DAEMON_JSON, 1 << 20, &text);
+
+	if (r == -ENOENT || (r == 0 && strspn(pv_buf_str(&text), " \t\r\n") == text.len)) /* dockerd takes an empty one, too */
+		return 0;
+	if (r == 0)
+		r = json_parse(pv_buf_str(&text), text.len, &root);
+	if (r < 0)
+		return r;
+	cJSON_ArrayForEach(v, json_array(json_member(root, "hosts")))
+		r |= cJSON_IsString(v) && strncmp(v->valuestring, "tcp://", 6) == 0;
+	return r && !cJSON_IsTrue(json_member(root, "tlsverify"));
+}
+
 static int docker_tcp(struct audit *a, const struct proc_net *net)
 {
 	struct finding *f = host_finding(ID_HOST_DOCKER_TCP);
-	pv_autobuf text = PV_BUF_INIT;
+	int r = tcp_in_daemon_json(a);
 
 	if (!f)
 		return -ENOMEM;
-	if (hostfs_read(&a->fs, "/etc/docker/daemon.json", 1 << 20, &text) == 0 &&
-	    strstr(pv_buf_str(&text), "tcp://") && !strstr(pv_buf_str(&text), "\"tlsverify\"")) {
+	if (r > 0) {
 		f->verdict = FINDING_FAIL;
-		finding_evidence(f, "hosts", "/etc/docker/daemon.json", 0, "tcp:// without tlsverify");
+		finding_evidence(f, "hosts", DAEMON_JSON, 0, "tcp:// without tlsverify");
 	}
 	for (size_t i = 0; i < net->n; i++)
 		if (net->item[i].listens && !net->item[i].udp && net->item[i].port == 2375) {
 			f->verdict = FINDING_FAIL;
 			finding_evidence(f, "listens", NULL, 0, "port 2375, where Docker speaks without TLS");
 		}
-	if (f->verdict == FINDING_PASS && net->error < 0)
+	if (f->verdict == FINDING_PASS && r < 0) {
+		finding_unknown(f, gather_reason(r));
+		finding_evidence(f, "not read", DAEMON_JSON, 0, "%s", r == -EBADMSG ? "it is no JSON" : strerror(-r));
+	} else if (f->verdict == FINDING_PASS && net->error < 0) {
 		finding_unknown(f, gather_reason(net->error));
+	}
 	if (f->verdict == FINDING_FAIL)
 		finding_remedy(f,
 			       "take tcp:// out of the daemon's hosts and restart it; use DOCKER_HOST=ssh://user@host",

@@ -448,12 +448,6 @@ def test_saved_host(tap):
         tap.ok("project /srv/shop: unit web.service" in screen, "which project was found, and why", screen[:300])
 
 
-UNIT_BAD = "[Service]\nExecStart=/srv/shop/run\nEnvironment=DB_PASSWORD=hunter2hunter2\nWorkingDirectory=/srv/shop\n"
-UNIT_GOOD = "[Service]\nExecStart=/srv/shop/run\nUser=shop\nPrivateTmp=yes\nNoNewPrivileges=yes\nEnvironmentFile=/srv/shop/.env\nWorkingDirectory=/srv/shop\n"
-KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
-CODE_KEY = "AKIA" + "Z7Q3WX5YN2LTKR4M"
-# row of the requirements: the checks that answer for it
-PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.env-example-clean", "P1.5": "unit.environment-file",
 def test_hidden_drop_in(tap):
     """What a reader without rights cannot see of sshd's configuration is no pass for him."""
     if os.geteuid() != 0:
@@ -470,6 +464,12 @@ def test_hidden_drop_in(tap):
             tap.ok("OpenSSH" not in ufw and "22/tcp" not in ufw.replace("2222", ""), "no command that would lock out", ufw)
 
 
+UNIT_BAD = "[Service]\nExecStart=/srv/shop/run\nEnvironment=DB_PASSWORD=hunter2hunter2\nWorkingDirectory=/srv/shop\n"
+UNIT_GOOD = "[Service]\nExecStart=/srv/shop/run\nUser=shop\nPrivateTmp=yes\nNoNewPrivileges=yes\nEnvironmentFile=/srv/shop/.env\nWorkingDirectory=/srv/shop\n"
+KEY = "3f786850e387550fdab836ed7e6dc881de23001b"
+CODE_KEY = "AKIA" + "Z7Q3WX5YN2LTKR4M"
+# row of the requirements: the checks that answer for it
+PLANTED = {"P1.2": "file.env-mode", "P1.3": "file.env-ignored", "P1.4": "file.env-example-clean", "P1.5": "unit.environment-file",
            "P2.1": "git.dumps-sessions", "P2.2": "git.dumps-sessions", "P2.3": "backup.location-mode", "P2.4": "backup.location-mode",
            "P3.1": "unit.private-tmp", "P3.2": "unit.no-new-privileges", "P3.3": "unit.environment-file", "P3.4": "unit.non-root",
            "P4.3": "secret.key-length", "P5.4": "backup.encrypted", "P6.4": "mon.timer-active", "G4.5": "host.swarm-ports",

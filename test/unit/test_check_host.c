@@ -369,6 +369,14 @@ static const struct {
 	{ ID_HOST_DOCKER_TCP, { { "/proc/net/tcp", LISTENS("00000000:0050"), 0 }, { "/proc/net/udp", "", 0 } }, NULL, P },
 	{ ID_HOST_DOCKER_TCP, { { "/etc/docker/daemon.json", "{}", 0 }, { "/proc/net/tcp", "", 0 }, { "/proc/net/udp", "", 0 } }, NULL, P },
 	{ ID_HOST_DOCKER_TCP, { { "/etc/x", "", 0 } }, NULL, U },
+#define DAEMON(json) { "/etc/docker/daemon.json", json, 0 }, { "/proc/net/tcp", "", 0 }, { "/proc/net/udp", "", 0 }
+	{ ID_HOST_DOCKER_TCP, { DAEMON("{\"log-driver\":\"syslog\",\"log-opts\":{\"syslog-address\":\"tcp://192.0.2.9:514\"}}") }, NULL, P },
+	{ ID_HOST_DOCKER_TCP, { DAEMON("{\"hosts\":[\"fd://\",\"tcp://0.0.0.0:2376\"],\"tlsverify\":true}") }, NULL, P },
+	{ ID_HOST_DOCKER_TCP, { DAEMON("{\"hosts\":[\"fd://\",\"tcp://0.0.0.0:2376\"],\"tlsverify\":false}") }, NULL, F },
+	{ ID_HOST_DOCKER_TCP, { DAEMON("{\"hosts\":[\"unix:///run/docker.sock\"],\"x\":\"tcp://\"}") }, NULL, P },
+	{ ID_HOST_DOCKER_TCP, { DAEMON("{\"hosts\":") }, NULL, U },
+	{ ID_HOST_DOCKER_TCP, { DAEMON("\n") }, NULL, P },
+	{ ID_HOST_DOCKER_TCP, { { "/etc/docker/daemon.json", NULL, 0 }, { "/proc/net/tcp", "", 0 }, { "/proc/net/udp", "", 0 } }, NULL, U },
 	{ ID_FW_LISTENING, { { "/proc/net/tcp", LISTENS("00000000:0CEA"), 0 }, { "/proc/net/udp", "", 0 } }, NULL, F },
 	{ ID_FW_LISTENING, { { "/proc/net/tcp6", LISTENS("00000000000000000000000000000000:1538"), 0 }, { "/proc/net/tcp", "", 0 }, { "/proc/net/udp", "", 0 } }, NULL, F },
 	{ ID_FW_LISTENING, { { "/proc/net/tcp", LISTENS("0100007F:0CEA"), 0 }, { "/proc/net/udp", "", 0 } }, NULL, P },
@@ -392,6 +400,11 @@ static const struct {
 	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), PART("10periodic", "APT::Periodic::Enable \"0\";\n") }, NULL, F },
 	{ ID_UPD_UNATTENDED, { TOOL, PART("x.conf", "# off\napt {\n  /* \"0\"; */ Periodic { Update-Package-Lists 1; unattended-upgrade 1; }; // x\n};\n") }, NULL, P },
 	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "Other { APT::Periodic::Unattended-Upgrade \"1\"; };\n") }, NULL, F },
+#define TIMER "apt-daily-upgrade.timer"
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
+	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 },
+			       { "/etc/systemd/system/timers.target.wants/" TIMER, "", 0 } }, NULL, P },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/x", "", 0 } }, NULL, F },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=no\n", 0 } }, NULL, F },
 	{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ufw/ufw.conf", "x\nENABLED=yes\n", 0 }, { "/etc/default/ufw", "DEFAULT_INPUT_POLICY=\"ACCEPT\"\n", 0 } }, NULL, F },
@@ -400,11 +413,6 @@ static const struct {
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "systemd\n", 0 } }, NULL, F },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/1/comm", "pavise-sender\n", 0 }, { "/etc/systemd/system/timers.target.wants/apt-daily.timer", "", 0 } }, NULL, F },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "pavise-engine\n", 0 } }, NULL, P },
-#define TIMER "apt-daily-upgrade.timer"
-	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
-	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/lib/systemd/system/" TIMER, "", 0 } }, NULL, F },
-	{ ID_UPD_UNATTENDED, { TOOL, PART("20auto-upgrades", "APT::Periodic::Unattended-Upgrade \"1\";\n"), { "/usr/lib/systemd/system/" TIMER, "", 0 },
-			       { "/etc/systemd/system/timers.target.wants/" TIMER, "", 0 } }, NULL, P },
 	{ ID_MON_TIMER_ACTIVE, { { "/proc/7/comm", "x\n", 0 }, { "/etc/systemd/system/timers.target.wants/pavise-monitor.timer", "", 0 } }, NULL, P },
 	{ ID_MON_TIMER_ACTIVE, { { "/etc/x", "", 0 } }, NULL, U },
 	{ ID_TLS_ACME_PERM, { { "/etc/x", "", 0 } }, NULL, N },
@@ -595,6 +603,7 @@ static void test_commands(void **state)
 		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("ListenAddress 192.0.2.1:2222\nListenAddress [2001:db8::1]:2223\nListenAddress 2001:db8::22\n") },
 		  "apt install ufw && " DENY "ufw allow 2222/tcp && ufw allow 2223/tcp" WEB " && ufw enable" },
 		{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ssh/sshd_config", NULL, 0 } }, NULL }, /* nobody knows which */
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("Include sshd_config.d/*.conf\n"), CLOUD_INIT }, NULL },
 		{ ID_FILE_ENV_IGNORED, { { "/srv/shop/.env", "A=1\n", 0600 } }, "printf '\\n%s\\n' .env >> /srv/shop/.gitignore" },
 		{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), SSHD("Port 2222\n") }, DENY "ufw allow 2222/tcp" WEB NODES " && ufw enable" },
 	};
@@ -608,7 +617,6 @@ static void test_commands(void **state)
 		(void) strcpy(root, "/tmp/pv-host-XXXXXX");
 		assert_non_null(mkdtemp(root));
 		for (size_t k = 0; k < N_ELEMENTS(git_dir) && project; k++)
-		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("Include sshd_config.d/*.conf\n"), CLOUD_INIT }, NULL },
 			put(&git_dir[k]);
 		for (size_t k = 0; k < N_ELEMENTS(rows[i].file) && rows[i].file[k].path; k++)
 			put(&rows[i].file[k]);
