@@ -180,6 +180,9 @@ static void on_event(struct broker *b, uint64_t data)
 	case TAG_JOB:
 		broker_job_done(b, (uint32_t) data);
 		break;
+	case TAG_LOOK:
+		broker_look_asks(b, (uint32_t) data);
+		break;
 	}
 }
 

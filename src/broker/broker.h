@@ -18,8 +18,9 @@
 #include "broker/requests.h"
 
 #define BROKER_JOBS 4
+#define BROKER_LOOKS 8 /* more than collectors run at once */
 
-enum broker_tag { TAG_SIGNAL, TAG_LAUNCHER, TAG_PEER, TAG_RELAY, TAG_JOB };
+enum broker_tag { TAG_SIGNAL, TAG_LAUNCHER, TAG_PEER, TAG_RELAY, TAG_JOB, TAG_LOOK };
 
 struct broker {
 	int epoll_fd, signal_fd, launcher_fd;
@@ -45,6 +46,11 @@ struct broker {
 		uint32_t seq;
 		uint64_t deadline_us;
 	} jobs[BROKER_JOBS];
+	struct limit looks_kill;	 /* programs that looks end; apart from the engine's kills, so that neither can use up the other's */
+	struct broker_look {		 /* a collector that may ask whether it may end a program */
+		int fd;			 /* -1: free */
+		uint64_t cgroup;
+	} looks[BROKER_LOOKS];
 };
 
 extern const struct broker_ops broker_operations;
@@ -57,6 +63,7 @@ void broker_reply(struct broker *b, struct broker_answer *a);
 /* Tries the engines' sockets that did not answer last time. */
 void broker_probe_engines(struct broker *b);
 void broker_job_done(struct broker *b, uint32_t which); /* result there, pipe closed, or time over */
+void broker_look_asks(struct broker *b, uint32_t which); /* or has ended */
 uint64_t broker_degraded(const struct broker *b);
 
 /* bans.c */

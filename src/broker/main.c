@@ -191,6 +191,9 @@ static int role(void)
 	persist_init(&b.persist);
 	for (size_t i = 0; i < BROKER_JOBS; i++)
 		b.jobs[i].result_fd = -1;
+	for (size_t i = 0; i < BROKER_LOOKS; i++)
+		b.looks[i].fd = -1;
+	b.looks_kill = LIMIT_KILL;
 	if (prepare(&b) < 0)
 		return ROLE_EXIT_CONFIG;
 	r = open_kernel(&b);

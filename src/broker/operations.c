@@ -167,21 +167,49 @@ static int op_cut(void *ctx, const struct broker_cgroup *cg, const uint8_t addr[
 	return cut_connections(&b->cgroups, cg, addr, port, ret_n);
 }
 
-static int order_pipe(const struct broker *b, const struct broker_cgroup *cg, const char *id, int *ret_read)
+/* The collector's end holds the order; ours is kept until it has asked or ended. Where no place is free, or its cgroup is gone, ours
+ * closes: it may look, and end nothing. */
+static int order_socket(struct broker *b, const struct broker_cgroup *cg, const char *id, int *ret_collector)
 {
 	struct capture_order order = { 0 };
-	pv_autoclose int write_end = -1;
+	pv_autoclose int ours = -1, theirs = -1;
 	size_t mount = strcmp(b->cgroups.mount, "/") == 0 ? 0 : strlen(b->cgroups.mount);
-	int p[2];
+	int p[2], r = 0;
 
 	(void) memcpy(order.id, id, strnlen(id, sizeof(order.id) - 1));
 	if (cg && !text_copy(order.cgroup, sizeof(order.cgroup), cg->path + mount))
 		return -ENAMETOOLONG;
-	if (pipe2(p, O_CLOEXEC) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) < 0)
 		return -errno;
-	*ret_read = p[0];
-	write_end = p[1];
-	return write(write_end, &order, sizeof(order)) == (ssize_t) sizeof(order) ? 0 : -EIO;
+	ours = p[0];
+	theirs = p[1];
+	if (send(ours, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t) sizeof(order))
+		return -EIO;
+	for (uint32_t i = 0; cg && ours >= 0 && r == 0 && i < BROKER_LOOKS; i++) {
+		if (b->looks[i].fd >= 0)
+			continue;
+		r = broker_watch(b, ours, TAG_LOOK, i);
+		if (r == 0)
+			b->looks[i] = (struct broker_look){ pv_steal_fd(&ours), cg->cgroup };
+	}
+	*ret_collector = pv_steal_fd(&theirs);
+	return 0;
+}
+
+void broker_look_asks(struct broker *b, uint32_t which)
+{
+	struct broker_look *look = &b->looks[which];
+	char byte;
+
+	if (look->fd < 0)
+		return;
+	if (recv(look->fd, &byte, 1, MSG_DONTWAIT) == 1) {
+		byte = limit_take(&b->looks_kill, look->cgroup, clock_monotonic_us()) == 0;
+		if (!byte)
+			log_warning("a look at a program may not end it: over the limit");
+		(void) send(look->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	look->fd = pv_close(look->fd);
 }
 
 /* The launcher starts the collector; the engine talks to it without us. */
@@ -198,7 +226,7 @@ static int op_capture(void *ctx, const struct broker_cgroup *cg, const char *id,
 	collector = pair[1];
 	if (fcntl(engine, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	r = order_pipe(b, cg, id, &order);
+	r = order_socket(b, cg, id, &order);
 	if (r == 0)
 		r = fdpass_send(b->launcher_fd, &byte, 1, (const int[]){ collector, order, cg ? cg->fd : -1 }, cg ? 3 : 2);
 	if (r < 0)

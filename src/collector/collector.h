@@ -99,6 +99,8 @@ int file_open_in(int root_fd, const char *path);
 int file_open_at(int dir_fd, const char *name);
 
 /* ---- judge.c ---- */
+/* Among the job's digests, and not what the image has under that name (NULL: it has none). */
+bool judge_is_bad(const struct capture_job *job, const uint8_t own[32], const uint8_t *image);
 void judge(const struct capture_job *job, const struct capture_order *order, const char *docker_root, struct capture_result *ret);
 
 #endif

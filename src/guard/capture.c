@@ -169,7 +169,7 @@ static void tell_judged(struct capture *c, const struct capture_result *r)
 			    r ? strerror(-r->result) : "the collector did not answer");
 	if (!r || r->result < 0 || !(r->differs || r->is_bad))
 		return;
-	tell_exec_judged(n, r->is_bad, r->killed);
+	tell_exec_judged(n, r->is_bad, r->killed, r->spared);
 	(void) notices_raise(c->g, n);
 }
 

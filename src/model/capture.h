@@ -23,7 +23,8 @@
 enum capture_what {
 	CAPTURE_EVIDENCE = 1, /* a bundle below evidence/ */
 	/* Looks at one running program. Killed is what is not as the image has it although length and place agree
-	 * (`compare`), or what is byte for byte a program of `bad`. */
+	 * (`compare`), or what is byte for byte a program of `bad` and not what the image has under its name; as often as the
+	 * broker allows. */
 	CAPTURE_JUDGE = 2,
 };
 
@@ -61,12 +62,14 @@ struct capture_result {
 	uint64_t bytes;				     /* that were taken */
 	uint8_t sha256[32];			     /* of the program in question; zero: it could not be read */
 	uint8_t has_digest, differs, is_bad, killed; /* CAPTURE_JUDGE */
-	uint8_t pad[4];
+	uint8_t spared;				     /* CAPTURE_JUDGE: it was to be killed, and the broker allowed no more */
+	uint8_t pad[3];
 	char found[CAPTURE_WORDS]; /* "5 processes, 2 programs, 3 sockets, 1 file" */
 	char lacks[CAPTURE_WORDS]; /* what stands in `missing`, in short */
 };
 
-/* What the broker adds, of its own knowledge, on the descriptor COLLECTOR_FD_ORDER. */
+/* What the broker adds, of its own knowledge, on the socket COLLECTOR_FD_ORDER. Before a program is killed one byte goes back
+ * there, and a byte comes: 1 it may be, 0 the limit is used up. */
 struct capture_order {
 	char id[65]; /* container, 64 hex digits */
 	char pad[7];
@@ -77,7 +80,7 @@ struct capture_order {
 enum collector_fd {
 	COLLECTOR_FD_ENGINE = 3,
 	COLLECTOR_FD_EVIDENCE = 4, /* the folder state_dir/evidence */
-	COLLECTOR_FD_ORDER = 5,	   /* read end of a pipe: one capture_order */
+	COLLECTOR_FD_ORDER = 5,	   /* socket to the broker: one capture_order, and the question above */
 	COLLECTOR_FD_CGROUP = 6,   /* the cgroup's folder; not open where it is gone */
 };
 

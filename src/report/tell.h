@@ -28,7 +28,7 @@ void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
  * id`. `build`: it happened while an image was built. */
 void tell_exec(struct notice *n, const struct event_exec *e, bool build);
 /* What a look at the bytes of a running program found, over what tell_exec() said of it. */
-void tell_exec_judged(struct notice *n, bool is_bad, bool killed);
+void tell_exec_judged(struct notice *n, bool is_bad, bool killed, bool spared); /* spared: too many were ended already */
 
 /* exec.dropped of a script that an interpreter was given (detect/script.h): `had sh run the script /tmp/x`. */
 void tell_script(struct notice *n, const struct event_exec *e, const char *path);

@@ -113,7 +113,7 @@ void tell_exec(struct notice *n, const struct event_exec *e, bool build)
 	tell_allow(n, n->subject, signal_name(SIGNAL_EXEC));
 }
 
-void tell_exec_judged(struct notice *n, bool is_bad, bool killed)
+void tell_exec_judged(struct notice *n, bool is_bad, bool killed, bool spared)
 {
 	char path[192] = "a program";
 
@@ -124,6 +124,8 @@ void tell_exec_judged(struct notice *n, bool is_bad, bool killed)
 	n->severity = is_bad ? SEV_CRITICAL : SEV_HIGH;
 	notice_set_what(n, "ran %s, %s", path,
 			is_bad ? "which is byte for byte a program that was refused before" : "which has other bytes than in the image");
+	if (spared)
+		notice_add_evidence(n, "not ended", "more than 5 containers a minute or 30 an hour had programs ended by such a look");
 }
 
 void tell_script(struct notice *n, const struct event_exec *e, const char *path)

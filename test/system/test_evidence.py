@@ -96,10 +96,27 @@ def test_same_bytes(tap):
             c.exec("sh", "-c", "mkdir -p /opt; cp /bin/pvdns /opt/xmrig; /opt/xmrig; true")
             wait_for(lambda: any(said(n, "evidence") for n in g.notices("exec.dropped", "forged") if "xmrig" in n["detail"]["what"]))
             other = d.run("sleep 1000", name="elsewhere", image=RUN)
+            got = other.exec("sh", "-c", "chmod 700 /bin/pvdns; /bin/pvdns 5353 >/dev/null & sleep 2; kill %1 && echo lives")
+            tap.ok("lives" in got, "but not where they are the image's own", got)
             got = other.exec("sh", "-c", "mkdir -p /opt; cp /bin/pvdns /opt/tool; /opt/tool 5353; echo $?")
             n = g.wait_notice("exec.dropped", "elsewhere", where=lambda n: n["action"] == "killed")
             tap.ok(n and "refused before" in n["detail"]["what"] and "137" in got, "the same bytes under another name, elsewhere, are ended",
                    (got, g.log(6)))
 
 
-main(test_refused, test_before_kill, test_same_bytes)
+def test_limit(tap):
+    """Looks end programs in five containers a minute, and tell of the others."""
+    with Dockerd() as d:
+        image(d)
+        with Guard(d, conf(d)) as g:
+            patch = "printf 'XXXX' | dd of=/bin/pvran bs=1 seek=%d conv=notrunc 2>/dev/null" % (os.path.getsize(helper("pvran")) - 4)
+            boxes = [d.run("sleep 1000", name=f"box{i}", image=RUN) for i in range(6)]
+            for c in boxes:
+                c.exec("sh", "-c", f"cp -p /bin/node /tmp/ref; {patch}; touch -r /tmp/ref /bin/pvran")
+            codes = [c.exec("sh", "-c", "/bin/pvran wait 3 >/dev/null 2>&1; echo $?").strip() for c in boxes]
+            tap.eq([c == "137" for c in codes], [True] * 5 + [False], "the sixth lives")
+            n = g.wait_notice("exec.dropped", "box5", where=lambda n: "other bytes" in n["detail"]["what"])
+            tap.ok(n and n["action"] != "killed" and "30 an hour" in (said(n, "not ended") or ""), "and is told, with why", n)
+
+
+main(test_refused, test_before_kill, test_same_bytes, test_limit)

@@ -37,6 +37,23 @@ static void test_overlay(void **state)
 	assert_int_equal(overlay_of_dead("/none", "../../etc", &o), -EINVAL);
 }
 
+/* A digest alone ends what is not of the container's own image. */
+static void test_judge(void **state)
+{
+	static const uint8_t node[32] = { 1 }, other[32] = { 2 };
+	struct capture_job job = { .what = CAPTURE_JUDGE, .may_kill = 1, .n_bad = 2, .bad = { { 3 }, { 1 } } };
+
+	(void) state;
+	assert_true(judge_is_bad(&job, node, NULL));
+	assert_true(judge_is_bad(&job, node, other));
+	assert_false(judge_is_bad(&job, node, node));
+	assert_false(judge_is_bad(&job, other, NULL));
+	job.n_bad = 1;
+	assert_false(judge_is_bad(&job, node, NULL));
+	job.n_bad = 255;
+	assert_true(judge_is_bad(&job, node, NULL));
+}
+
 static void test_sockets(void **state)
 {
 	static const char v4[] =
@@ -254,7 +271,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_overlay), cmocka_unit_test(test_sockets),	  cmocka_unit_test(test_files),
+		cmocka_unit_test(test_overlay), cmocka_unit_test(test_judge),	  cmocka_unit_test(test_sockets),  cmocka_unit_test(test_files),
 		cmocka_unit_test(test_bundle),	cmocka_unit_test(test_cut_short), cmocka_unit_test(test_padded), cmocka_unit_test(test_retain),
 	};
 
