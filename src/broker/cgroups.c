@@ -13,6 +13,7 @@
 
 #include "base/pidfd.h"
 #include "base/text.h"
+#include "bpf/classify.h"
 
 #define FILEID_KERNFS 0xfe /* linux/exportfs.h: the handle is the 64-bit id */
 #define DEPTH_MAX     16
@@ -280,4 +281,29 @@ int cgroups_some_process(const struct cgroups *c, const struct broker_cgroup *cg
 		return -ESRCH;
 	*ret_pidfd = w.pidfd;
 	return 0;
+}
+
+static bool line_of_container(const char *line, size_t len)
+{
+	const char *end = line + len, *p = memchr(line, '/', len);
+	uint8_t class_ = PV_CLASS_NONE;
+
+	while (p && ++p < end) {
+		const char *slash = memchr(p, '/', (size_t) (end - p)) ?: end;
+		char name[CLASSIFY_NAME] = { 0 };
+		size_t n = (size_t) (slash - p);
+
+		memcpy(name, p, PV_MIN(n, sizeof(name) - 1));
+		class_ = classify_name(name, (uint32_t) n, class_);
+		p = slash;
+	}
+	return class_ == PV_CLASS_CONTAINER || class_ == PV_CLASS_BUILD;
+}
+
+bool cgroups_of_container(const char *proc_cgroup)
+{
+	for (const char *p = proc_cgroup; *p; p += strcspn(p, "\n"), p += *p == '\n')
+		if (line_of_container(p, strcspn(p, "\n")))
+			return true;
+	return false;
 }

@@ -22,5 +22,7 @@ int cgroups_kill(const struct cgroups *c, const struct broker_cgroup *cg);
 int cgroups_freeze(const struct broker_cgroup *cg, bool freeze);
 /* A descriptor of some process in it or below. -ESRCH: there is none. */
 int cgroups_some_process(const struct cgroups *c, const struct broker_cgroup *cg, int *ret_pidfd);
+/* The text of a process's /proc/PID/cgroup: it is one of a container or of an image build. */
+bool cgroups_of_container(const char *proc_cgroup);
 
 #endif

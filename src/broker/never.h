@@ -50,7 +50,7 @@ bool never_number(const char **at, int base, uint64_t *ret);
 const char *never_next_line(const char *line); /* NULL: that was the last */
 /* never_sessions.c */
 #define NEVER_INODES 4096
-/* Sockets (inode numbers) of SSH sessions of root and of members of the groups, below `proc` with `etc_group` as text. A process
+/* Sockets (inode numbers) of SSH sessions of root and of members of the groups, containers' apart, below `proc` with `etc_group` as text. A process
  * that ends meanwhile is none. -E2BIG: more than NEVER_INODES; other errors: some process could not be looked at. */
 int never_sessions(int proc_fd, const char *etc_group, uint64_t ret[NEVER_INODES], size_t *ret_n);
 /* Adds the far ends of connections: those whose socket is one of `inodes`, and those that this side opened. Asks the kernel's

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "base/text.h"
+#include "broker/cgroups.h"
 #include "broker/never.h"
 #include "model/roles.h"
 
@@ -177,6 +179,22 @@ static int sockets_of(int proc_fd, const char *pid, uint64_t *inodes, size_t *n)
 	return r;
 }
 
+/* A container's root can be called and titled like a session, and open so many sockets that nobody could be banned any more. Its
+ * own cgroup says whose it is; what lies in another network has no connection of this host's in any case. 1, 0 or negative errno. */
+static int is_hosts_own(int proc_fd, const char *pid)
+{
+	struct stat own, other;
+	char text[8192], path[64];
+	int r = read_small(proc_fd, pid, "cgroup", text, sizeof(text));
+
+	if (r < 0 || cgroups_of_container(text))
+		return PV_MIN(r, 0);
+	(void) snprintf(path, sizeof(path), "%.16s/ns/net", pid);
+	if (fstatat(proc_fd, path, &other, 0) < 0 || fstatat(proc_fd, "self/ns/net", &own, 0) < 0)
+		return -errno;
+	return own.st_ino == other.st_ino;
+}
+
 /* The sockets of one process, if it is an administrator's session. */
 static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_t n_gids, uint64_t *ret, size_t *ret_n)
 {
@@ -189,6 +207,8 @@ static int one_process(int proc_fd, const char *pid, const uint32_t *gids, size_
 	if (r < 0 || !is_session(text))
 		return PV_MIN(r, 0);
 	r = is_sshd(proc_fd, pid);
+	if (r > 0)
+		r = is_hosts_own(proc_fd, pid);
 	if (r <= 0)
 		return r;
 	r = read_small(proc_fd, pid, "status", text, sizeof(text));

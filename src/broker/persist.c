@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "bpf/classify.h"
+#include "broker/cgroups.h"
 #include "broker/log_walk.h"
 
 /* Renaming over, closing after writing, and making: what a file holds afterwards is looked at. Folders, for .ssh made later. */
@@ -212,34 +212,12 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Whether a line of /proc/PID/cgroup, of any hierarchy, leads through a container's or an image build's cgroup. */
-static bool line_of_container(const char *line, size_t len)
-{
-	const char *end = line + len, *p = memchr(line, '/', len);
-	uint8_t class_ = PV_CLASS_NONE;
-
-	while (p && ++p < end) {
-		const char *slash = memchr(p, '/', (size_t) (end - p)) ?: end;
-		char name[CLASSIFY_NAME] = { 0 };
-		size_t n = (size_t) (slash - p);
-
-		memcpy(name, p, PV_MIN(n, sizeof(name) - 1));
-		class_ = classify_name(name, (uint32_t) n, class_);
-		p = slash;
-	}
-	return class_ == PV_CLASS_CONTAINER || class_ == PV_CLASS_BUILD;
-}
-
 /* True, too, where it cannot be told. */
 static bool of_container(uint32_t pid)
 {
 	char text[8192];
 
-	if (!read_proc(pid, "cgroup", text, sizeof(text)))
-		return true;
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
-		if (line_of_container(p, strcspn(p, "\n")))
-			return true;
-	return false;
+	return !read_proc(pid, "cgroup", text, sizeof(text)) || cgroups_of_container(text);
 }
 
 /* A service has a mount namespace of its own, as this role has, on the host's root folder; a container that changed into the

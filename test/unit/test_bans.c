@@ -139,6 +139,8 @@ static void put(const char *name, const char *text, size_t len)
 	(void) fclose(f);
 }
 
+static const char *cgroup = "0::/user.slice/user-0.slice/session-1.scope\n", *ns_net = "self/ns/net";
+
 static void process(unsigned pid, const char *comm, const char *title, const char *exe, unsigned uid, const char *groups, unsigned inode)
 {
 	char path[256], text[512];
@@ -156,6 +158,13 @@ static void process(unsigned pid, const char *comm, const char *title, const cha
 	put(path, comm, strlen(comm));
 	(void) snprintf(path, sizeof(path), "%u/cmdline", pid);
 	put(path, title, strlen(title) + 1);
+	(void) snprintf(path, sizeof(path), "%u/cgroup", pid);
+	put(path, cgroup, strlen(cgroup));
+	(void) snprintf(path, sizeof(path), "%s/%u/ns", root, pid);
+	assert_int_equal(mkdir(path, 0700), 0);
+	(void) snprintf(path, sizeof(path), "%s/%u/ns/net", root, pid);
+	(void) snprintf(text, sizeof(text), "%s/%s", root, ns_net);
+	assert_int_equal(link(text, path), 0);
 	(void) snprintf(path, sizeof(path), "%u/status", pid);
 	(void) snprintf(text, sizeof(text), "Name:\tsshd\nUid:\t%u\t%u\t%u\t%u\nGid:\t100\t100\t100\t100\nFDSize:\t64\nGroups:\t%s \nNStgid:\t27\n", uid,
 			uid, uid, uid, groups);
@@ -166,6 +175,7 @@ static void process(unsigned pid, const char *comm, const char *title, const cha
 static void test_sessions(void **state)
 {
 	static const char group[] = "root:x:0:\nsudo::27:ann\nusers:x:100:\nwheel:x:10:\nsudoers:x:55:\n";
+	static const char *const folders[] = { "self", "self/ns" };
 	static uint64_t inodes[NEVER_INODES];
 	char path[256];
 	int fd;
@@ -173,6 +183,12 @@ static void test_sessions(void **state)
 
 	(void) state;
 	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+		(void) snprintf(path, sizeof(path), "%s/%s", root, folders[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	put("self/ns/net", "", 0);
+	put("elsewhere", "", 0);
 	process(101, "sshd\n", "sshd: root@pts/0", "/usr/sbin/sshd", 0, "0", 1001);
 	process(102, "sshd\n", "sshd: ann [priv]", "/usr/sbin/sshd", 0, "0", 1002);	       /* watches only */
 	process(103, "sshd\n", "sshd: ann@pts/1", "/usr/sbin/sshd", 1000, "100 27", 1003);      /* of sudo */
@@ -182,6 +198,15 @@ static void test_sessions(void **state)
 	process(107, "sshd\n", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", "/usr/sbin/sshd", 0, "0", 1007);
 	process(108, "sshd\n", "sshd: dora@pts/3", "/usr/sbin/sshd (deleted)", 1003, "10", 1008); /* of wheel, after an upgrade */
 	process(109, "bash\n", "sshd: root@pts/4", "/bin/bash", 0, "0", 1009);
+	ns_net = "elsewhere";
+	process(110, "sshd\n", "sshd: root@pts/0", "/usr/sbin/sshd", 0, "0", 1010);
+	ns_net = "self/ns/net"; /* a container on the host's network */
+	cgroup = "0::/system.slice/docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope/x\n";
+	process(111, "sshd\n", "sshd: root@pts/0", "/usr/sbin/sshd", 0, "0", 1011);
+	for (unsigned i = 0; i <= NEVER_INODES; i++) {
+		(void) snprintf(path, sizeof(path), "%s/111/fd/%u", root, 100 + i);
+		assert_int_equal(symlink("socket:[1011]", path), 0);
+	}
 	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(never_sessions(fd, group, inodes, &n), 0);
 	assert_int_equal(n, 3);
