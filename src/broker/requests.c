@@ -504,14 +504,13 @@ static bool fields_allowed(const struct broker_req *q, unsigned fields)
 	       (!q->prefix || fields & F_PREFIX) && (!id || fields & F_ID);
 }
 
-/* The workload an act is about: its cgroup, or, where it has none, its id (FNV-1a). */
-static uint64_t act_key(const struct broker_req *req)
+/* The workload an act is about, by its id (FNV-1a): that of the cgroup, which a request need not repeat, or its own. A cgroup's
+ * number in a request proves nothing: it may be gone. */
+static uint64_t act_key(const struct broker_req *req, const struct broker_cgroup *cg)
 {
 	uint64_t h = 0xcbf29ce484222325u;
 
-	if (req->cgroup && req->op != BROKER_SWARM_SCALE)
-		return req->cgroup;
-	for (const char *c = req->id; *c; c++)
+	for (const char *c = cg->fd >= 0 ? cg->id : req->id; *c; c++)
 		h = (h ^ (uint8_t) *c) * 0x100000001b3u;
 	return h;
 }
@@ -537,7 +536,7 @@ static int handle_row(struct requests *r, const struct row *row, const struct br
 			result = -EPERM;
 	}
 	if (result == 0 && row->counts && row->counts(req))
-		result = limit_take(&r->kills, act_key(req), now_us);
+		result = limit_take(&r->kills, act_key(req, &cg), now_us);
 	if (result == 0)
 		result = row->handle(r, req, &cg, ret);
 	if (row->own_cgroup)

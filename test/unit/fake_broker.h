@@ -3,6 +3,7 @@
 #ifndef PV_TEST_FAKE_BROKER_H
 #define PV_TEST_FAKE_BROKER_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "model/persist.h"
@@ -12,7 +13,7 @@
 #define FAKE_ID		  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FAKE_OTHER_ID	  "ffffffffffffffff0123456789abcdef0123456789abcdef0123456789abcdef"
 #define FAKE_SERVICE	  "abcdefghij0123456789abcde"
-#define FAKE_CONTAINER	  100 /* up to 199: containers; their id is FAKE_ID */
+#define FAKE_CONTAINER	  100 /* up to 199: containers; the first one's id is FAKE_ID, see fake_id() */
 #define FAKE_UNIT	  200 /* exists, but is no container */
 
 struct fake {
@@ -30,6 +31,11 @@ static inline int fake_reach(void *ctx, const char *name)
 	return 0;
 }
 
+static inline void fake_id(uint64_t cgroup, char *out, size_t size)
+{
+	(void) snprintf(out, size, "%02x%s", (unsigned) (cgroup - FAKE_CONTAINER + 1) & 0xff, FAKE_ID + 2);
+}
+
 static int fake_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
 {
 	struct fake *f = ctx;
@@ -39,7 +45,7 @@ static int fake_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
 	if (id < FAKE_CONTAINER || id > FAKE_CONTAINER + 99)
 		return -ESRCH;
 	*ret = (struct broker_cgroup){ .fd = 77, .cgroup = id };
-	(void) text_copy(ret->id, sizeof(ret->id), FAKE_ID);
+	fake_id(id, ret->id, sizeof(ret->id));
 	f->open++;
 	return 0;
 }

@@ -221,13 +221,13 @@ static void test_kill_limit(void **state)
 
 	(void) state;
 	for (uint64_t c = 100; c < 107; c++) {
-		const struct broker_req steps[] = {
+		struct broker_req steps[] = {
 			REQ(.op = BROKER_API, .arg = API_RESTART_NO, .cgroup = c, .id = FAKE_ID),
 			REQ(.op = BROKER_API, .arg = API_KILL, .cgroup = c, .id = FAKE_ID),
 			REQ(.op = BROKER_CGROUP_KILL, .cgroup = c),
 			REQ(.op = BROKER_CGROUP_FREEZE, .cgroup = c, .arg = 1),
 		};
-		const struct broker_req harmless[] = {
+		struct broker_req harmless[] = {
 			REQ(.op = BROKER_CGROUP_FREEZE, .cgroup = c),
 			REQ(.op = BROKER_API, .arg = API_UNPAUSE, .cgroup = c, .id = FAKE_ID),
 			REQ(.op = BROKER_API, .arg = API_RESTART_ALWAYS, .cgroup = c, .id = FAKE_ID),
@@ -236,16 +236,39 @@ static void test_kill_limit(void **state)
 
 		for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
 			f.reached[0] = '\0';
+			if (steps[i].id[0])
+				fake_id(c, steps[i].id, sizeof(steps[i].id));
 			assert_int_equal(requests_handle(&r, &steps[i], sizeof(steps[i]), 0, &a), 0);
 			CHECK(a.rep.result == (c < 105 ? 0 : -EDQUOT), "cgroup %d, step %zu", (int) c, i);
 			CHECK((f.reached[0] != '\0') == (c < 105), "cgroup %d, step %zu", (int) c, i);
 		}
 		for (size_t i = 0; i < N_ELEMENTS(harmless); i++) {
+			if (harmless[i].id[0])
+				fake_id(c, harmless[i].id, sizeof(harmless[i].id));
 			assert_int_equal(requests_handle(&r, &harmless[i], sizeof(harmless[i]), 0, &a), 0);
 			CHECK(a.rep.result == 0, "cgroup %d, harmless %zu", (int) c, i);
 		}
 	}
 	assert_int_equal(f.open, 0);
+}
+
+/* A cgroup that is gone names nobody: ten containers by way of it are ten acts. */
+static void test_kill_limit_gone(void **state)
+{
+	struct fake f = { 0 };
+	struct requests r = { .ops = &fake_ops, .ctx = &f, .policy = &policy, .kills = LIMIT_KILL, .bans = LIMIT_BANS, .loads = LIMIT_LOADS, .captures = LIMIT_CAPTURES };
+	struct broker_req req = REQ(.op = BROKER_API, .arg = API_RESTART_NO, .cgroup = 999, .id = FAKE_ID);
+
+	(void) state;
+	for (unsigned i = 0; i < 10; i++) {
+		struct broker_answer a;
+
+		fake_id(FAKE_CONTAINER + i, req.id, sizeof(req.id));
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(requests_handle(&r, &req, sizeof(req), 0, &a), 0);
+			CHECK(a.rep.result == (i < 5 ? 0 : -EDQUOT), "container %u: %d", i, a.rep.result);
+		}
+	}
 }
 
 /* A thousand bans within any minute, and no more; letting in is never refused. */
@@ -334,7 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limit),	   cmocka_unit_test(test_limit_hour),
 		cmocka_unit_test(test_requests),   cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_kill_limit), cmocka_unit_test(test_exceptions),
+		cmocka_unit_test(test_kill_limit), cmocka_unit_test(test_kill_limit_gone), cmocka_unit_test(test_exceptions),
 		cmocka_unit_test(test_ban_limit),
 		cmocka_unit_test(test_container_names),
 	};
