@@ -137,6 +137,8 @@ static int change(cJSON *spec, const struct swarm_job *job, uint64_t *ret_before
 		return -EOPNOTSUPP;
 	replicas = cJSON_GetObjectItemCaseSensitive(replicated, "Replicas");
 	*ret_before = cJSON_IsNumber(replicas) && replicas->valuedouble >= 0 ? (uint64_t) replicas->valuedouble : 1;
+	if (job->replicas && *ret_before) /* fewer would end tasks, uncounted; and its owner has set this number */
+		return -EALREADY;
 	cJSON_DeleteItemFromObjectCaseSensitive(replicated, "Replicas");
 	return cJSON_AddNumberToObject(replicated, "Replicas", (double) job->replicas) ? 0 : -ENOMEM;
 }

@@ -418,7 +418,7 @@ struct undo {
 
 static void undo_over(struct guard *g, struct undo *u, int result)
 {
-	char text[320];
+	char text[512];
 
 	if (result >= 0) {
 		(void) store_act_undone(g->store, u->act.row);
@@ -427,6 +427,11 @@ static void undo_over(struct guard *g, struct undo *u, int result)
 		if (strncmp(u->act.kind, "restart-", 8) == 0)
 			(void) snprintf(text, sizeof(text), "%s: restart policy is %s again; start it with: docker start %.12s",
 					u->act.subject, u->act.old_value, u->act.id);
+	} else if (result == -EALREADY) { /* a service whose owner was faster */
+		(void) store_act_undone(g->store, u->act.row);
+		(void) snprintf(text, sizeof(text), "%s: it is scaled up already, and stays as it is; for the %s it had: docker service scale %.25s=%s",
+				u->act.subject, u->act.old_value, u->act.id, u->act.old_value);
+		result = 0;
 	} else {
 		(void) snprintf(text, sizeof(text), "%s: could not be taken back: %s", u->act.subject, strerror(-result));
 	}

@@ -22,8 +22,8 @@ enum broker_op { /* numbers are never reused */
 	 * block. */
 	BROKER_API = 2,
 	/* arg: replicas to scale to (0 stops; UINT64_MAX: a global service runs again); id: Swarm service. A one-shot
-	 * child does it. -> value: the
-	 * replicas it had (UINT64_MAX for a global service, which is constrained away). Limit kill. */
+	 * child does it. -> value: the replicas it had (UINT64_MAX for a global service, which is constrained away). Limit kill
+	 * for 0. Else it must be stopped: -EALREADY where it is not. */
 	BROKER_SWARM_SCALE = 3,
 	/* cgroup: a container's cgroup (64 hex in its name) below the watched root. Writes cgroup.kill, on v1
 	 * SIGKILL by pidfd to every process of it. Limit kill. */

@@ -491,6 +491,8 @@ def test_swarm(tap):
         tap.eq(spec(every)["TaskTemplate"]["Placement"]["Constraints"], ["node.labels.pavise.stopped==true"], "by a line of ours")
         tap.eq(r.ask(SCALE, arg=2, id_=many)[:2], (0, 0), "and back")
         tap.eq(spec(many), before, "its specification is what it was, to the letter")
+        tap.eq(r.err(SCALE, arg=1, id_=many), "EALREADY", "one that runs is not scaled: only what was stopped is given back")
+        tap.eq(spec(many), before, "it is as it was")
         tap.eq(r.ask(SCALE, arg=NONE, id_=every)[:2], (0, NONE), "the global one as well")
         tap.eq(spec(every)["TaskTemplate"]["Placement"].get("Constraints", []), [], "the line is gone")
         tap.eq(r.err(SCALE, arg=0, id_="a" * 25), "ENOENT", "no such service")

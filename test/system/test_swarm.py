@@ -37,7 +37,10 @@ def test_swarm(tap):
             tap.eq(len(tasks(d, web)), 1, "its neighbour runs on")
             spec = d.api("GET", f"/services/{miner}")["Spec"]
             tap.eq(spec["Mode"]["Replicated"].get("Replicas", 0), 0, "the service is scaled to nothing")
-            row = next((a["row"] for a in g.ask({"verb": "acts"})[-1]["acts"] if a["subject"] == "shop/miner"), None)
+            def act(subject):
+                return next((a["row"] for a in g.ask({"verb": "acts"})[-1]["acts"] if a["subject"] == subject and not a["undone"]), None)
+
+            row = act("shop/miner")
             if tap.ok(row is not None, "the act is on record"):
                 g.cmd("undo", str(row))
                 spec = d.api("GET", f"/services/{miner}")["Spec"]
@@ -45,6 +48,13 @@ def test_swarm(tap):
                 tap.ok(wait_for(lambda: tasks(d, miner), 20), "its new task runs")
                 time.sleep(2)
                 tap.eq(g.notices("run.respawn"), [], "and is not taken for a miner that came back")
+            tap.ok(wait_for(lambda: act("shop/miner"), 40) and wait_for(lambda: not tasks(d, miner), 20), "it is stopped again", g.notices()[-4:])
+            now = d.api("GET", f"/services/{miner}")
+            now["Spec"]["Mode"]["Replicated"]["Replicas"] = 2
+            d.api("POST", f"/services/{miner}/update?version={now['Version']['Index']}", now["Spec"])
+            said = g.cmd("undo", str(act("shop/miner")))
+            tap.eq(d.api("GET", f"/services/{miner}")["Spec"]["Mode"]["Replicated"]["Replicas"], 2, "undo leaves what its owner has set since")
+            tap.ok("stays as it is" in said and f"docker service scale {miner}=1" in said, "and says so", said)
         d.leave_swarm()
 
 
