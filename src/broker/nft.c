@@ -74,6 +74,8 @@ static int run(struct nft *n, const struct pv_buf *text)
 	said = nft_ctx_get_error_buffer(n->ctx);
 	if (said && strstr(said, "No such file or directory"))
 		return -ENOENT;
+	if (said && strstr(said, "interval")) /* "overlaps with an existing one", "conflicting ..." */
+		return -EEXIST;
 	if (said && *said) {
 		pv_autobuf line = PV_BUF_INIT;
 
@@ -220,28 +222,79 @@ int nft_unban(struct nft *n, const struct ip_prefix *who)
 	one_element(&text, n, "add", who, 60); /* taking out what is not there would be an error */
 	one_element(&text, n, "delete", who, 0);
 	r = run(n, &text);
-	if (r < 0)
-		return r;
+	if (r < 0) /* within another network: it was left out at nft_load() */
+		return r == -EEXIST ? 0 : r;
 	note_generation(n);
 	if (memcmp(&n->canaries[set_of(n, who)].who, who, sizeof(*who)) == 0)
 		n->canaries[set_of(n, who)].until_us = 0;
 	return 0;
 }
 
-int nft_load(struct nft *n, const struct broker_ban *bans, size_t count)
+static struct ip_prefix who_of(const struct broker_ban *ban)
+{
+	struct ip_prefix who = { .len = ban->prefix };
+
+	memcpy(who.addr.b, ban->addr, sizeof(who.addr.b));
+	return who;
+}
+
+static bool in_interval_set(const struct nft *n, const struct broker_ban *ban)
+{
+	const struct ip_prefix who = who_of(ban);
+	const enum set s = set_of(n, &who);
+
+	return s == NET4 || s == NET6;
+}
+
+/* By address, the wider one first. */
+static int compare(const void *a, const void *b)
+{
+	const struct broker_ban *x = a, *y = b;
+	int r = memcmp(x->addr, y->addr, sizeof(x->addr));
+
+	return r ? r : x->prefix - y->prefix;
+}
+
+/* Networks within one another would be refused, and all the others with them. The widest stands for those that it holds, for as
+ * long as the longest of them. Returns how many are left. */
+static size_t fold_networks(const struct nft *n, struct broker_ban *bans, size_t count)
+{
+	size_t first = count, kept;
+
+	for (size_t i = count; i-- > 0;)
+		if (in_interval_set(n, &bans[i])) {
+			const struct broker_ban one = bans[i];
+
+			bans[i] = bans[--first];
+			bans[first] = one;
+		}
+	qsort(bans + first, count - first, sizeof(*bans), compare);
+	kept = first;
+	for (size_t i = first; i < count; i++) {
+		const struct ip_prefix who = who_of(&bans[i]), before = kept > first ? who_of(&bans[kept - 1]) : (struct ip_prefix){ .len = 129 };
+
+		if (before.len <= who.len && set_of(n, &before) == set_of(n, &who) && ip_in_prefix(&who.addr, &before))
+			bans[kept - 1].seconds = PV_MAX(bans[kept - 1].seconds, bans[i].seconds);
+		else
+			bans[kept++] = bans[i];
+	}
+	return kept;
+}
+
+int nft_load(struct nft *n, struct broker_ban *bans, size_t count)
 {
 	pv_autobuf text = { .cap = 64u << 20 };
 	int r;
 
+	count = fold_networks(n, bans, count);
 	forget_canaries(n);
 	for (unsigned s = 0; s < SETS; s++) {
 		bool first = true;
 
 		pv_buf_printf(&text, "flush set " TABLE " %s\n", set_names[s]);
 		for (size_t i = 0; i < count; i++) {
-			struct ip_prefix who = { .len = bans[i].prefix };
+			const struct ip_prefix who = who_of(&bans[i]);
 
-			memcpy(who.addr.b, bans[i].addr, sizeof(who.addr.b));
 			if (set_of(n, &who) != s)
 				continue;
 			if (first)

@@ -1,7 +1,7 @@
 /* nft.h - who is locked out, in the kernel: the table `inet pavise` (nftables), which belongs to pavise alone.
  *
  *	set ban4, ban6  single addresses and IPv6 networks of /prefix6, in hash sets with a timeout for each
- *	set net4, net6  networks of any other size
+ *	set net4, net6  networks of any other size, and single addresses of IPv6
  *	set off         ipv4 and ipv6 while `pavise off` holds, with its own timeout: the kernel resumes by itself
  *	chain in        prerouting, priority -150: behind connection tracking, before destination NAT, so that published
  *	                container ports are protected like the host's own. Packets of a connection that this side opened go
@@ -31,10 +31,11 @@ int nft_form(struct nft *n, const struct nft_form *form);
 bool nft_made(const struct nft *n); /* by this process */
 int nft_adopt(struct nft *n, const struct nft_form *form); /* a table that is there is taken over; -ENOENT: none is */
 
+/* -EEXIST: a network that holds it, or that it holds, stands in its set. */
 int nft_ban(struct nft *n, const struct ip_prefix *who, uint32_t seconds);
 int nft_unban(struct nft *n, const struct ip_prefix *who);
-/* Replaces all bans, in one transaction. */
-int nft_load(struct nft *n, const struct broker_ban *bans, size_t count);
+/* Replaces all bans, in one transaction. Changes their order; networks within others may be left out (nft.c says how). */
+int nft_load(struct nft *n, struct broker_ban *bans, size_t count);
 /* Lifts all bans for so many seconds; 0: in force again; UINT32_MAX: until told. */
 int nft_off(struct nft *n, uint32_t seconds);
 /* Whether all is still there. 0: yes, or nothing was made; 1: something is missing. Cheap when nobody changed any ruleset. */

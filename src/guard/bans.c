@@ -357,6 +357,7 @@ void bans_reload(struct guard *g)
 		log_error("the new limits for logins are not in force: no memory");
 	g->bans->budget.n = g->policy->ban.budget.n;
 	g->bans->budget.us = g->policy->ban.budget.us;
+	bans_prefix6(g);
 	if (g->bans->all.used)
 		bans_restore(g); /* never_ban, proxies, prefix6 and raw may be others */
 }
@@ -374,8 +375,12 @@ static void sweep(struct guard *g)
 		for (size_t i = 0; n < N_ELEMENTS(over) && (ban = pv_map_next(&g->bans->all, &i));)
 			if (ban->until_us <= now)
 				over[n++] = ban;
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			const struct ip_prefix who = over[i]->who;
+
 			bans_remove(g, over[i]);
+			g->bans->restore |= bans_overlapping(g, &who) != NULL; /* in the kernel one stands for both */
+		}
 	} while (n == N_ELEMENTS(over));
 	(void) store_bans_over(g->store, now);
 }

@@ -35,7 +35,7 @@ struct bans {
 	struct ban_fold fold;
 	uint64_t seed[2];
 	struct pv_map all; /* keyed hash of the network -> struct ban */
-	struct ban **wide; /* those of `all` that are no single address and no /prefix6 */
+	struct ban **wide; /* those of `all` that stand in the kernel's sets of networks: see broker/nft.h */
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
@@ -55,6 +55,9 @@ struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip
 struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us,
 		     uint64_t until_us); /* NULL: full, no memory */
 void bans_remove(struct guard *g, struct ban *ban);
+/* A ban that cannot stand beside this one in the kernel's set of networks; NULL: there is none. */
+const struct ban *bans_overlapping(const struct guard *g, const struct ip_prefix *who);
+void bans_prefix6(struct guard *g); /* may be another now */
 /* How often it was banned, this time included; the last 90 days count. */
 uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us);
 void bans_restore(struct guard *g); /* all that are in the history, into the kernel */

@@ -121,15 +121,6 @@ static void on_ban(struct guard *g, const struct broker_rep *rep, int fd, void *
 	free(a);
 }
 
-/* A network that overlaps another one cannot stand beside it in the kernel's set. */
-static const struct ban *overlapping(const struct bans *b, const struct ip_prefix *who)
-{
-	for (size_t i = 0; who->len < 128 && i < b->n_wide; i++)
-		if (ip_in_prefix(&who->addr, &b->wide[i]->who) || ip_in_prefix(&b->wide[i]->who.addr, who))
-			return b->wide[i];
-	return NULL;
-}
-
 void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const char *reason, const char *by, bans_fn fn, void *arg)
 {
 	struct broker_req req = { .op = BROKER_BAN, .arg2 = 1 };
@@ -144,7 +135,7 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 		free(a);
 		return;
 	}
-	other = overlapping(g->bans, &a->ban.who);
+	other = bans_overlapping(g, &a->ban.who);
 	if (other && memcmp(&other->who, &a->ban.who, sizeof(other->who)) != 0) {
 		fn(g, false, "a network that holds it, or that it holds, is locked out already: let that one in first", "pavise bans", arg);
 		free(a);
@@ -215,6 +206,7 @@ static void let_in(struct guard *g, struct letting *l, const struct ip_prefix *w
 	login_forget(g->bans->login, &copy);
 	if (ban)
 		bans_remove(g, ban);
+	g->bans->restore |= bans_overlapping(g, &copy) != NULL; /* it may have stood for that one, too */
 	l->waiting++;
 	if (link_call(g, &req, on_unban, l) < 0) {
 		const struct broker_rep rep = { .result = -EBUSY };

@@ -23,9 +23,20 @@ struct ban *bans_find(struct bans *b, const struct ip_prefix *who)
 	return ban && memcmp(&ban->who, who, sizeof(*who)) == 0 ? ban : NULL;
 }
 
+/* In the kernel it stands in a hash set, not in one of networks. */
 static bool is_single(const struct guard *g, const struct ip_prefix *who)
 {
-	return who->len == 128 || (!ip_is_v4(&who->addr) && who->len == g->policy->ban.prefix6);
+	return who->len == (ip_is_v4(&who->addr) ? 128u : g->policy->ban.prefix6);
+}
+
+const struct ban *bans_overlapping(const struct guard *g, const struct ip_prefix *who)
+{
+	const struct bans *b = g->bans;
+
+	for (size_t i = 0; !is_single(g, who) && i < b->n_wide; i++)
+		if (ip_in_prefix(&who->addr, &b->wide[i]->who) || ip_in_prefix(&b->wide[i]->who.addr, who))
+			return b->wide[i];
+	return NULL;
 }
 
 struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip_addr *a)
@@ -39,6 +50,28 @@ struct ban *bans_covering(struct bans *b, const struct guard *g, const struct ip
 		if (ip_in_prefix(a, &b->wide[i]->who))
 			ban = b->wide[i];
 	return ban;
+}
+
+static bool add_wide(struct bans *b, struct ban *ban)
+{
+	struct ban **more = realloc(b->wide, (b->n_wide + 1) * sizeof(*more));
+
+	if (!more)
+		return false;
+	b->wide = more;
+	b->wide[b->n_wide++] = ban;
+	return true;
+}
+
+void bans_prefix6(struct guard *g)
+{
+	struct bans *b = g->bans;
+	struct ban *ban;
+
+	b->n_wide = 0;
+	for (size_t i = 0; b->n_wide < WIDE_MAX && (ban = pv_map_next(&b->all, &i));)
+		if (!is_single(g, &ban->who))
+			(void) add_wide(b, ban);
 }
 
 struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t since_us, uint64_t until_us)
@@ -57,15 +90,9 @@ struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t sinc
 	if (!ban)
 		return NULL;
 	*ban = (struct ban){ .who = *who, .since_us = since_us, .until_us = until_us };
-	if (!is_single(g, who)) {
-		struct ban **more = realloc(b->wide, (b->n_wide + 1) * sizeof(*more));
-
-		if (!more) {
-			free(ban);
-			return NULL;
-		}
-		b->wide = more;
-		b->wide[b->n_wide++] = ban;
+	if (!is_single(g, who) && !add_wide(b, ban)) {
+		free(ban);
+		return NULL;
 	}
 	if (pv_map_put(&b->all, key_of(b, who), ban) == 0)
 		return ban;

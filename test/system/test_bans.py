@@ -262,6 +262,39 @@ def test_persons(tap):
         g.stop()
 
 
+def lifetimes(name):
+    """What a set of networks holds, and for how long, in hours."""
+    out = sh("nft", "-j", "list", "set", "inet", "pavise", name)
+    return {f"{e['val']['prefix']['addr']}/{e['val']['prefix']['len']}" if isinstance(e["val"], dict) else e["val"]: round(e["timeout"] / 3600)
+            for e in (x["elem"] for x in json.loads(out)["nftables"][1]["set"].get("elem", []))}
+
+
+def test_networks(tap):
+    """Networks of IPv6 within one another: refused with the next step, or one stands for both."""
+    world()
+    table_gone()
+    g = new_guard()
+    try:
+        started(g)
+        g.cmd("ban", "2001:db8:5::1", "--for", "4h")
+        out = output(g, "ban", "2001:db8:5::/48", "--for", "1h")
+        tap.ok("let that one in first" in out, "a network that holds a banned address: what to do first", out)
+        tap.ok("locked out for 2h" in g.cmd("ban", "2001:db8:5::/64", "--for", "2h"), "but not where it stands in another set")
+        g.cmd("ban", "2001:db8:6::/64", "--for", "3h")
+        tap.eq((lifetimes("net6"), sorted(elements("ban6"))), ({"2001:db8:5::1": 4}, ["2001:db8:5::", "2001:db8:6::"]), "each in its set")
+        g.write({"ban": {"prefix6": 56}})
+        tap.ok(g.ask({"verb": "reload"})[-1]["ok"], "prefix6: 56")
+        tap.ok(wait_for(lambda: lifetimes("net6") == {"2001:db8:5::/64": 4, "2001:db8:6::/64": 3}, 10),
+               "one stands for both, for as long as the longer", (lifetimes("net6"), g.log()))
+        out = output(g, "ban", "2001:db8:6::/48", "--for", "1h")
+        tap.ok("let that one in first" in out, "the networks of before are known", out)
+        tap.eq(code(g, "unban", "2001:db8:5::2"), 0, "letting in the wider one")
+        tap.ok(wait_for(lambda: lifetimes("net6") == {"2001:db8:5::1": 4, "2001:db8:6::/64": 3}, 40), "brings the other one back", (lifetimes("net6"), g.log()))
+        tap.ok("nftables:" not in g.log() and "could not be restored" not in g.log(), "nothing was refused", g.log())
+    finally:
+        g.stop()
+
+
 def test_observe(tap):
     world()
     table_gone()
@@ -366,4 +399,4 @@ def test_import(tap):
         g.stop()
 
 
-main(test_limit, test_cut, test_persons, test_observe, test_import, test_forged)
+main(test_limit, test_cut, test_persons, test_networks, test_observe, test_import, test_forged)
