@@ -42,12 +42,12 @@ struct bundle {
 	uint8_t chunk[CHUNK], packed[CHUNK];
 };
 
-/* A name of ours: no folder of its own, nothing hidden. */
-static bool is_name(const char *name)
+/* A name of ours begins with the time of its making. No other is made, since only these are counted and removed again. */
+static bool is_bundle(const char *name)
 {
 	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-");
 
-	return len > 0 && !name[len] && name[0] != '.' && len < 64;
+	return len > 16 && !name[len] && len < 64 && strspn(name, "0123456789") == 8 && name[8] == 'T' && name[15] == 'Z';
 }
 
 static void put_hex(struct pv_buf *out, const uint8_t *b, size_t len)
@@ -385,7 +385,7 @@ int bundle_new(int evidence_fd, const char *name, uint64_t room, uint64_t deadli
 {
 	pv_auto(bundle) b = NULL;
 
-	if (!is_name(name))
+	if (!is_bundle(name))
 		return -EINVAL;
 	b = calloc(1, sizeof(*b));
 	if (!b)
@@ -532,12 +532,6 @@ static void remove_one(int evidence, const char *name)
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct kept *) a)->name, ((const struct kept *) b)->name);
-}
-
-/* A name begins with the time of its making. */
-static bool is_bundle(const char *name)
-{
-	return is_name(name) && strlen(name) > 16 && strspn(name, "0123456789") == 8 && name[8] == 'T' && name[15] == 'Z';
 }
 
 void bundle_retain(int evidence_fd, uint64_t max, uint32_t count, uint64_t room)

@@ -157,6 +157,8 @@ static void test_bundle(void **state)
 	(void) state;
 	assert_int_equal(bundle_new(evidence, "../x", 1, UINT64_MAX, &b), -EINVAL);
 	assert_int_equal(bundle_new(evidence, "", 1, UINT64_MAX, &b), -EINVAL);
+	assert_int_equal(bundle_new(evidence, "x1", 1, UINT64_MAX, &b), -EINVAL); /* nobody would count or remove it */
+	assert_int_equal(bundle_new(evidence, "host.key", 1, UINT64_MAX, &b), -EINVAL);
 	assert_int_equal(bundle_new(evidence, "20260101T000000Z-exec.dropped-0001", 65536, UINT64_MAX, &b), 0);
 	bundle_text(b, "1-a.json", "test", "hello", 5);
 	bundle_file(b, "2-big", "test", fd, digest);
