@@ -3,7 +3,9 @@
 against real cgroups, connections and a real dockerd."""
 
 import errno
+import grp
 import os
+import pwd
 import sys
 import threading
 
@@ -176,16 +178,17 @@ def test_rights(tap):
         tap.ok(r.said("sender: secrets 17 0"), "the sender gets the secrets; a file that anybody can write is refused", r.log())
         tap.ok("writable by nobody else" in r.log(), "and that is said", r.log())
         pids = r.pids()
-        want = {"pavise-launcher": (0, LAUNCHER), "pavise-broker": (0, BROKER), "pavise-engine": (990, 0), "pavise-sender": (991, 0)}
-        for name, (uid, caps) in want.items():
-            s = status_of(pids[name])
-            tap.eq(set(s["Uid"].split()) | set(s["Gid"].split()), {str(uid)}, f"{name}: user and group {uid}")
+        root, engine, sender = (pwd.getpwnam(u) for u in ("root", "pavise", "pavise-send"))
+        want = {"pavise-launcher": (root, LAUNCHER), "pavise-broker": (root, BROKER), "pavise-engine": (engine, 0), "pavise-sender": (sender, 0)}
+        for name, (user, caps) in want.items():
+            s, uid = status_of(pids[name]), user.pw_uid
+            tap.eq((set(s["Uid"].split()), set(s["Gid"].split())), ({str(uid)}, {str(user.pw_gid)}), f"{name}: user and group {user.pw_name}")
             tap.eq(s["Groups"].strip(), "", f"{name}: no further groups")
             tap.eq([int(s[c], 16) for c in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")], [caps] * 3 + [0, 0],
                    f"{name}: exactly its capabilities")
             tap.eq(s["NoNewPrivs"], "1", f"{name}: no new privileges")
             tap.ok(not peek(pids[name], uid if uid else 65534), f"{name}: its memory is not read by its own user")
-        tap.ok(not peek(pids["pavise-engine"], 991) and not peek(pids["pavise-sender"], 990), "engine and sender do not read each other")
+        tap.ok(not peek(pids["pavise-engine"], sender.pw_uid) and not peek(pids["pavise-sender"], engine.pw_uid), "engine and sender do not read each other")
         tap.eq(status_of(pids["pavise-broker"])["Seccomp"], "2", "broker: a system call filter")
         got = pvseccomp.answers(pids["pavise-broker"], ("execve", "clone", "ptrace", "setuid", "listen", "mount", "read", "bpf"))
         if got is not None:
@@ -194,11 +197,11 @@ def test_rights(tap):
         tap.eq(sorted(descriptors(pids["pavise-sender"])), [0, 1, 2, 3, 4, 5, 7], "sender: its descriptors and no other")
         holds = [n for n, p in pids.items() if any("pavise-secrets" in d for d in descriptors(p).values())]
         tap.eq(holds, ["pavise-sender"], "nobody else holds the secrets")
-        for path, mode, uid in (("run", 0o755, 0), ("run/control.sock", 0o660, 0), ("state", 0o755, 0), ("state/engine", 0o700, 990),
+        for path, mode, uid in (("run", 0o755, 0), ("run/control.sock", 0o660, 0), ("state", 0o755, 0), ("state/engine", 0o700, engine.pw_uid),
                                 ("state/evidence", 0o700, 0), ("state/undo", 0o700, 0)):
             st = os.stat(f"{r.dir}/{path}")
             tap.eq((st.st_mode & 0o777, st.st_uid), (mode, uid), f"{path}: {oct(mode)}, user {uid}")
-        tap.eq(os.stat(f"{r.run}/control.sock").st_gid, 993, "the control socket is pavise-admin's")
+        tap.eq(os.stat(f"{r.run}/control.sock").st_gid, grp.getgrnam("pavise-admin").gr_gid, "the control socket is pavise-admin's")
         kb = {n: pss(pids[n]) for n in ("pavise-launcher", "pavise-broker")}
         tap.ok(sum(kb.values()) < 5 * 1024, "launcher and broker take less than 5 MB", kb)
         tap.note(f"PSS kB: {kb}")
@@ -515,7 +518,7 @@ def test_by_hand(tap):
         tap.eq(broker("state"), (0, "on"), "what is pinned is in force")
         tap.eq((broker("off", until), broker("state")), ((0, "off"), (0, f"off {until}")), "off for an hour")
         tap.eq((broker("on"), broker("state")), ((0, "on"), (0, "on")), "on again")
-        tap.eq(broker("state", user=990)[0], 1, "only root may ask")
+        tap.eq(broker("state", user=pwd.getpwnam("pavise").pw_uid)[0], 1, "only root may ask")
         tap.eq([broker(*a)[0] for a in (("off",), ("off", "soon"), ("on", "x"), ("what",))], [2] * 4, "what it does not know")
         tap.eq((broker("off", "forever"), broker("state")), ((0, "off"), (0, "off forever")), "off without an end")
         tap.eq((broker("on"), broker("state")), ((0, "on"), (0, "on")), "and on again, with no guard running")
