@@ -585,6 +585,8 @@ static __always_inline int on_udp(struct __sk_buff *skb, __u32 slot, __u32 off)
 	return len ? DROP : PASS;
 }
 
+#define TCP_URG 0x20
+
 enum { STREAM_DROP = 0, STREAM_PASS = -1 };
 
 /* One message, or what this segment has of it: the bytes it took, or STREAM_*, after which nothing more is looked at. */
@@ -726,6 +728,10 @@ static __always_inline int on_tcp(struct __sk_buff *skb, struct scratch *s, __u3
 		return s->verdict & EVF_REFUSED ? DROP : PASS; /* cut within the header: nobody's stack does that */
 	off = s->pkt.l4 + (h.offset >> 4) * 4;
 	len = skb->len > off ? skb->len - off : 0;
+	if (len && (h.flags & TCP_URG)) { /* what the other end reads is not what goes by here */
+		tell_odd(skb, slot, s->verdict);
+		return s->verdict & EVF_REFUSED ? DROP : PASS;
+	}
 	if (st)
 		return tcp_stream(skb, s, st, slot, bpf_ntohl(h.seq), off, len, h.flags & 2);
 	return tcp_stateless(skb, s, slot, off, len, is_raw(skb));
@@ -844,7 +850,7 @@ GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
 		return SILENT;
 	s->cgroup = from.cgroup;
 	s->pkt.running = running_cgroup() == from.task;
-	if (what == PV_OPENING_MINER) {
+	if (what == PV_OPENING_MINER || what == PV_OPENING_URGENT) {
 		dns_reset(&s->state);
 		s->state.name_hash = 0;
 	}
@@ -871,10 +877,15 @@ GLOBAL int pv_opening_bytes(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 
 	return s->opening.found ? pv_name_judged(slot) : 0;
 }
 
+#define URGENT 0x80000000u /* beside `at`, which is never so large */
+
 /* Octets of a connection's beginning at `off`. `at`: of the stream's, how many came before (a client's first octet is 1, for
- * its SYN was acknowledged). Nothing is kept for a connection whose first segment tells it all, which is nearly every one. */
+ * its SYN was acknowledged). Nothing is kept for a connection whose first segment tells it all, which is nearly every one.
+ * URGENT: the other end may leave an octet out, so that it reads other words than these. No protocol begins so; those that
+ * have a use for urgent data (telnet, FTP, Oracle's) have said what they are before. */
 static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32 len, __u32 seq, __u32 at)
 {
+	bool urgent = at & URGENT;
 	struct bpf_sock *sk = skb->sk;
 	struct first_bytes *f;
 	struct scratch *s;
@@ -884,7 +895,12 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 
 	if (!sk)
 		return PASS;
+	at &= ~URGENT;
 	f = first_bytes_of(skb, 0);
+	if (f && f->begin != seq - at) {
+		bpf_sk_storage_delete(&first_bytes, sk);
+		f = NULL;
+	}
 	if (f ? f->cut : at > 1)
 		return f ? DROP : PASS;
 	if (f) {
@@ -903,6 +919,8 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 		opening_begin(&s->opening);
 	}
 	what = pv_opening_bytes(skb, slot, off + ahead, len - ahead);
+	if (urgent && !what)
+		what = PV_OPENING_URGENT;
 	if (what)
 		verdict = pv_on_opening(skb, slot, what);
 	if (!(verdict & SILENT)) /* here, for the sake of the stack: see stack.py */
@@ -910,6 +928,8 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 	r = verdict & EVF_REFUSED ? DROP : PASS;
 	if (!f && (r == DROP || opening_goes_on(&s->opening))) {
 		f = first_bytes_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
+		if (f)
+			f->begin = seq - at;
 		if (f && running_cgroup() == bpf_skb_cgroup_id(skb))
 			fill_current(&f->tgid, f->comm);
 	}
@@ -948,6 +968,8 @@ GLOBAL int pv_opening(struct __sk_buff *skb, __u32 l4)
 	off = l4 + (h.offset >> 4) * 4;
 	if (at > OPENING_BYTES || skb->len <= off)
 		return PASS;
+	if (h.flags & TCP_URG)
+		at |= URGENT;
 	return opening_segment_at(skb, off, skb->len - off, seq, at) == DROP ? DROP : PASS;
 }
 

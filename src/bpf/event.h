@@ -97,7 +97,12 @@ enum pv_net_what { /* numbers are never reused */
 };
 
 /* EVENT_OPENING: event_dns.what */
-enum pv_opening_what { PV_OPENING_MINER = 1, PV_OPENING_SNI = 2, PV_OPENING_RESOLVER = 3 };
+enum pv_opening_what {
+	PV_OPENING_MINER = 1,
+	PV_OPENING_SNI = 2,
+	PV_OPENING_RESOLVER = 3,
+	PV_OPENING_URGENT = 4, /* with an octet that the other end's stream may lack (MSG_OOB) */
+};
 
 struct event_net {
 	struct event_head head;

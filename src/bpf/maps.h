@@ -82,7 +82,7 @@ struct first_bytes { /* per TCP socket whose first bytes are not all there yet, 
 	__u32 cut;  /* refused and told: all that comes is dropped */
 	__u32 tgid; /* of who sent the first of them, if that is known; what waits for room is sent in anybody's time */
 	char comm[PV_COMM_LEN];
-	__u32 pad;
+	__u32 begin; /* sequence number of the connection's SYN: a socket can be connected again */
 	struct opening o;
 };
 

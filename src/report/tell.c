@@ -109,6 +109,9 @@ void tell_opening(struct notice *n, const struct event_dns *e, const char *name)
 	if (e->what == PV_OPENING_MINER) {
 		notice_set_what(n, refused ? "tried to log in to a mining pool at %s" : "logged in to a mining pool at %s", pv_buf_str(&at));
 		notice_add_evidence(n, "seen", "%s", "words of a miner's protocol in what it sent");
+	} else if (e->what == PV_OPENING_URGENT) {
+		notice_set_what(n, "%s words to %s with an octet that the other end may leave out", refused ? "began to send" : "sent", pv_buf_str(&at));
+		notice_add_evidence(n, "seen", "%s", "urgent data (MSG_OOB) in a connection's first words: miners' words and names can be hidden so");
 	} else {
 		notice_set_what(n, "%s %s%s at %s by TLS (%s)", refused ? "tried to reach" : "reached", dots, end, pv_buf_str(&at),
 				resolver ? "a public resolver" : "mining pool name");

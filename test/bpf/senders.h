@@ -8,7 +8,7 @@ enum outcome { WENT = 0 /* connected, answered */, REFUSED = 1 /* EPERM */, SILE
 
 enum way { BY_CONNECT, BY_FASTOPEN, BY_URING_CONNECT, BY_RAW_SYN,		  /* TCP */
 	   BY_SENDTO, BY_CONNECTED, BY_SENDMMSG, BY_URING_SENDMSG, BY_RAW_UDP, BY_GSO, BY_UDPLITE /* a datagram */,
-	   BY_TCP, BY_TCP_BYTES, BY_TCP_SPLIT, BY_TCP_PIPELINED		  /* DNS over TCP */ };
+	   BY_TCP, BY_TCP_BYTES, BY_TCP_SPLIT, BY_TCP_PIPELINED, BY_TCP_URGENT /* DNS over TCP */ };
 
 struct job {
 	enum way way;

@@ -112,6 +112,16 @@ static int send_junk(void *arg)
 	return poll(&p, 1, 300) == 1 ? WENT : SILENT;
 }
 
+/* What goes by is an answer's head; what the resolver reads, without the octet that it has to ask for, is the question. */
+static void urgent(void)
+{
+	struct job j = { BY_TCP_URGENT, OUT4, 53, "pool.hashvault.pro" };
+	int r = lab_in(BOX, send_job, &j);
+	const struct lab_seen *s = lab_events();
+
+	lab_check(r == SILENT && s->n[EVENT_DNS_ODD] == 1, "urgent data in a question: %s, told %zu times", outcome_name(r), s->n[EVENT_DNS_ODD]);
+}
+
 static void odd(void)
 {
 	static const struct {
@@ -276,6 +286,7 @@ void suite_dns(void)
 	details();
 	if (lab_nat)
 		neighbours();
+	urgent();
 	odd();
 	servers();
 	resting();

@@ -17,7 +17,23 @@ struct talk {
 	size_t len, step; /* octets of one segment; 0: all of them */
 	uint16_t port;
 	bool fast; /* the first ones with the SYN */
+	size_t urgent; /* so many octets first, the last of them urgent */
+	const char *before; /* said on the same socket to somebody else first */
 };
+
+static int connect_to(int fd, uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	return connect(fd, (struct sockaddr *) &to, sizeof(to));
+}
+
+static int connect_again(int fd, const struct talk *t)
+{
+	struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	return connect_to(fd, t->port) == 0 && send(fd, t->before, strlen(t->before), MSG_NOSIGNAL) > 0 && connect(fd, &none, sizeof(none)) == 0;
+}
 
 static int client(void *arg)
 {
@@ -26,9 +42,13 @@ static int client(void *arg)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (t->before && !connect_again(fd, t))
+		return BROKEN;
 	if (!t->fast && connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0)
 		return BROKEN;
-	for (size_t at = 0; at < t->len;) {
+	if (t->urgent && send(fd, t->data, t->urgent, MSG_OOB | MSG_NOSIGNAL) < 0)
+		return errno == EPERM ? REFUSED : BROKEN;
+	for (size_t at = t->urgent; at < t->len;) {
 		size_t n = t->step ? PV_MIN(t->step, t->len - at) : t->len - at;
 
 		if (t->fast && at == 0
@@ -73,16 +93,22 @@ static size_t arrived(int fd, int patience)
 	return got;
 }
 
-static size_t say(const char *path, const void *data, size_t len, size_t step, bool fast, bool refused)
+static size_t converse(const char *path, struct talk *t, bool refused)
 {
-	struct talk t = { .data = data, .len = len, .step = step, .fast = fast };
-	int fd = listener(&t.port);
+	int fd = listener(&t->port);
 	size_t got = 0;
 
-	if (fd >= 0 && lab_in(path, client, &t) >= 0)
+	if (fd >= 0 && lab_in(path, client, t) >= 0 && (!t->before || arrived(fd, 100) <= strlen(t->before)))
 		got = arrived(fd, refused ? 100 : 3000);
 	(void) close(fd);
 	return got;
+}
+
+static size_t say(const char *path, const void *data, size_t len, size_t step, bool fast, bool refused)
+{
+	struct talk t = { .data = data, .len = len, .step = step, .fast = fast };
+
+	return converse(path, &t, refused);
 }
 
 /* Refused: something is missing at the other end, and it is told once. */
@@ -176,6 +202,48 @@ static void bounds(void)
 		  "a protected unit: neither");
 }
 
+/* An octet that the other end leaves out (it has to ask for it) makes other words of those that go by. */
+static void urgent(void)
+{
+	static const struct {
+		const char *what, *data;
+		size_t urgent; /* the first so many, of which the last is left out */
+		int told;
+	} cases[] = {
+		{ "in the word itself", "{\"id\": 1, \"method\": \"miXning.subscribe\"}\n", 23, PV_OPENING_URGENT },
+		{ "the very first octet", "X{\"id\": 1, \"method\": \"mining.subscribe\"}\n", 1, PV_OPENING_URGENT },
+		{ "behind the words", SUBSCRIBE, sizeof(SUBSCRIBE) - 1, PV_OPENING_MINER },
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct talk t = { .data = (const uint8_t *) cases[i].data, .len = strlen(cases[i].data), .urgent = cases[i].urgent };
+		size_t got = converse(BOX, &t, true);
+		const struct lab_seen *s = lab_events();
+
+		lab_check(got == 0 && s->n[EVENT_OPENING] == 1 && s->dns.what == cases[i].told, "urgent data %s: %zu octets arrive, %u", cases[i].what, got,
+			  s->dns.what);
+	}
+	{
+		struct talk t = { .data = (const uint8_t *) "USER a\r\nABOR\r\n", .len = 14, .urgent = 0, .step = 8 };
+
+		lab_check(converse(BOX, &t, false) == 14 && !lab_events()->n[EVENT_OPENING], "a protocol without any");
+	}
+}
+
+/* What a socket has begun with one server says nothing of what it says to the next. */
+static void again(void)
+{
+	struct talk t = { .data = (const uint8_t *) SUBSCRIBE, .len = strlen(SUBSCRIBE), .before = "{" };
+	struct talk cut = { .data = (const uint8_t *) "hello, world\r\n", .len = 14, .before = SUBSCRIBE };
+	const struct lab_seen *s;
+	size_t got = converse(BOX, &t, true);
+
+	s = lab_events();
+	lab_check(got == 0 && s->n[EVENT_OPENING] == 1 && s->dns.what == PV_OPENING_MINER, "a socket that is connected again is judged again (%zu octets)", got);
+	got = converse(BOX, &cut, false);
+	lab_check(got == 14 && lab_events()->n[EVENT_OPENING] == 1, "and what was cut is not for ever (%zu octets)", got);
+}
+
 static int reach(enum lab_addr addr, uint16_t port)
 {
 	struct job j = { BY_CONNECT, addr, port, NULL };
@@ -215,5 +283,7 @@ void suite_opening(void)
 	words();
 	names();
 	bounds();
+	urgent();
+	again();
 	watched();
 }
