@@ -102,7 +102,7 @@ SEC("tp_btf/cgroup_mkdir") int BPF_PROG(pv_cgroup_mkdir, struct cgroup *cgrp, co
 		w.root_id = up->root_id;
 	}
 	if (bpf_map_update_elem(&workloads, &id, &w, BPF_ANY) < 0)
-		count(EVENT_CGROUP_NEW, PV_COUNT_REFUSED); /* the table is full: container rules hold for it */
+		count(EVENT_CGROUP_NEW, PV_COUNT_LOST); /* the table is full: container rules hold for its network, its programs go unjudged */
 	tell_cgroup(EVENT_CGROUP_NEW, id, parent, &w, path);
 	return 0;
 }
@@ -143,11 +143,19 @@ static __always_inline void tell_moved(struct task_struct *task, __u64 from, __u
 	bpf_ringbuf_submit(e, 0);
 }
 
+/* Do both belong to the same workload? */
+static __always_inline bool is_of(const struct pv_workload *w, __u64 cgroup)
+{
+	struct pv_workload *own = workload_of(cgroup);
+
+	return w && own && w->root_id && w->root_id == own->root_id;
+}
+
 /* The tracepoint comes after the move and does not say from where: hence the table of homes. */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(pv_attach_task, struct cgroup *dst, const char *path, struct task_struct *task)
 {
-	struct pv_workload *to, *from;
+	struct pv_workload *to;
 	struct home new = { 0 }, *home;
 	__u32 tgid = task->tgid;
 	__u64 id;
@@ -163,8 +171,7 @@ int BPF_PROG(pv_attach_task, struct cgroup *dst, const char *path, struct task_s
 			bpf_map_update_elem(&homes, &tgid, &new, BPF_ANY);
 		return 0;
 	}
-	from = workload_of(home->cgroup);
-	if (to && from && to->root_id && to->root_id == from->root_id) {
+	if (is_of(to, home->cgroup)) {
 		home->cgroup = id; /* within its container, or back home */
 		home->moved = 0;
 		return 0;
@@ -172,28 +179,36 @@ int BPF_PROG(pv_attach_task, struct cgroup *dst, const char *path, struct task_s
 	if (home->moved)
 		return 0;
 	home->moved = 1;
-	tell_moved(task, home->cgroup, id, from ? from->class_ : PV_CLASS_CONTAINER);
+	tell_moved(task, home->cgroup, id, class_of(home->cgroup));
 	return 0;
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(pv_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct home new = { 0 }, *home;
+	__u64 id = child->cgroups->dfl_cgrp->kn->id;
+	bool inside, apart = id != parent->cgroups->dfl_cgrp->kn->id; /* CLONE_INTO_CGROUP, which no attach_task tells of */
+	struct home new = { .cgroup = id }, *home;
 	__u32 tgid = child->tgid, from = parent->tgid;
-	bool inside;
+	struct pv_workload *to;
 
 	if (child->pid != child->tgid)
 		return 0; /* a thread */
-	new.cgroup = child->cgroups->dfl_cgrp->kn->id;
-	inside = is_container(workload_of(new.cgroup));
-	home = inside || any_moved() ? bpf_map_lookup_elem(&homes, &from) : NULL;
-	if (home && home->moved)
+	to = workload_of(id);
+	inside = is_container(to);
+	home = inside || apart || any_moved() ? bpf_map_lookup_elem(&homes, &from) : NULL;
+	if (home && home->moved) {
 		new = *home;
-	else if (!inside)
-		return 0;
-	else if (home)
+	} else if (home && apart && !is_of(to, home->cgroup)) {
+		new.cgroup = home->cgroup;
+		new.moved = 1;
 		new.role = home->role;
+		tell_moved(child, home->cgroup, id, class_of(home->cgroup));
+	} else if (!inside) {
+		return 0;
+	} else if (home) {
+		new.role = home->role;
+	}
 	bpf_map_update_elem(&homes, &tgid, &new, BPF_ANY);
 	return 0;
 }

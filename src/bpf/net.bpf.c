@@ -5,18 +5,26 @@
 /* Who connected this socket to a resolver: of a TCP packet nobody else knows. And room for its question. */
 static __always_inline void mark_dns(struct bpf_sock_addr *ctx)
 {
-	struct home *home;
 	struct mark *m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
 	if (!m || (m->flags & MARK_DNS))
 		return;
 	m->flags |= MARK_DNS;
 	fill_current(&m->tgid, m->comm);
-	home = home_of_current();
-	if (home && home->moved)
-		m->origin = home->cgroup;
 	if (ctx->type == SOCK_STREAM)
 		bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* Nor does anybody else know of a TCP packet that whoever connected its socket had left its container. */
+static __always_inline void mark_moved(struct bpf_sock_addr *ctx)
+{
+	struct home *home = home_of_current();
+	struct mark *m = NULL;
+
+	if (home && home->moved)
+		m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (m)
+		m->origin = home->cgroup;
 }
 
 static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 proto, __u8 what, __u64 cgroup, __u32 flags, __u8 class_)
@@ -77,13 +85,15 @@ static __noinline int watched_port(const struct addr *daddr, __u16 port, __u8 pr
 	__u8 class_ = 0, what = port == 853 ? PV_NET_DOT : port == 443 ? PV_NET_DOH : PV_NET_POOL;
 	struct pv_bpf_conf *c = settings();
 	struct peer_key key;
+	struct home *home;
 	__u64 cgroup;
 
 	if (!daddr || !c || (what == PV_NET_DOH && !bpf_map_lookup_elem(&resolvers, daddr)))
 		return 1;
 	if ((what == PV_NET_POOL && proto != IPPROTO_TCP) || !is_external(daddr) || is_net_allowed(daddr))
 		return 1;
-	cgroup = bpf_get_current_cgroup_id();
+	home = home_of_current();
+	cgroup = home && home->moved ? home->cgroup : bpf_get_current_cgroup_id();
 	if (what != PV_NET_POOL)
 		flags = judge_encrypted(cgroup, &class_);
 	else
@@ -97,7 +107,7 @@ static __noinline int watched_port(const struct addr *daddr, __u16 port, __u8 pr
 			return 1;
 		bpf_map_update_elem(&peers, &key, &opened, BPF_NOEXIST);
 	}
-	tell_net(daddr, port, proto, what, cgroup, flags, class_);
+	tell_net(daddr, port, proto, what, cgroup, flags | (home && home->moved ? EVF_MOVED : 0), class_);
 	return flags & EVF_REFUSED ? 0 : 1;
 }
 
@@ -192,6 +202,7 @@ static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
+		mark_moved(ctx);                                                                   \
 		if (is_plain(ctx, ctx->user_ip4))                                                  \
 			return 1;                                                                  \
 		v4_mapped(&a, ctx->user_ip4);                                                      \
@@ -201,6 +212,7 @@ static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
+		mark_moved(ctx);                                                                   \
 		if (is_plain(ctx, ctx->user_ip6[3]))                                               \
 			return 1;                                                                  \
 		address_v6(ctx, &a);                                                               \

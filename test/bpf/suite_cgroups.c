@@ -1,8 +1,11 @@
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "senders.h"
@@ -36,6 +39,24 @@ static const struct job tcp = { BY_CONNECT, OUT4, 3333, NULL };
 static const struct job dns = { BY_SENDTO, OUT4, 53, "pool.example.com" };
 static const struct job raw = { BY_RAW_UDP, OUT4, 3333, NULL };
 
+static const struct job dot = { BY_CONNECT, OUT4, 853, NULL };
+
+/* Both ends are its own: does the other hear a miner's words? */
+static int speak(void)
+{
+	static const char words[] = "{\"id\": 1, \"method\": \"mining.subscribe\"}\n";
+	struct sockaddr_in me = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(me);
+	int at = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd p = { .events = POLLIN };
+
+	if (bind(at, (struct sockaddr *) &me, len) < 0 || listen(at, 1) < 0 || getsockname(at, (struct sockaddr *) &me, &len) < 0 ||
+	    connect(fd, (struct sockaddr *) &me, len) < 0 || send(fd, words, sizeof(words) - 1, MSG_NOSIGNAL) < 0)
+		return BROKEN;
+	p.fd = accept(at, NULL, NULL);
+	return poll(&p, 1, 300) == 1 ? WENT : REFUSED;
+}
+
 /* In the container: moves itself to the top, where only telling is done, and tries; then a child of it does. */
 static int escape(void *arg)
 {
@@ -48,7 +69,7 @@ static int escape(void *arg)
 		if (lab_enter(".") < 0)
 			_exit(99);
 		r = send_job((void *) (uintptr_t) &tcp) == REFUSED && send_job((void *) (uintptr_t) &dns) == REFUSED &&
-		    send_job((void *) (uintptr_t) &raw) == REFUSED;
+		    send_job((void *) (uintptr_t) &raw) == REFUSED && send_job((void *) (uintptr_t) &dot) == REFUSED && speak() == REFUSED;
 		pid = fork();
 		if (pid == 0)
 			_exit(send_job((void *) (uintptr_t) &tcp) != REFUSED);
@@ -56,6 +77,28 @@ static int escape(void *arg)
 		_exit(r && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1);
 	}
 	(void) waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
+}
+
+/* In the container: a child that begins in another cgroup, which is no move. */
+static int begin_elsewhere(void *arg)
+{
+	struct clone_args how = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+	char path[600];
+	int status = -1, fd;
+	long pid;
+
+	(void) snprintf(path, sizeof(path), "%s/%s", lab_root, (const char *) arg);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	how.cgroup = (uint64_t) fd;
+	pid = fork(); /* one that nobody has moved in, as above */
+	if (pid == 0) {
+		pid = syscall(SYS_clone3, &how, sizeof(how));
+		if (pid == 0)
+			_exit(send_job((void *) (uintptr_t) &tcp));
+		_exit(pid > 0 && waitpid((pid_t) pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 99);
+	}
+	(void) waitpid((pid_t) pid, &status, 0);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;
 }
 
@@ -67,21 +110,33 @@ static int enter_nested(void *arg)
 static void moves(void)
 {
 	uint64_t box = lab_mkdir(BOX);
-	static char nested[] = BOX "/nested";
+	static char nested[] = BOX "/nested", protected[] = "system.slice/ssh.service";
 	const struct lab_seen *s;
 	int r;
 
 	(void) lab_mkdir(BOX "/nested");
+	(void) lab_mkdir("system.slice/ssh.service");
+	lab_policy->dns.encrypted = ACTION_BLOCK;
+	(void) kernel_policy(lab_kernel, lab_policy);
 	(void) lab_events();
+	r = lab_in(BOX, begin_elsewhere, protected);
+	s = lab_events();
+	lab_check(r == REFUSED && s->n[EVENT_MOVED] == 1 && s->move.head.cgroup_id == box && s->flags[EVENT_NET] & EVF_MOVED,
+		  "who begins in a protected unit has left the container that began it: %s, told %zu times", outcome_name(r), s->n[EVENT_MOVED]);
+	r = lab_in(BOX, begin_elsewhere, nested);
+	s = lab_events();
+	lab_check(r == REFUSED && s->n[EVENT_MOVED] == 0 && !(s->flags[EVENT_NET] & EVF_MOVED), "within the container that is no leaving (%zu)", s->n[EVENT_MOVED]);
 	lab_check(lab_in(BOX, enter_nested, nested) == 0 && lab_events()->n[EVENT_MOVED] == 0, "a move within the container is none");
 	r = lab_in(BOX, escape, NULL);
 	s = lab_events();
 	lab_check(r == 0, "who moved out keeps the class it left, and so do its children (%d)", r);
 	lab_check(s->n[EVENT_MOVED] == 1 && s->move.head.cgroup_id == box && s->move.to_id == kernel_root_id(lab_kernel),
 		  "the move is told once");
-	lab_check(s->n[EVENT_NET] == 3 && s->net.head.cgroup_id == box && (s->flags[EVENT_NET] & EVF_MOVED) &&
+	lab_check(s->n[EVENT_NET] == 4 && s->n[EVENT_OPENING] == 1 && s->net.head.cgroup_id == box && (s->flags[EVENT_NET] & EVF_MOVED) &&
 			  (s->flags[EVENT_DNS] & EVF_MOVED),
 		  "refusals name the container (%zu, %x %x)", s->n[EVENT_NET], s->flags[EVENT_NET], s->flags[EVENT_DNS]);
+	lab_policy->dns.encrypted = ACTION_ALERT;
+	(void) kernel_policy(lab_kernel, lab_policy);
 }
 
 /* ---- OOM: a v1 memory cgroup of 16 MB, or v2 where the controller is ---- */
