@@ -254,6 +254,18 @@ static void find_root(struct pv_exec *e, int dir)
 	(void) fclose(f);
 }
 
+/* The runtime on its way in still has the host's root, in its own namespace or in the container's: the first program will tell. */
+static bool is_runtimes(const struct pv_exec *e)
+{
+	static const char *const hosts[] = { "self", "1" }; /* either may be in a namespace of its own */
+	struct pv_exec host = { 0 };
+
+	for (size_t i = 0; e->mnt_ns && i < N_ELEMENTS(hosts); i++)
+		if (read_root(&host, hosts[i]) && (e->mnt_ns == host.mnt_ns || e->root_dev == host.root_dev))
+			return true;
+	return e->mnt_ns && e->mnt_ns == e->maker_ns;
+}
+
 /* One that is there already keeps what it knows. A nested cgroup may hold the first process (systemd in a container). */
 void kernel_exec_begin(struct kernel *k, const struct pv_workload *w, int fd)
 {
@@ -264,8 +276,10 @@ void kernel_exec_begin(struct kernel *k, const struct pv_workload *w, int fd)
 	if (!w->root_id || (there && e.root_dev))
 		return;
 	find_root(&e, fd);
-	if (e.mnt_ns && e.mnt_ns == namespace_of("/proc/self/ns/mnt"))
-		e.root_dev = e.mnt_ns = 0; /* the runtime on its way in */
+	if (is_runtimes(&e)) {
+		e.root_dev = e.mnt_ns = 0;
+		e.flags &= ~PV_CTR_OVERLAY;
+	}
 	(void) bpf_map_update_elem(map, &w->root_id, &e, BPF_ANY);
 }
 

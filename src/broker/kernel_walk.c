@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -98,12 +99,22 @@ int kernel_root_open(struct kernel *k, const char *cgroup_root)
 	return kernel_cgroup_id(k->root_fd, &k->root_id);
 }
 
+/* Also of one that nobody has waited for yet: it has no program any more. */
+static bool has_ended(const char *pid)
+{
+	char path[32], exe[1];
+
+	(void) snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	return readlink(path, exe, sizeof(exe)) < 0 && (errno == ENOENT || errno == ESRCH);
+}
+
 /* Who lives in a container, so that a move out of it is known for one (the tracepoint does not say from where). */
 static void note_homes(struct kernel *k, int dir, uint64_t id)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	struct kernel_home home = { .cgroup = id };
+	int map = kernel_map(k->skel->maps.homes);
 	char line[32];
 	size_t total = 0;
 
@@ -117,8 +128,8 @@ static void note_homes(struct kernel *k, int dir, uint64_t id)
 		total += strlen(line);
 		line[strcspn(line, "\n")] = '\0';
 		home.role = kernel_exec_role(k, line);
-		if (parse_u32(line, &tgid) == 0 && tgid != 0)
-			(void) bpf_map_update_elem(kernel_map(k->skel->maps.homes), &tgid, &home, BPF_NOEXIST);
+		if (parse_u32(line, &tgid) == 0 && tgid != 0 && bpf_map_update_elem(map, &tgid, &home, BPF_NOEXIST) == 0 && has_ended(line))
+			(void) bpf_map_delete_elem(map, &tgid); /* nobody else will, and the number comes again */
 	}
 	(void) fclose(f);
 }

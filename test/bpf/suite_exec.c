@@ -92,10 +92,11 @@ static int wait_for(pid_t pid)
 	return status;
 }
 
-/* What the container runtime does: cgroup, mount namespace, root, then the first program. */
-static bool start_container(void)
+/* What the container runtime does: cgroup, mount namespace, root, then the first program. `meanwhile`: while it has its own namespace, and still
+ * the host's root. */
+static bool start_container_while(int (*meanwhile)(void))
 {
-	int ready[2];
+	int ready[2], status;
 	char c;
 
 	(void) lab_mkdir(CONTAINER);
@@ -105,7 +106,9 @@ static bool start_container(void)
 	holder = fork();
 	if (holder == 0) {
 		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (lab_enter(CONTAINER) < 0 || unshare(CLONE_NEWNS) < 0 || mount("mem", "root/mem", "tmpfs", 0, NULL) < 0 ||
+		(void) dup2(ready[1], STDERR_FILENO);
+		(void) close_range(STDERR_FILENO + 1, ~0u, 0); /* the links are the parent's to hold */
+		if (lab_enter(CONTAINER) < 0 || unshare(CLONE_NEWNS) < 0 || (meanwhile && raise(SIGSTOP)) || mount("mem", "root/mem", "tmpfs", 0, NULL) < 0 ||
 		    mount("volume", "root/vol", NULL, MS_BIND, NULL) < 0 || mount("volume", "root/ro", NULL, MS_BIND, NULL) < 0 ||
 		    mount(NULL, "root/ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 || chroot("root") < 0 || chdir("/") < 0)
 			_exit(1);
@@ -114,14 +117,24 @@ static bool start_container(void)
 			_exit(1);
 		}
 		(void) wait(NULL);
-		(void) !write(ready[1], "1", 1);
+		(void) !write(STDERR_FILENO, "1", 1);
 		for (;;)
 			(void) pause();
 	}
 	(void) close(ready[1]);
+	if (meanwhile) {
+		(void) waitpid(holder, &status, WUNTRACED);
+		(void) meanwhile();
+		(void) kill(holder, SIGCONT);
+	}
 	if (read(ready[0], &c, 1) != 1)
 		return false;
 	return close(ready[0]) == 0;
+}
+
+static bool start_container(void)
+{
+	return start_container_while(NULL);
 }
 
 static int enter_container(void)
@@ -470,7 +483,7 @@ static void interpreters(void)
 	}
 }
 
-/* With a container of its own each time: its first process holds what was attached when it was forked. */
+/* With a container of its own each time. */
 static bool reopen(void)
 {
 	int r;
@@ -585,6 +598,15 @@ static void modes(void)
 	lab_policy->exec.n_allow = 0;
 	put_policy();
 	expect("and no longer", &in_tmp, KILLED, EVF_REFUSED);
+}
+
+/* The guard starts while the runtime is on its way in: what it sees there is the host's root, not the container's. */
+static void begun_meanwhile(void)
+{
+	end_container();
+	lab_check(make_image() && start_container_while(lab_reopen) && lab_events(), "the guard starts while a container does");
+	put_policy();
+	expect("what is dropped into that container", &in_tmp, KILLED, EVF_REFUSED);
 }
 
 /* The grace is that of a container's first start, not of each. */
@@ -838,6 +860,7 @@ void suite_exec(void)
 		mappings_by_tracepoint();
 	mappings_refused();
 	modes();
+	begun_meanwhile();
 	tries((int) total);
 	grace();
 	lab_policy->exec.grace_us = 0;
