@@ -215,7 +215,7 @@ def test_no_api(tap):
         with Guard(d, merge(FAST, {"cpu": {"for": "6s"}})) as g:
             d.down()
             tap.ok(wait_for(lambda: not cgroup_procs(cg), 30), "a busy container without a dockerd is ended", g.log(10))
-            tap.ok(g.wait_notice("run.cpu", where=lambda n: n["action"] == "killed"), "and told", g.notices()[-4:])
+            tap.ok(g.wait_notice("run.cpu", where=lambda n: n["action"] == "killed"), "and told", (g.notices()[-4:], g.log(30), d.log(20)))
             tap.ok(g.wait_notice("guard.engine", seconds=25), "so is that the engine does not answer", g.notices()[-4:])
             d.up()
             late = d.run("sleep 1000", name="late")

@@ -291,7 +291,7 @@ def test_guarded(tap):
                 o.write(KEY + " me\n")
             code, out, err = run("--only", "ssh", "--fix", "--yes")
             tap.ok("only with --guarded" in out and not os.path.exists(drop), "SSH is not touched without --guarded", f"{code} {out} {err}")
-            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--within", "2s", "--yes")
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--within", f"{2 * SLOW:.0f}s", "--yes")
             tap.ok(code == 0 and "PermitRootLogin prohibit-password" in open(drop).read() and "pavise audit --confirm" in err, "written, since root may come by key alone", f"{code} {out} {err}")
             tap.ok(wait_for(lambda: "publickey" in offers() and "password" not in offers(), 5), "sshd follows at once", offers())
             tap.ok(wait_for(lambda: not os.path.exists(drop), 15 * SLOW), "not confirmed: taken back by itself")
