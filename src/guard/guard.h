@@ -349,6 +349,14 @@ void control_follow(struct guard *g, const struct notice *n); /* to those who fo
 void control_reloaded(struct guard *g, bool ok, const char *text);
 void status_json(struct guard *g, struct pv_buf *out);
 void top_json(struct guard *g, struct pv_buf *out);
+/* What each BROKER_DEGRADED_* means: in status and doctor while it lasts, and as a notice when it begins. */
+struct degradation {
+	uint64_t bit;
+	bool told; /* as a notice */
+	const char *signal, *why, *next;
+};
+extern const struct degradation degradations[];
+extern const size_t n_degradations;
 
 /* main.c */
 int guard_ask_launcher(char byte);

@@ -195,25 +195,6 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *si, void
 	return sd_event_exit(g->loop, 0);
 }
 
-static const struct {
-	uint64_t bit;
-	const char *text;
-} degraded_texts[] = {
-	{ BROKER_DEGRADED_CONNECT, "connections to mining ports are not refused: the connect hooks are not attached" },
-	{ BROKER_DEGRADED_SENDMSG, "datagrams that a NAT of their own redirects are not refused: the sendmsg hooks are not attached" },
-	{ BROKER_DEGRADED_EGRESS, "DNS questions are not seen: the egress hook is not attached" },
-	{ BROKER_DEGRADED_INGRESS, "UDP servers' answers cannot be told apart: the ingress hooks are not attached" },
-	{ BROKER_DEGRADED_CGROUPS, "new containers are found late: the cgroup tracepoints are not attached" },
-	{ BROKER_DEGRADED_OOM, "OOM kills are found late: the tracepoints are not attached" },
-	{ BROKER_DEGRADED_EXEC, "programs that are not of their container's image are not seen: the exec hook is not attached" },
-	{ BROKER_DEGRADED_MMAP, "programs that the dynamic loader runs, and libraries that are not of the image, are not seen: the hook on mappings is not attached" },
-	{ BROKER_DEGRADED_BELOW, "another program holds the root cgroup; the hooks were attached one level below it" },
-	{ BROKER_DEGRADED_BANS, "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are put back" },
-	{ BROKER_DEGRADED_UNBANNED, "bans have no effect here: the first one dropped no packet in its test" },
-	{ BROKER_DEGRADED_NEVER, "nobody is banned for now: who never may be (routers, name servers, open connections) cannot be read; the guard's log says what" },
-	{ BROKER_DEGRADED_REPLACED, "a hook of the guard was missing or replaced by somebody; it was attached again" },
-};
-
 void guard_degraded(struct guard *g, uint64_t bits)
 {
 	/* REPLACED and BANS are news each time, not a state */
@@ -229,11 +210,11 @@ void guard_degraded(struct guard *g, uint64_t bits)
 		(void) table_start(g);
 	if (fresh & BROKER_DEGRADED_BANS)
 		bans_missing(g);
-	for (size_t i = 0; i < N_ELEMENTS(degraded_texts); i++) {
-		if (!(fresh & degraded_texts[i].bit))
+	for (size_t i = 0; i < n_degradations; i++) {
+		if (!degradations[i].told || !(fresh & degradations[i].bit))
 			continue;
 		notice_init(&n, ID_GUARD_DEGRADED, clock_wall_us());
-		tell_degraded(&n, degraded_texts[i].text, "pavise doctor");
+		tell_degraded(&n, degradations[i].why, degradations[i].next);
 		(void) notices_raise(g, &n);
 	}
 }

@@ -9,35 +9,35 @@
 #define RECENT	      5
 #define WOULD_HIT_MAX 20
 
-static const struct {
-	uint64_t bit;
-	const char *signal, *why, *next;
-} degradations[] = {
-	{ BROKER_DEGRADED_CONNECT, "net", "the connect hooks are not attached: connections are not refused", "pavise doctor" },
-	{ BROKER_DEGRADED_SENDMSG, "net", "the sendmsg hooks are not attached: of unconnected UDP behind a NAT of its own only the packet is seen",
+const struct degradation degradations[] = {
+	{ BROKER_DEGRADED_CONNECT, true, "net", "connections to mining ports are not refused: the connect hooks are not attached", "pavise doctor" },
+	{ BROKER_DEGRADED_SENDMSG, true, "net", "datagrams that a NAT of their own redirects are not refused: the sendmsg hooks are not attached",
 	  "pavise doctor" },
-	{ BROKER_DEGRADED_EGRESS, "dns", "the egress hook is not attached: DNS questions are not seen", "pavise doctor" },
-	{ BROKER_DEGRADED_INGRESS, "net", "the recvmsg or ingress hooks are not attached: UDP servers' answers or their clients cannot be told apart",
+	{ BROKER_DEGRADED_EGRESS, true, "dns", "DNS questions are not seen: the egress hook is not attached", "pavise doctor" },
+	{ BROKER_DEGRADED_INGRESS, true, "net", "UDP servers' answers or their clients cannot be told apart: the recvmsg or ingress hooks are not "
+	  "attached", "pavise doctor" },
+	{ BROKER_DEGRADED_CGROUPS, true, "workloads", "new containers are found late, by walking: the cgroup tracepoints are not attached",
 	  "pavise doctor" },
-	{ BROKER_DEGRADED_CGROUPS, "workloads", "the cgroup tracepoints are not attached: new containers are found by walking",
+	{ BROKER_DEGRADED_OOM, true, "memory", "OOM kills are found late, by sampling: the tracepoints are not attached", "pavise doctor" },
+	{ BROKER_DEGRADED_EXEC, true, "exec", "programs are not judged: the exec hook is not attached, or this kernel's overlay is not known",
 	  "pavise doctor" },
-	{ BROKER_DEGRADED_OOM, "memory", "the OOM tracepoint is not attached: OOM kills are found by sampling", "pavise doctor" },
-	{ BROKER_DEGRADED_EXEC, "exec", "the exec hook is not attached, or this kernel's overlay is not known: programs are not judged",
-	  "pavise doctor" },
-	{ BROKER_DEGRADED_MMAP, "exec", "the hook on mappings is not attached: programs that the dynamic loader runs and loaded libraries are not judged", "pavise doctor" },
-	{ BROKER_DEGRADED_STORAGE, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
+	{ BROKER_DEGRADED_MMAP, true, "exec", "programs that the dynamic loader runs, and libraries that are loaded, are not judged: the hook on "
+	  "mappings is not attached", "pavise doctor" },
+	{ BROKER_DEGRADED_STORAGE, false, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
 	  "docker info --format {{.Driver}}" },
-	{ BROKER_DEGRADED_BELOW, "net", "another program holds the root cgroup; attached one level below it", "pavise doctor" },
-	{ BROKER_DEGRADED_REPLACED, "net", "a link of the guard was found missing or replaced; it was attached again",
+	{ BROKER_DEGRADED_BELOW, true, "net", "another program holds the root cgroup; the hooks were attached one level below it", "pavise doctor" },
+	{ BROKER_DEGRADED_REPLACED, true, "net", "a hook of the guard was missing or replaced by somebody; it was attached again",
 	  "pavise events --id guard." },
-	{ BROKER_DEGRADED_BANS, "login", "bans are gone from the kernel and are being put back", "pavise bans" },
-	{ BROKER_DEGRADED_UNBANNED, "login", "bans have no effect: the first one dropped no packet in its test", "pavise doctor" },
-	{ BROKER_DEGRADED_NEVER, "login", "bans are held back: who is never banned (routers, name servers, open connections) cannot be read",
+	{ BROKER_DEGRADED_BANS, true, "login", "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are "
+	  "put back", "pavise bans" },
+	{ BROKER_DEGRADED_UNBANNED, true, "login", "bans have no effect here: the first one dropped no packet in its test", "pavise doctor" },
+	{ BROKER_DEGRADED_NEVER, true, "login", "nobody is banned for now: who never may be (routers, name servers, open connections) cannot be read",
 	  "journalctl -u pavise | grep 'never banned'" },
-	{ BROKER_DEGRADED_DOCKER, "workloads", "Docker's socket does not answer; names and kills through it are not possible",
+	{ BROKER_DEGRADED_DOCKER, false, "workloads", "Docker's socket does not answer; names and kills through it are not possible",
 	  "systemctl status docker" },
-	{ BROKER_DEGRADED_PODMAN, "workloads", "Podman's socket does not answer", "systemctl status podman.socket" },
+	{ BROKER_DEGRADED_PODMAN, false, "workloads", "Podman's socket does not answer", "systemctl status podman.socket" },
 };
+const size_t n_degradations = N_ELEMENTS(degradations);
 
 static const char *const state_names[] = {
 	[ENGINE_ABSENT] = "absent",
@@ -179,7 +179,7 @@ static void degraded_json(struct guard *g, struct pv_buf *out)
 	char why[400];
 
 	pv_buf_puts(out, ",\"degraded\":[");
-	for (size_t i = 0; i < N_ELEMENTS(degradations); i++) {
+	for (size_t i = 0; i < n_degradations; i++) {
 		if (!(g->degraded & degradations[i].bit))
 			continue;
 		/* an engine that was never there is no degradation: `engines` says absent */

@@ -135,7 +135,7 @@ def test_limit(tap):
         tap.ok(n and "cannot be read now" in n["detail"]["what"] and not banned("203.0.113.10"), "resolv.conf cannot be read: nobody is banned", f"{n}\n{g.log()}")
         tap.ok(g.wait_notice("guard.degraded", where=lambda n: "nobody is banned for now" in n["detail"]["what"]), "it is told", g.log())
         said = output(g, "doctor")
-        tap.ok("bans are held back" in said, "and doctor says so", said)
+        tap.ok("nobody is banned for now" in said, "and doctor says so", said)
         tap.ok("1 refused logins named no address (the last one by postgresql)" in said and "log_line_prefix" in said,
                "a log without addresses: doctor says that nobody can be banned for it", said)
         tap.ok("cannot be read now" in output(g, "ban", "203.0.113.11"), "nor by a person")
