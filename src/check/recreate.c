@@ -571,11 +571,14 @@ static void other_config(struct box *b)
 	const char *name = text(b->config, "Hostname"),
 		   *user = b->fails[ID_CTR_NON_ROOT] ? "1001:1001" : text(b->config, "User");
 
-	if (*name && strncmp(text(b->root, "Id"), name, 12) != 0 &&
+	/* With another's network it has that one's names, and may be given none. */
+	const bool own = strncmp(text(b->host, "NetworkMode"), "container:", 10) != 0;
+
+	if (own && *name && strncmp(text(b->root, "Id"), name, 12) != 0 &&
 	    strcmp(text(b->host, "NetworkMode"), "host") != 0 &&
 	    strcmp(text(b->host, "UTSMode"), "host") != 0)
 		option(b, "--hostname", name);
-	if (*text(b->config, "Domainname"))
+	if (own && *text(b->config, "Domainname"))
 		option(b, "--domainname", text(b->config, "Domainname"));
 	if (*user)
 		option(b, "-u", user);
@@ -681,8 +684,8 @@ static void what_is_not_known(struct box *b)
 	    cannot(b, "its environment has a value of several lines");
 }
 
-/* Entrypoint and command: the option takes one word of the first, the rest goes before the command.
- */
+/* Entrypoint and command: the option takes one word of the first, the rest goes before the command. A command without an
+ * entrypoint may have an image that has one: it was taken away, then. */
 static void program(struct box *b, struct pv_buf *tail)
 {
 	const cJSON *entry = json_array(json_member(b->config, "Entrypoint")),
@@ -692,6 +695,8 @@ static void program(struct box *b, struct pv_buf *tail)
 
 	if (entry && entry->child && cJSON_IsString(entry->child))
 		option(b, "--entrypoint", entry->child->valuestring);
+	else if (cmd && cmd->child)
+		option(b, "--entrypoint", "");
 	args = b->args;
 	b->args = PV_BUF_INIT;
 	word(b, text(b->config, "Image"));
@@ -831,13 +836,48 @@ static const struct ctr *named(const struct audit *a, const char *name, size_t l
 	return NULL;
 }
 
+static bool means(const char *mode, const struct ctr *c)
+{
+	const char *of = mode && strncmp(mode, "container:", 10) == 0 ? mode + 10 : "";
+
+	return (strlen(of) >= 12 && c->id && strncmp(c->id, of, strlen(of)) == 0) ||
+	       (*of && c->engine_name && strcmp(c->engine_name, of) == 0);
+}
+
+const char *recreate_lends(const struct ctr_list *l, const struct ctr *c, const struct ctr **ret_who)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct ctr *o = l->item[i];
+
+		*ret_who = o;
+		if (o == c || o->engine != c->engine)
+			continue;
+		if (means(o->net.text, c))
+			return "network";
+		if (means(o->pid_ns.text, c))
+			return "processes";
+		if (means(o->ipc_ns.text, c))
+			return "shared memory";
+	}
+	return NULL;
+}
+
 static int one(struct audit *a, const struct ctr *c, struct pv_buf *out, struct pv_buf *why)
 {
+	const struct ctr *who;
+	const char *what = recreate_lends(&a->containers, c, &who);
 	pv_autobuf text = PV_BUF_INIT;
 	auto_json *root = NULL;
 	struct override_seen seen;
-	int r = audit_ask_api(a->sock, (uint32_t) API_INSPECT | c->engine << 16, c->id, &text);
+	int r;
 
+	if (what) {
+		pv_buf_printf(why, "it gives its %s to ", what);
+		pv_buf_safe(why, who->name, 100);
+		pv_buf_puts(why, ", which could not start again: make both anew by hand, this one first");
+		return -ENOTSUP;
+	}
+	r = audit_ask_api(a->sock, (uint32_t) API_INSPECT | c->engine << 16, c->id, &text);
 	if (r == 0)
 		r = json_parse(pv_buf_str(&text), text.len, &root);
 	if (r < 0) {

@@ -23,6 +23,10 @@ int recreate_lines(struct arena *a, const cJSON *inspect, const struct ctr *c,
 		   const struct override_seen *seen, const struct check_policy *p,
 		   const struct finding_list *l, struct pv_buf *out, struct pv_buf *ret_why);
 
+/* What `c` gives to another container of `l` (a network, "container:ID"), and to whom; NULL: nothing. That one would keep the
+ * old id, and never start again. */
+const char *recreate_lends(const struct ctr_list *l, const struct ctr *c, const struct ctr **ret_who);
+
 /* The script for the containers `names` (commas between), judged in `a`. Returns how many of them
  * have no lines though they were named (said in `err`), or -errno. */
 int recreate_script(struct audit *a, const char *names, struct pv_buf *out, struct pv_buf *err);

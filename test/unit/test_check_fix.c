@@ -284,6 +284,11 @@ static void test_recreate(void **state)
 		{ BOX("", ""), ID_CTR_CAP_DROP_ALL, 1, "not applied", "docker" },
 		{ BOX("", ",\"Entrypoint\":[\"/e\",\"x y\"],\"Cmd\":[\"$(id)\",\"it's\"]"), ID_CTR_NO_NEW_PRIVILEGES, 1,
 		  " --security-opt no-new-privileges:true --entrypoint /e a:1 'x y' '$(id)' 'it'\\''s' &&", NULL },
+		/* docker run --entrypoint "" a:1 sleep 1: the image's own would come back */
+		{ BOX("", ",\"Entrypoint\":null,\"Cmd\":[\"sleep\",\"1\"]"), ID_CTR_NO_NEW_PRIVILEGES, 1, " --entrypoint '' a:1 sleep 1 &&", NULL },
+		{ BOX("", ",\"Entrypoint\":[],\"Cmd\":null"), ID_CTR_NO_NEW_PRIVILEGES, 1, " a:1 &&", "--entrypoint" },
+		{ BOX("\"NetworkMode\":\"container:x\"", ",\"Hostname\":\"h\",\"Domainname\":\"d\""), ID_CTR_NO_NEW_PRIVILEGES, 1, " --network container:x ", "name h" },
+		{ BOX("\"NetworkMode\":\"bridge\"", ",\"Hostname\":\"h\",\"Domainname\":\"d\""), ID_CTR_NO_NEW_PRIVILEGES, 1, " --hostname h --domainname d ", NULL },
 		{ BOX("", ",\"Env\":[\"SECRET=hunter2\"]"), ID_CTR_NO_NEW_PRIVILEGES, 1, "--env-file /dev/stdin", "hunter2" },
 		{ BOX("", ",\"Env\":[\"A=1\\n2\"]"), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "several lines", NULL },
 		{ BOX("\"AutoRemove\":true", ""), ID_CTR_NO_NEW_PRIVILEGES, -ENOTSUP, "--rm", NULL },
@@ -325,13 +330,42 @@ static void test_recreate(void **state)
 	}
 }
 
+/* Who holds container:ID could never start again. */
+static void test_lends(void **state)
+{
+#define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	static struct ctr lender = { .engine_name = "db", .id = ID_A };
+	static const struct {
+		struct ctr other;
+		const char *what;
+	} cases[] = {
+		{ { .net = { .text = "bridge" }, .pid_ns = { .text = "" } }, NULL },
+		{ { .net = { .text = "container:" ID_A } }, "network" },
+		{ { .net = { .text = "container:db" } }, "network" },
+		{ { .net = { .text = "bridge" }, .pid_ns = { .text = "container:aaaaaaaaaaaa" } }, "processes" },
+		{ { .ipc_ns = { .text = "container:" ID_A } }, "shared memory" },
+		{ { .net = { .text = "container:" }, .pid_ns = { .text = "container:d" }, .ipc_ns = { .text = "container:dbx" } }, NULL },
+		{ { .net = { .text = "container:" ID_A }, .engine = 1 }, NULL },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct ctr other = cases[i].other, *item[] = { &lender, &other };
+		const struct ctr_list l = { item, 2 };
+		const struct ctr *who = NULL;
+
+		CHECK_STR(recreate_lends(&l, &lender, &who), cases[i].what, "case %zu", i);
+		CHECK(!cases[i].what || who == &other, "case %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_throwaway), cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_places), cmocka_unit_test(test_last),
 		cmocka_unit_test(test_last_unknown),	 cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_recreate),
+		cmocka_unit_test(test_recreate), cmocka_unit_test(test_lends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
