@@ -238,18 +238,26 @@ static bool read_pending(const char *s, uint64_t *ret_until, struct audit_step *
 
 /* --- the change --- */
 
-static int holds(void)
+static int holds(const struct audit_step *s)
 {
 	pv_autobuf out = PV_BUF_INIT;
 	int r = sshd_says("-t", NULL);
+	const char *all, *against = NULL;
 
 	if (r == 0)
 		r = sshd_says("-T", &out);
 	if (r < 0)
 		return r;
-	if (strstr(pv_buf_str(&out), "\npasswordauthentication no\n") && strstr(pv_buf_str(&out), "\nkbdinteractiveauthentication no\n"))
+	all = pv_buf_str(&out);
+	if (!strstr(all, "\npasswordauthentication no\n"))
+		against = "PasswordAuthentication";
+	else if (!strstr(all, "\nkbdinteractiveauthentication no\n"))
+		against = "KbdInteractiveAuthentication";
+	else if ((s->root_login && strstr(all, "\npermitrootlogin yes\n")) || (!s->root_login && !strstr(all, "\npermitrootlogin no\n")))
+		against = "PermitRootLogin";
+	if (!against)
 		return 0;
-	cmd_say("sshd would not follow it: sshd_config sets it before, or does not include " STEP_SSHD_DIR "/*.conf");
+	cmd_say("sshd would not follow it: sshd_config sets %s before, or does not include " STEP_SSHD_DIR "/*.conf", against);
 	return -EREMOTEIO;
 }
 
@@ -264,7 +272,7 @@ static int put(const struct audit_step *s)
 	r = mend_write(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, pv_buf_str(&text), text.len, 0644);
 	if (r < 0)
 		return r;
-	r = holds();
+	r = holds(s);
 	if (r < 0)
 		(void) mend_unwrite(STEP_SSHD_DIR, STEP_SSHD_NAME, MARK, text.len);
 	return r;

@@ -309,6 +309,10 @@ def test_guarded(tap):
                 o.write("PasswordAuthentication yes\n" + text)
             code, out, err = run("--only", "ssh", "--fix", "--guarded", "--yes")
             tap.ok(code == 3 and "sshd would not follow it" in err and not os.path.exists(drop), "where sshd would not follow it nothing is left behind", f"{code} {out} {err}")
+            with open("/etc/ssh/sshd_config", "w") as o:
+                o.write("PermitRootLogin yes\n" + text)
+            code, out, err = run("--only", "ssh", "--fix", "--guarded", "--yes")
+            tap.ok(code == 3 and "PermitRootLogin" in err and not os.path.exists(drop), "nor where root would go on coming with a password", f"{code} {out} {err}")
         finally:
             if daemon:
                 daemon.terminate()
