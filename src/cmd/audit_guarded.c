@@ -333,6 +333,18 @@ int guarded_undo(struct start *s, const struct audit_step *step)
 
 /* --- afterwards --- */
 
+/* Its file begins with flush ruleset: enabled for our table alone it would take those of Docker and ufw away. */
+static bool nftables_enabled(void)
+{
+	static const char *const links[] = { "/etc/systemd/system/sysinit.target.wants/nftables.service",
+					     "/etc/systemd/system/multi-user.target.wants/nftables.service" };
+
+	for (size_t i = 0; i < N_ELEMENTS(links); i++)
+		if (faccessat(AT_FDCWD, links[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	return false;
+}
+
 int guarded_confirm(struct start *s)
 {
 	pv_autoclose int folder = state_folder_open(s->state_dir, "undo", NULL);
@@ -345,7 +357,8 @@ int guarded_confirm(struct start *s)
 		if (!s->quiet)
 			cmd_say("confirmed: the change of %s stays", pendings[i].what);
 		if (pendings[i].kind == STEP_FIREWALL && !s->quiet)
-			cmd_say("to keep it over a restart: nft list table inet pavise_audit >> /etc/nftables.conf && systemctl enable nftables");
+			cmd_say("%s", nftables_enabled() ? "to keep it over a restart: nft list table inet pavise_audit >> /etc/nftables.conf"
+							 : "it lasts until the machine restarts: then pavise audit --only fw --fix --guarded again, or close the ports in this host's own firewall");
 	}
 	if (!any) {
 		cmd_fail("nothing waits to be confirmed: it was taken back, or never made", "pavise audit --only ssh,fw");
