@@ -242,6 +242,14 @@ size_t override_places(struct arena *a, const struct override_seen *seen, struct
 	return n;
 }
 
+bool override_places_plain(const struct override_place *place, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (place[i].path && strpbrk(place[i].path, ":$"))
+			return false;
+	return true;
+}
+
 /* --- one service --- */
 
 struct lines {
@@ -422,6 +430,10 @@ static void rootfs_lines(struct lines *l)
 			comment(l, "read_only: true is not applied: it writes to the top folder, or to too many places");
 			return;
 		}
+	if (!override_places_plain(places, n)) {
+		comment(l, "read_only: true is not applied: it writes to a folder that has a colon or a dollar sign in its name");
+		return;
+	}
 	line(l, "read_only");
 	pv_buf_puts(l->out, "true\n");
 	tmpfs_lines(l, places, n);

@@ -50,6 +50,9 @@ struct override_place {
 	const char *path, *options; /* options NULL: a volume */
 };
 size_t override_places(struct arena *a, const struct override_seen *seen, struct override_place *out, size_t max);
+/* Whether all can be mounted: the container chose the names, and a colon ends one there, Compose fills in what follows a
+ * dollar sign. */
+bool override_places_plain(const struct override_place *place, size_t n);
 
 /* Limits that fit what it used, or the policy's where that is not known. */
 struct override_limits {

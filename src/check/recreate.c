@@ -342,6 +342,7 @@ static void tighten(struct box *b)
 static void files(struct box *b)
 {
 	const cJSON *v;
+	bool plain;
 
 	cJSON_ArrayForEach(v, json_array(json_member(b->root, "Mounts"))) mount(b, v);
 	tmpfs_specs(b);
@@ -356,15 +357,17 @@ static void files(struct box *b)
 			cannot(b, "it has written to the top folder, or to too many places");
 			return;
 		}
-	b->tight = b->fails[ID_CTR_READONLY_ROOTFS] && b->seen->runs;
+	plain = override_places_plain(b->place, b->n_places);
+	b->tight = b->fails[ID_CTR_READONLY_ROOTFS] && b->seen->runs && plain;
 	if (b->tight)
 		tighten(b);
 	else if (b->c->read_only)
 		option(b, "--read-only", NULL);
 	if (b->fails[ID_CTR_READONLY_ROOTFS] && !b->tight)
 		leave(b, ID_CTR_READONLY_ROOTFS,
-		      "--read-only is not applied: where it writes was not observed, it does not "
-		      "run");
+		      plain ? "--read-only is not applied: where it writes was not observed, it does not run"
+			    : "--read-only is not applied: it writes to a folder that has a colon or a dollar sign in "
+			      "its name");
 	if (!b->tight && b->fails[ID_CTR_TMPFS_TMP] && !has_tmp(b))
 		option(b, "--tmpfs", "/tmp:size=64m,noexec,nosuid");
 }

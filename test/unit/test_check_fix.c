@@ -330,6 +330,39 @@ static void test_recreate(void **state)
 	}
 }
 
+/* Names that the container chose: a colon ends a path in -v and tmpfs, Compose fills in what follows a dollar sign. */
+static void test_odd_places(void **state)
+{
+	static const char *const folders[] = { "/srv/a:b", "/tmp/${X:?}", "/srv/$x", "/srv/plain" };
+	static const char json[] = BOX("", "");
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(folders); i++) {
+		char file[64];
+		const bool plain = i == N_ELEMENTS(folders) - 1;
+		const struct override_path written[] = { { folders[i], false }, { file, true } };
+		const struct override_seen seen = { .runs = true, .user = "1000", .written = written, .n_written = 2, .written_known = true };
+		struct ctr c = { .source = CTR_INSPECT, .name = "web", .engine_name = "web", .service = "web" };
+		struct finding_list list = { .n = 0 };
+		auto_arena arena = { .cap = 0 };
+		auto_json *root = NULL;
+		pv_autobuf over = PV_BUF_INIT, volumes = PV_BUF_INIT, lines = PV_BUF_INIT, why = PV_BUF_INIT;
+		struct check_policy p;
+
+		(void) snprintf(file, sizeof(file), "%s/x", folders[i]);
+		check_policy_defaults(&p);
+		assert_int_equal(json_parse(json, strlen(json), &root), 0);
+		assert_int_equal(finding_list_add(&list, failing(ID_CTR_READONLY_ROOTFS, "web")), 0);
+		assert_int_equal(override_service(&arena, &c, &seen, &p, &list, &over, &volumes), 1);
+		CHECK(plain == (strstr(pv_buf_str(&over), "read_only: true\n") != NULL), "%s: %s", folders[i], pv_buf_str(&over));
+		CHECK(plain || (strstr(pv_buf_str(&over), "is not applied") && !strstr(pv_buf_str(&over), folders[i]) && !volumes.len), "%s: %s", folders[i], pv_buf_str(&over));
+		assert_int_equal(recreate_lines(&arena, root, &c, &seen, &p, &list, &lines, &why), 1);
+		CHECK(plain == (strstr(pv_buf_str(&lines), " --read-only ") != NULL), "%s: %s", folders[i], pv_buf_str(&lines));
+		CHECK(plain || strstr(pv_buf_str(&lines), "# --read-only is not applied"), "%s: %s", folders[i], pv_buf_str(&lines));
+		finding_list_done(&list);
+	}
+}
+
 /* Who holds container:ID could never start again. */
 static void test_lends(void **state)
 {
@@ -365,7 +398,7 @@ int main(void)
 		cmocka_unit_test(test_limits), cmocka_unit_test(test_throwaway), cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_places), cmocka_unit_test(test_last),
 		cmocka_unit_test(test_last_unknown),	 cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_recreate), cmocka_unit_test(test_lends),
+		cmocka_unit_test(test_recreate), cmocka_unit_test(test_odd_places), cmocka_unit_test(test_lends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
