@@ -357,7 +357,7 @@ static void test_odd_places(void **state)
 		CHECK(plain == (strstr(pv_buf_str(&over), "read_only: true\n") != NULL), "%s: %s", folders[i], pv_buf_str(&over));
 		CHECK(plain || (strstr(pv_buf_str(&over), "is not applied") && !strstr(pv_buf_str(&over), folders[i]) && !volumes.len), "%s: %s", folders[i], pv_buf_str(&over));
 		assert_int_equal(recreate_lines(&arena, root, &c, &seen, &p, &list, &lines, &why), 1);
-		CHECK(plain == (strstr(pv_buf_str(&lines), " --read-only ") != NULL), "%s: %s", folders[i], pv_buf_str(&lines));
+		CHECK(plain == (strstr(pv_buf_str(&lines), " --read-only --") != NULL), "%s: %s", folders[i], pv_buf_str(&lines));
 		CHECK(plain || strstr(pv_buf_str(&lines), "# --read-only is not applied"), "%s: %s", folders[i], pv_buf_str(&lines));
 		finding_list_done(&list);
 	}
