@@ -11,6 +11,7 @@
 #define NONE	   UINT32_MAX
 #define DEPTH_MAX  400	      /* folders in folders; git itself gives up at about 2,000 */
 #define IS_BLOB	   0x80000000u /* of edge.name */
+#define HEAD_STEPS 4000000    /* entries of HEAD along paths that are known */
 #define BITS	   20	      /* of the quick look whether an id can be wanted */
 #define SPREAD	   0x9e3779b97f4a7c15ull
 
@@ -105,7 +106,8 @@ struct attribute {
 	char **text; /* of paths, by path */
 	uint64_t *seen; /* trees entered, by number */
 	const struct commit *now;
-	bool heading;	/* going through HEAD to mark what it has */
+	bool *head_has; /* by wanted blob */
+	uint64_t head_steps;
 };
 
 /* --- names --- */
@@ -619,9 +621,14 @@ struct step { /* where we are: folders from the root on */
 	uint32_t name, path; /* NONE: not made yet; the root's is 0 */
 };
 
+static uint64_t pair(uint32_t a, uint32_t b)
+{
+	return ((uint64_t) a << 32 | b) + 1;
+}
+
 static int path_of(struct attribute *a, uint32_t parent, uint32_t name, uint32_t *ret)
 {
-	uint64_t key = ((uint64_t) parent << 32 | name) + 1;
+	uint64_t key = pair(parent, name);
 	void *known = pv_map_get(&a->path_map, key);
 
 	if (known) {
@@ -655,20 +662,15 @@ static int met(struct attribute *a, struct step *folder, uint32_t name, uint32_t
 	struct attribute_place *p;
 	uint32_t path = 0;
 	uint64_t key;
-	void *known;
 	int r = step_path(a, folder);
 
 	if (r == 0)
 		r = path_of(a, folder->path, name, &path);
 	if (r < 0)
 		return r;
-	key = ((uint64_t) blob << 32 | path) + 1;
-	known = pv_map_get(&a->place_map, key);
-	if (known || a->heading) {
-		if (known && a->heading)
-			a->place[(uintptr_t) known - 1].in_head = true;
+	key = pair(blob, path);
+	if (pv_map_get(&a->place_map, key))
 		return 0;
-	}
 	if (pv_grow(&a->place, a->n_places, &a->places_room, sizeof(*a->place), 256) < 0 ||
 	    pv_map_put(&a->place_map, key, (void *) (uintptr_t) (a->n_places + 1)) < 0)
 		return -ENOMEM;
@@ -680,25 +682,41 @@ static int met(struct attribute *a, struct step *folder, uint32_t name, uint32_t
 	return 0;
 }
 
-static int enter(struct attribute *a, uint32_t number, struct step *here, unsigned depth)
+static const struct tree *tree_of(const struct attribute *a, uint32_t number)
 {
-	const struct tree *t;
 	uint32_t i = number == OBJECTS_NONE ? NONE : a->slot[number];
 
-	if (i == NONE || i >= atomic_load(&a->n_trees))
+	return i == NONE || i >= atomic_load(&a->n_trees) ? NULL : &a->tree[i];
+}
+
+/* The tree, the first time that it is asked for. */
+static const struct tree *tree_once(struct attribute *a, uint32_t number)
+{
+	const struct tree *t = tree_of(a, number);
+
+	if (!t || a->seen[number / 64] >> (number % 64) & 1)
+		return NULL;
+	a->seen[number / 64] |= 1ull << (number % 64);
+	return t;
+}
+
+static const struct edge *edge_of(const struct attribute *a, const struct tree *t, uint32_t k)
+{
+	return &a->reader[t->thread].edge[t->start + k];
+}
+
+static int enter(struct attribute *a, uint32_t number, struct step *here, unsigned depth)
+{
+	const struct tree *t = tree_once(a, number);
+
+	if (!t)
 		return 0;
-	if (!a->heading) {
-		if (a->seen[number / 64] >> (number % 64) & 1)
-			return 0;
-		a->seen[number / 64] |= 1ull << (number % 64);
-	}
 	if (depth > DEPTH_MAX) {
 		scan_note(a->s->notes, REASON_TOO_LARGE, "", "folders more than %d deep", DEPTH_MAX);
 		return 0;
 	}
-	t = &a->tree[i];
 	for (uint32_t k = 0; k < t->n; k++) {
-		const struct edge *e = &a->reader[t->thread].edge[t->start + k];
+		const struct edge *e = edge_of(a, t, k);
 		struct step below = { .up = here, .name = e->name & ~IS_BLOB, .path = NONE };
 		int r = e->name & IS_BLOB ? met(a, here, below.name, e->to) : enter(a, e->to, &below, depth + 1);
 
@@ -792,12 +810,54 @@ static int go_through(struct attribute *a, bool reachable)
 	return r;
 }
 
-static int mark_head(struct attribute *a)
+/* --- what HEAD has --- */
+
+static void head_blobs(struct attribute *a, uint32_t number, unsigned depth)
 {
-	if (a->head == NONE)
-		return 0;
-	a->heading = true;
-	return enter_root(a, &a->commit[a->head]);
+	const struct tree *t = depth > DEPTH_MAX ? NULL : tree_once(a, number);
+
+	for (uint32_t k = 0; t && k < t->n; k++) {
+		const struct edge *e = edge_of(a, t, k);
+
+		if (e->name & IS_BLOB)
+			a->head_has[e->to] = true;
+		else
+			head_blobs(a, e->to, depth + 1);
+	}
+}
+
+/* The same tree may lie at as many paths as a stranger likes: only those are followed where something was found. */
+static void head_places(struct attribute *a, uint32_t number, uint32_t path, unsigned depth)
+{
+	const struct tree *t = depth > DEPTH_MAX ? NULL : tree_of(a, number);
+
+	for (uint32_t k = 0; t && k < t->n && a->head_steps < HEAD_STEPS; k++) {
+		const struct edge *e = edge_of(a, t, k);
+		uint32_t below = (uint32_t) (uintptr_t) pv_map_get(&a->path_map, pair(path, e->name & ~IS_BLOB));
+		uintptr_t place;
+
+		a->head_steps++;
+		if (!below)
+			continue;
+		if (!(e->name & IS_BLOB))
+			head_places(a, e->to, below - 1, depth + 1);
+		else if ((place = (uintptr_t) pv_map_get(&a->place_map, pair(e->to, below - 1))))
+			a->place[place - 1].in_head = true;
+	}
+}
+
+static void mark_head(struct attribute *a)
+{
+	uint32_t tree = a->head == NONE ? OBJECTS_NONE : a->commit[a->head].tree;
+
+	memset(a->seen, 0, (a->s->total / 64 + 1) * sizeof(*a->seen));
+	head_blobs(a, tree, 0);
+	head_places(a, tree, 0, 0);
+	if (a->head_steps == HEAD_STEPS)
+		scan_note(a->s->notes, REASON_TOO_LARGE, "", "HEAD has more than %d entries: whether it still has what was found is not known",
+			  HEAD_STEPS);
+	for (size_t i = 0; i < a->n_places; i++)
+		a->place[i].head_has = a->head_has[a->place[i].blob];
 }
 
 /* --- all of it --- */
@@ -928,7 +988,8 @@ static int prepare(struct attribute *a)
 	a->slot = malloc(((size_t) a->s->total + 1) * sizeof(*a->slot));
 	a->seen = calloc(bits, sizeof(*a->seen));
 	a->path = calloc(1, sizeof(*a->path)); /* path 0: the root */
-	if (!a->reader || !a->slot || !a->seen || !a->path)
+	a->head_has = calloc(a->n_wanted + 1, sizeof(*a->head_has));
+	if (!a->reader || !a->slot || !a->seen || !a->path || !a->head_has)
 		return -ENOMEM;
 	a->n_paths = a->paths_room = 1;
 	memset(a->slot, 0xff, ((size_t) a->s->total + 1) * sizeof(*a->slot));
@@ -998,10 +1059,10 @@ int attribute_run(struct objects *s, const struct gitdir *g, const uint32_t *wan
 	a->n_wanted = n_wanted;
 	a->threads = PV_MIN(PV_MAX(threads, 1u), (unsigned) BULK_THREADS);
 	r = run(a, since);
-	if (r == 0)
-		r = mark_head(a);
-	if (r == 0)
-		r = make_texts(a);
+	if (r < 0)
+		return r;
+	mark_head(a);
+	r = make_texts(a);
 	if (r < 0)
 		return r;
 	*ret = pv_steal(a);
@@ -1037,6 +1098,7 @@ struct attribute *attribute_free(struct attribute *a)
 	free(a->path);
 	free(a->place);
 	free(a->seen);
+	free(a->head_has);
 	pv_map_done(&a->path_map);
 	pv_map_done(&a->place_map);
 	free(a);

@@ -16,6 +16,7 @@ struct attribute_place {
 	int64_t author_time; /* seconds since 1970, as the commit says */
 	bool reachable;	     /* a reference leads to that commit */
 	bool in_head;	     /* HEAD has this blob at that path */
+	bool head_has;	     /* HEAD has this blob, under whatever path */
 	bool before_since;   /* the commit of `since` has that commit in its history, or is it */
 };
 

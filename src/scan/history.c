@@ -322,8 +322,18 @@ static int spread(const struct records *r, const uint32_t *wanted, size_t n_want
 	return e;
 }
 
+/* Whether HEAD has the secret that begins here in the list, under whatever path. */
+static bool head_has(const struct founds *f, size_t i)
+{
+	for (uint32_t secret = f->item[i].secret; i < f->n && f->item[i].secret == secret; i++)
+		if (f->item[i].place && f->item[i].place->head_has)
+			return true;
+	return false;
+}
+
 static int tell(const struct history *h, struct founds *f, int (*fn)(const struct history_found *, void *), void *user)
 {
+	bool has = false;
 	int r = 0;
 
 	if (f->n)
@@ -334,6 +344,8 @@ static int tell(const struct history *h, struct founds *f, int (*fn)(const struc
 		struct history_found out = { .secret = x->secret, .line = x->line, .blob = objects_id(h->s, x->blob),
 						.member = x->member ? h->member[x->member - 1] : NULL };
 
+		if (i == 0 || x->secret != x[-1].secret)
+			has = head_has(f, i);
 		if (p) {
 			out.path = p->path;
 			out.commit = objects_id(h->s, p->commit);
@@ -347,6 +359,7 @@ static int tell(const struct history *h, struct founds *f, int (*fn)(const struc
 			out.versions++;
 			out.in_head |= p && f->item[next].place->in_head;
 		}
+		out.elsewhere = has && !out.in_head;
 		r = fn(&out, user);
 	}
 	return r;

@@ -15,6 +15,7 @@ struct history_found { /* one secret under one path, from its first commit on */
 	int64_t author_time; /* of that commit, seconds since 1970 */
 	bool reachable;	     /* a reference leads to it */
 	bool in_head;	     /* HEAD has it under that path */
+	bool elsewhere;	     /* HEAD has it under another path only */
 	bool before_since;   /* the commit of `since` has it already */
 	uint32_t versions;   /* blobs of that path that hold it */
 };

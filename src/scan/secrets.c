@@ -229,7 +229,7 @@ static void where_from(struct finding *n, const struct history_found *f, const c
 	date(when, f->author_time);
 	finding_evidence(n, "first commit", NULL, 0, "%.12s", commit);
 	finding_evidence(n, "author date", NULL, 0, "%s", when);
-	finding_evidence(n, "still in the tree", NULL, 0, f->in_head ? "yes" : "no");
+	finding_evidence(n, "still in the tree", NULL, 0, f->in_head ? "yes" : f->elsewhere ? "under another path" : "no");
 	if (f->versions > 1)
 		finding_evidence(n, "versions of the file", NULL, 0, "%u", f->versions);
 	if (!f->reachable)

@@ -20,7 +20,7 @@ struct staged {
 	unsigned char key[crypto_shorthash_KEYBYTES];
 	struct pv_map head; /* hash of a path to the id that HEAD has there */
 	struct look_hits old, new, inner;
-	uint64_t files;
+	uint64_t files, entries;
 };
 
 static uint64_t hash(const struct staged *s, const char *path, size_t len)
@@ -76,6 +76,8 @@ static int read_tree(struct staged *s, const uint8_t *id, const char *prefix, un
 		const char *name = memchr(p, ' ', (size_t) (end - p)), *nul;
 		char path[4096];
 
+		if (++s->entries > TREE_FILES)
+			return -EFBIG;
 		nul = name ? memchr(name, '\0', (size_t) (end - name)) : NULL;
 		if (!nul || (size_t) (end - nul - 1) < s->s->id_len)
 			return -EBADMSG;

@@ -171,7 +171,7 @@ static int look_staged(struct scan_run *run, struct objects *s)
 
 	if (r == -ENOMEM || r >= 0)
 		return r;
-	scan_note(&run->history_notes, r == -EOPNOTSUPP ? REASON_UNSUPPORTED : REASON_MALFORMED, "",
+	scan_note(&run->history_notes, r == -EOPNOTSUPP ? REASON_UNSUPPORTED : r == -EFBIG ? REASON_TOO_LARGE : REASON_MALFORMED, "",
 		  "what is staged cannot be read");
 	return 0;
 }

@@ -408,6 +408,47 @@ def test_history(tap):
         tap.ok(st == 2 and "no such commit" in err, "--since: an unknown commit", err)
 
 
+def tree_object(r, entries):
+    """A tree as nobody would make it: its id."""
+    data = b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(id)) for mode, name, id in entries)
+    return r.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", input=data)
+
+
+def test_still_there(tap):
+    """Whether HEAD has what was found, at that path or another; also where its folders hold each other ten times over, ten deep."""
+    with Repo() as r:
+        r.commit(old__k=key(1) + "\n", old__m=key(2) + "\n", stays=key(3) + "\n", gone=key(4) + "\n", twice__a=key(5) + "\n",
+                 whole__k=key(6) + "\n")
+        r.git("mv", "old", "new")
+        r.git("mv", "whole", "moved")
+        r.git("rm", "-q", "gone")
+        r.commit(new__m="changed\n" + key(2) + "\n", twice__b=key(5) + "\n")
+        bare = os.path.join(r.tmp.name, "bare")
+        r.git("clone", "-q", "--bare", "file://" + r.dir, bare)
+        st, out, err = scan(bare, "--history")
+        got = {f["subject"]["path"]: evidence(f, "still in the tree") for f in ours(out)}
+        tap.eq(got, {"old/k": "under another path", "old/m": "under another path", "new/k": "yes", "new/m": "yes", "whole/k": "under another path", "stays": "yes", "gone": "no",
+                     "twice/a": "yes", "twice/b": "yes"}, "yes, under another path, no")
+    for names, why in (([b"%d" % i for i in range(10)], []),
+                       ([b"d"] * 10, [("too-large", "HEAD has more than 4000000 entries: whether it still has what was found is not known")])):
+        with Repo() as r:
+            r.write("k", key(1) + "\n")
+            top, mode = r.git("hash-object", "-w", "k"), b"100644"
+            for _ in range(10):
+                top, mode = tree_object(r, [(mode, n, top) for n in names]), b"40000"
+            r.git("update-ref", "HEAD", r.git("commit-tree", "-m", "x", top))
+            start = time.monotonic()
+            st, out, err = scan(r.dir, "--history")
+            tap.ok(time.monotonic() - start < 20 * SLOW and len(ours(out)) == len(set(names)) and unknown(out) == why and
+                   {evidence(f, "still in the tree") for f in ours(out)} == {"yes"}, f"10^10 ways to one blob as {names[-1]}",
+                   (unknown(out), ours(out)))
+            r.git("add", "k")
+            start = time.monotonic()
+            st, out, err = scan(r.dir, "--staged")
+            tap.ok(time.monotonic() - start < 60 * SLOW and unknown(out) == [("too-large", "what is staged cannot be read")],
+                   "and --staged", (st, unknown(out)))
+
+
 def test_sha256(tap):
     with Repo("--object-format=sha256") as r:
         want = shape(r)
@@ -851,6 +892,6 @@ def test_windows(tap):
         tap.ok(not lost and not more, "rule, path, line, first commit, versions, HEAD: the same", (sorted(lost)[:5], sorted(more)[:5]))
 
 
-main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_sha256, test_incomplete,
+main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_still_there, test_sha256, test_incomplete,
      test_damage, test_foreign, test_archives, test_large, test_large_base, test_container, test_real_container, test_limits, test_differential,
      test_windows)
