@@ -67,7 +67,7 @@ void help_main(struct pv_buf *out)
 		}
 	pv_buf_puts(out, "\nEvery command takes:\n");
 	option_lines(out, common_options);
-	pv_buf_puts(out, "\nA first look, which changes nothing:  sudo pavise guard --observe\n"
+	pv_buf_puts(out, "\nA first look, which changes nothing:  sudo pavise doctor\n"
 			 "Exit statuses: pavise help exit-codes\n");
 }
 

@@ -143,7 +143,7 @@ const struct command commands[] = {
 		   "mining names in the kernel, stops what burns CPU without end, and tells. Needs root.",
 	  .options = guard_options, .max_words = 0,
 	  .statuses = "0 ended as told; 2 the configuration is not good; 3 it could not start",
-	  .examples = "pavise guard --observe  # a first look: changes nothing\n"
+	  .examples = "pavise guard --observe  # while the service does not run: says what it would do\n"
 		      "systemctl enable --now pavise  # for good",
 	  .run = cmd_guard },
 	{ .name = "status", .args = "", .brief = "one screen: fine or not, and what to do next",
