@@ -13,7 +13,7 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # Steps from the ground up; folders of one step do not include each other.
 STEPS = [["base"], ["model"], ["bpf"], ["match"], ["host", "engine_api"], ["logs"], ["sense"], ["detect", "check", "scan"],
-         ["store"], ["report"], ["act", "notify", "broker", "policy_child", "scan_child", "logs_child", "check_child", "fetch_child", "caps_child", "rules_child", "collector", "launcher"], ["guard"], ["panel", "fleet", "respond", "schedule", "mend"], ["cmd"]]
+         ["store"], ["report"], ["act", "notify", "broker", "policy_child", "scan_child", "logs_child", "check_child", "fetch_child", "caps_child", "rules_child", "collector", "launcher"], ["guard"], ["mend"], ["cmd"]]
 RANK = {folder: i for i, step in enumerate(STEPS) for folder in step}
 # Plain headers that kernel and user space share; they include nothing of ours.
 EVERYBODY = {"bpf/event.h", "bpf/dns_match.h", "bpf/classify.h"}
