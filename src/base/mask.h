@@ -1,4 +1,4 @@
-/* mask.h - secrets as they may be shown: interfaces.md section 6 of the design. The public prefix of a known format
+/* mask.h - secrets as they may be shown. The public prefix of a known format
  * (ghp_, AKIA) and at most 4 further characters, together never more than a fifth of the whole, then `…` and the length:
  * `ghp_ab12… (len 40)`. Passwords, private keys, connection strings with a password, what is shorter than 12 characters
  * and what could do something to a terminal: `(len 40)` alone. */

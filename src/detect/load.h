@@ -1,5 +1,6 @@
 /* load.h - the three judgements over samples of one workload: CPU, memory, processes. Pure: the caller
- * brings samples and the clock (microseconds, CLOCK_MONOTONIC). design.md section 6 says what they mean. */
+ * brings samples and the clock (microseconds, CLOCK_MONOTONIC). The man page's
+ * SIGNALS (cmd/help.c) say what they mean. */
 #ifndef PV_DETECT_LOAD_H
 #define PV_DETECT_LOAD_H
 

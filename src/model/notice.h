@@ -77,7 +77,8 @@ void notice_set_what(struct notice *n, const char *fmt, ...) PV_PRINTF(2, 3);
 void notice_set_next(struct notice *n, const char *fmt, ...) PV_PRINTF(2, 3);
 void notice_add_evidence(struct notice *n, const char *what, const char *fmt, ...) PV_PRINTF(3, 4);
 
-/* One line of JSON without newline: interfaces.md section 4, `schema` 1. */
+/* One line of JSON without newline, `schema` 1: {"schema","row","time","last","id","severity","subject":{"kind","name","cgroup"},
+ * "action","count","detail":{"what","evidence":[{"what","value"}]},"next"}; times in UTC. */
 void notice_json(struct pv_buf *out, const struct notice *n);
 
 #endif
