@@ -5,6 +5,7 @@ leaves is read off them. A container is being refused its miner's port all the w
 import os
 import sys
 import stat
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -214,6 +215,14 @@ def test_docs(tap):
             if "://" not in link and not os.path.exists(os.path.join(REPO, "doc", link)):
                 wrong.append(f"{name}: link to {link}")
     tap.eq(wrong, [], "doc/: every command, option, notice and link that is named exists")
+    with tempfile.TemporaryDirectory() as shipped:
+        sh(os.path.join(REPO, "tools/docs"), shipped)
+        wrong = []
+        for path in sorted(glob.glob(shipped + "/*.md")):
+            text = open(path).read()
+            named = re.findall(r"\]\(([^)#]+)\)", text) + ([] if path.endswith("release.md") else re.findall(r"\b[A-Z]{4,}\.md\b", text))
+            wrong += [f"{os.path.basename(path)}: {n}" for n in named if "://" not in n and not os.path.exists(os.path.join(shipped, n))]
+        tap.eq(wrong, [], "and every page that one of those names which the package brings is among them")
     tap.eq(open(os.path.join(REPO, "doc/notices.md")).read(), sh(os.path.join(REPO, "tools/notices"), env={**os.environ, "PAVISE": PAVISE}),
            "doc/notices.md is what pavise explain says (else: tools/notices >doc/notices.md)")
     with open(os.path.join(REPO, "src/model/ids.def")) as f:
