@@ -8,8 +8,6 @@
 #include "logs/logs.h"
 #include "logs/weak.h"
 
-#define IDS_MAX 128 /* rules whose literals stand in one line; further ones are not tried */
-
 #define HITS_MAX 16384
 
 struct gate_hit {
@@ -23,6 +21,7 @@ struct logs_work {
 	struct match_scratch *scratch;
 	uint64_t *stamp; /* of each rule: the line it was last noted for */
 	uint64_t serial; /* of lines, over all readers */
+	uint32_t *ids, *shown_ids; /* room for all rules: of the line that is judged, and of one that is shown meanwhile */
 	struct gate_hit *hits; /* HITS_MAX; pages that are never touched cost nothing */
 	size_t n_hits;
 	struct pv_buf plain, decoded, fields;
@@ -67,11 +66,11 @@ struct line {
 	uint64_t time_us; /* of Docker's record or the journal; 0: to be read from the text */
 	uint64_t number;
 	const struct log_record *journal; /* NULL: none */
-	uint32_t id[IDS_MAX];
+	uint32_t *id; /* rules whose literals stand in it: whoever writes it chooses some of them, so that none may take another's place */
 	size_t n_ids;
 };
 
-/* Looks for literals in a line (decoded, plain), notes the rules. */
+/* Looks for literals in a line (decoded, plain), notes the rules in l->id. */
 int line_scan(struct logs_reader *r, struct line *l);
 /* From the rules that were noted to events. 0, what fn returned, -ENOMEM. */
 int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg);

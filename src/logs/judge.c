@@ -37,7 +37,7 @@ static int on_gate(uint32_t index, size_t end, void *user)
 	} *c = user;
 
 	(void) end;
-	if (index == MATCH_ESCAPE || !(c->r->may[index] & MAY_TRY) || c->r->w->stamp[index] == c->r->w->serial || c->l->n_ids == IDS_MAX)
+	if (index == MATCH_ESCAPE || !(c->r->may[index] & MAY_TRY) || c->r->w->stamp[index] == c->r->w->serial)
 		return 0;
 	c->r->w->stamp[index] = c->r->w->serial;
 	c->l->id[c->l->n_ids++] = index;
@@ -404,15 +404,11 @@ static int try_rule(struct judge *j, uint32_t index)
 	return e.id == ID_LOGS_AUTH_FAILURE ? tell_attempts(j, &f, &e) : tell(j, &e);
 }
 
-static void sort(uint32_t *id, size_t n)
+static int by_id(const void *a, const void *b)
 {
-	for (size_t i = 1; i < n; i++)
-		for (size_t k = i; k && id[k] < id[k - 1]; k--) {
-			uint32_t t = id[k];
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
 
-			id[k] = id[k - 1];
-			id[k - 1] = t;
-		}
+	return (x > y) - (x < y);
 }
 
 int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
@@ -424,7 +420,7 @@ int line_judge(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 		return 0;
 	for (size_t i = 0; i < l->n_ids && !j.through; i++)
 		j.through = (r->may[l->id[i]] & MAY_THROUGH) && line_through(r, l->text, l->len);
-	sort(l->id, l->n_ids);
+	qsort(l->id, l->n_ids, sizeof(*l->id), by_id);
 	for (size_t i = 0; i < l->n_ids && res == 0; i++)
 		res = try_rule(&j, l->id[i]);
 	return res;

@@ -15,6 +15,8 @@ static struct logs_work *logs_work_free(struct logs_work *w)
 	match_scratch_free(w->scratch);
 	free(w->stamp);
 	free(w->hits);
+	free(w->ids);
+	free(w->shown_ids);
 	pv_buf_done(&w->plain);
 	pv_buf_done(&w->decoded);
 	pv_buf_done(&w->fields);
@@ -26,13 +28,16 @@ PV_AUTO(logs_work)
 static int logs_work_new(const struct match_set *set, struct logs_work **ret)
 {
 	pv_auto(logs_work) w = calloc(1, sizeof(*w));
+	size_t n = rules_count(match_set_rules(set)) + 1;
 	int r;
 
 	if (!w)
 		return -ENOMEM;
-	w->stamp = calloc(rules_count(match_set_rules(set)) + 1, sizeof(*w->stamp));
+	w->stamp = calloc(n, sizeof(*w->stamp));
 	w->hits = malloc(HITS_MAX * sizeof(*w->hits));
-	if (!w->stamp || !w->hits)
+	w->ids = calloc(n, sizeof(*w->ids));
+	w->shown_ids = calloc(n, sizeof(*w->shown_ids));
+	if (!w->stamp || !w->hits || !w->ids || !w->shown_ids)
 		return -ENOMEM;
 	r = match_scratch_new(set, &w->scratch);
 	if (r < 0)

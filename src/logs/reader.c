@@ -46,7 +46,7 @@ static int judge_output(struct logs_reader *r, const struct line *at, const char
 	while (len && e == 0) {
 		const char *nl = memchr(text, '\n', len);
 		size_t n = nl ? (size_t) (nl - text) : len;
-		struct line l = { .text = text, .len = n, .now_us = at->now_us, .time_us = at->time_us, .number = at->number };
+		struct line l = { .text = text, .len = n, .now_us = at->now_us, .time_us = at->time_us, .number = at->number, .id = r->w->ids };
 
 		trim(&l);
 		if (has_escape(l.text, l.len))
@@ -173,7 +173,7 @@ static int judge_hits(struct logs_reader *r, struct line *l, const struct gate_h
 	l->n_ids = 0;
 	for (size_t i = 0; i < n; i++) {
 		escape |= h[i].rule == MATCH_ESCAPE;
-		if (h[i].rule != MATCH_ESCAPE && l->n_ids < IDS_MAX)
+		if (h[i].rule != MATCH_ESCAPE)
 			l->id[l->n_ids++] = h[i].rule;
 	}
 	if (escape && has_escape(l->text, l->len))
@@ -186,7 +186,7 @@ static int judge_at(struct pass *p, size_t start, uint64_t number, const struct 
 {
 	const char *nl = memchr(p->text + start, '\n', p->len - start);
 	struct line l = { .text = p->text + start, .len = nl ? (size_t) (nl - p->text) - start : p->len - start, .now_us = now_us,
-			  .number = number };
+			  .number = number, .id = p->r->w->ids };
 
 	return judge_hits(p->r, &l, h, n, fn, arg);
 }
@@ -327,7 +327,8 @@ int logs_end(struct logs_reader *r, const char *buf, size_t len, uint64_t time_u
 
 int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn, void *arg)
 {
-	struct line l = { .text = rec->text, .len = PV_MIN(rec->len, (size_t) LOGS_LINE_MAX), .now_us = rec->time_us, .number = rec->line };
+	struct line l = { .text = rec->text, .len = PV_MIN(rec->len, (size_t) LOGS_LINE_MAX), .now_us = rec->time_us, .number = rec->line,
+			  .id = r->w->ids };
 
 	r->counts.lines++;
 	r->counts.cut += rec->len > LOGS_LINE_MAX;

@@ -4,9 +4,7 @@
 
 #include "check.h"
 #include "base/clock.h"
-#include "logs/frame.h"
-#include "logs/json.h"
-#include "logs/logs.h"
+#include "logs/inside.h"
 #include "logs/silent.h"
 
 #define NOW_US 1795287600000000ULL /* 2026-11-21T19:00:00Z */
@@ -343,6 +341,39 @@ static void web_strength(void **state)
 	CHECK_STR(seen.text, "nginx:w:192.0.2.7 nginx:w:192.0.2.7 nginx:a:192.0.2.7 nginx:s:192.0.2.7", "strengths");
 }
 
+/* Literals of rules for secrets, all but one, as parts of a query. */
+static void put_literals(struct pv_buf *out, const char *but)
+{
+	for (size_t i = 0; i < rules_count(logs->rs); i++) {
+		const struct rule *r = rules_get(logs->rs, i);
+		const char *word = r->kind == RULE_SECRET && r->literal.n ? r->literal.word[0] : but;
+
+		if (strcmp(word, but) != 0 && !word[strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")])
+			pv_buf_printf(out, "&%s", word);
+	}
+}
+
+/* However many literals a client writes into his request, the rule for its answer is tried, and secrets are masked. */
+static void many_literals(void **state)
+{
+	const struct log_source s = { .kind = LOG_FILE, .name = "a", .service = "nginx" };
+	pv_autobuf line = PV_BUF_INIT, out = PV_BUF_INIT;
+	pv_auto(logs_reader) r = NULL;
+	struct seen seen;
+
+	(void) state;
+	pv_buf_puts(&line, "192.0.2.7 - - [21/Nov/2026:18:59:00 +0000] \"POST /login?a");
+	put_literals(&line, "glpat-");
+	assert_true(line.len > 1000);
+	pv_buf_puts(&line, " HTTP/1.1\" 401 5 \"-\" \"x\"\n");
+	feed(&s, pv_buf_str(&line), &seen);
+	CHECK_STR(seen.text, "nginx:s:192.0.2.7", "a file");
+	pv_buf_printf(&line, "glp%s", "at-Zx81kQpWm2LtBv93RsYd");
+	assert_int_equal(logs_reader_new(logs, &s, &r), 0);
+	logs_shown(r, pv_buf_str(&line), line.len, line.len, &out);
+	CHECK(!strstr(pv_buf_str(&out), "LtBv93"), "%s", pv_buf_str(&out));
+}
+
 /* Docker's records: in pieces by stream, in another order of keys, with escapes and colours, torn. */
 static void docker(void **state)
 {
@@ -463,7 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_times), cmocka_unit_test(double_hour), cmocka_unit_test(read_frames), cmocka_unit_test(who_may_ban),
 		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(web_strength),
-		cmocka_unit_test(docker), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
+		cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
 		cmocka_unit_test(silent), cmocka_unit_test(saved),
 	};
 
