@@ -38,7 +38,7 @@ int log_stream_new(struct log_stream **ret)
 	if (!s)
 		return -ENOMEM;
 	for (size_t i = 0; i < N_ELEMENTS(s->part); i++)
-		s->part[i].text.cap = LOG_STREAM_LINE;
+		s->part[i].text.cap = LOG_LINE_MAX;
 	*ret = s;
 	return 0;
 }
@@ -134,7 +134,7 @@ static uint64_t stamp_ns(const char *s, size_t len)
 
 static void add(struct part *p, const char *data, size_t len)
 {
-	pv_buf_add(&p->text, data, PV_MIN(len, (size_t) LOG_STREAM_LINE - p->text.len));
+	pv_buf_add(&p->text, data, PV_MIN(len, (size_t) LOG_LINE_MAX - p->text.len));
 }
 
 static int line_end(struct log_stream *s, log_stream_fn fn, void *arg)
@@ -143,7 +143,7 @@ static int line_end(struct log_stream *s, log_stream_fn fn, void *arg)
 	struct log_stream_line line = { .stream = s->current, .text = pv_buf_str(&p->text), .len = p->text.len, .ns = p->ns };
 	int r = p->text.cut ? -ENOMEM : p->ns ? fn(&line, arg) : 0;
 
-	pv_buf_clear(&p->text);
+	pv_buf_done(&p->text); /* a long one is not kept for each container */
 	p->begun = false;
 	return r;
 }

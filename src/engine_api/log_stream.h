@@ -7,14 +7,13 @@
  * passed over. (docs.docker.com/reference/api/engine, ContainerAttach "Stream format"; Podman's compatible API is alike, its
  * times may be whole seconds.)
  *
- * Hostile: the text is the container's, lengths are not trusted, and nothing is kept but a line of each stream, LOG_STREAM_LINE
- * bytes at most. Pure. */
+ * Hostile: the text is the container's, lengths are not trusted, and nothing is kept but a line of each stream, LOG_LINE_MAX
+ * bytes at most (the rest of a longer one is left out). Pure. */
 #ifndef PV_ENGINE_API_LOG_STREAM_H
 #define PV_ENGINE_API_LOG_STREAM_H
 
 #include "base/buf.h"
-
-#define LOG_STREAM_LINE 65536u /* the rest of a longer line is left out */
+#include "model/log_event.h"
 
 struct log_stream_line {
 	unsigned stream;  /* 0: stdout, or a terminal; 1: stderr */

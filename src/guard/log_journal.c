@@ -223,7 +223,7 @@ static int on_datagrams(sd_event_source *source, int fd, uint32_t revents, void 
 	(void) revents;
 	for (unsigned i = 0; i < DATAGRAMS; i++) {
 		struct log_record rec = { .time_us = clock_wall_us() };
-		ssize_t n = recv(fd, s->g->logs->buf, TAIL_LINE, MSG_DONTWAIT);
+		ssize_t n = recv(fd, s->g->logs->buf, LOG_LINE_MAX, MSG_DONTWAIT);
 
 		if (n < 0)
 			break;

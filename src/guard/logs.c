@@ -18,7 +18,7 @@
 #define STALE_SECONDS 900 /* positions that nobody claimed until then belong to what is gone */
 #define RULES_SECONDS 120 /* rules that did not come until then do not come */
 #define ENDED_US      (60 * USEC_PER_SEC)
-#define TURN_SMALL    (TAIL_LINE + TAIL_BLOCK + 8192) /* bytes of a turn when others wait */
+#define TURN_SMALL    (LOG_LINE_MAX + TAIL_BLOCK + 8192) /* bytes of a turn when others wait */
 #define TURN_RECORDS  256
 #define LINE_SHOWN    180
 
@@ -90,7 +90,7 @@ struct log_src *log_src_new(struct guard_logs *l, enum log_src_kind kind, enum l
 
 	if (!s)
 		return NULL;
-	*s = (struct log_src){ .g = l->g, .kind = kind, .allowance = 4 * (int64_t) LOG_RATE, .pending.cap = TAIL_LINE };
+	*s = (struct log_src){ .g = l->g, .kind = kind, .allowance = 4 * (int64_t) LOG_RATE, .pending.cap = LOG_LINE_MAX };
 	follow_init(&s->follow, &tail_lines, true);
 	s->name = strdup(name);
 	s->key = strdup(key);

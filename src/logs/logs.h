@@ -25,8 +25,6 @@
 #include "match/set.h"
 #include "model/log_event.h"
 
-#define LOGS_LINE_MAX 65536 /* bytes of a line that are looked at; the rest of it is skipped and counted */
-
 struct logs; /* compiled rules, shared by all readers; the readers of one are used by one thread, one call at a time */
 
 /* Command line: rule files (folders), their cache; see match_set_open(). -EINVAL: err says `file:line:column: ...`. */
@@ -89,7 +87,7 @@ PV_AUTO(logs_reader)
 int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn, void *arg);
 
 /* Whole lines at once; *ret_used: bytes up to and including the last newline, the rest is to be given again with what follows.
- * A buffer of LOGS_LINE_MAX bytes or more without a newline is used up: that line is looked at as far as it goes and the rest
+ * A buffer of LOG_LINE_MAX bytes or more without a newline is used up: that line is looked at as far as it goes and the rest
  * of it skipped, also in the next calls. Events carry line numbers from 1 on from the reader's start. `time_us`: receipt. */
 int logs_lines(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg, size_t *ret_used);
 /* The lines counted so far were not from the beginning: the next one is `line`. */
@@ -102,7 +100,7 @@ bool logs_time(struct logs_reader *r, const char *line, size_t len, uint64_t now
 
 struct logs_counts {
 	uint64_t lines, events;
-	uint64_t cut;	  /* lines longer than LOGS_LINE_MAX */
+	uint64_t cut;	  /* lines longer than LOG_LINE_MAX: the rest of them is skipped */
 	uint64_t gave_up; /* a pattern was given up on a line: of all readers of the rules */
 };
 struct logs_counts logs_reader_counts(const struct logs_reader *r);

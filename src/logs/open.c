@@ -42,7 +42,7 @@ static int logs_work_new(const struct match_set *set, struct logs_work **ret)
 	r = match_scratch_new(set, &w->scratch);
 	if (r < 0)
 		return r;
-	w->plain.cap = w->decoded.cap = w->fields.cap = 4 * LOGS_LINE_MAX;
+	w->plain.cap = w->decoded.cap = w->fields.cap = 2 * LOG_LINE_MAX;
 	*ret = pv_steal(w);
 	return 0;
 }
@@ -307,7 +307,7 @@ int logs_reader_new(const struct logs *l, const struct log_source *s, struct log
 	for (size_t i = 0; i < n; i++)
 		r->may[i] = judge_rule(s, image, rules_get(l->rs, i));
 	for (size_t i = 0; i < N_ELEMENTS(r->join); i++)
-		r->join[i].text.cap = LOGS_LINE_MAX;
+		r->join[i].text.cap = LOG_LINE_MAX;
 	*ret = pv_steal(r);
 	return 0;
 }

@@ -85,8 +85,7 @@ static int judge_docker(struct logs_reader *r, struct line *l, logs_fn fn, void 
 	r->counts.cut += j->text.cut;
 	e = judge_output(r, l, pv_buf_str(&j->text), j->text.len, fn, arg);
 	j->open = false;
-	j->text.cut = false;
-	pv_buf_clear(&j->text);
+	pv_buf_done(&j->text);
 	return e;
 }
 
@@ -165,8 +164,8 @@ static int judge_hits(struct logs_reader *r, struct line *l, const struct gate_h
 		through = h[i].rule != MATCH_ESCAPE && (r->may[h[i].rule] & MAY_THROUGH);
 	if (through && !line_through(r, l->text, l->len))
 		return 0;
-	r->counts.cut += l->len > LOGS_LINE_MAX;
-	l->len = PV_MIN(l->len, (size_t) LOGS_LINE_MAX);
+	r->counts.cut += l->len > LOG_LINE_MAX;
+	l->len = PV_MIN(l->len, (size_t) LOG_LINE_MAX);
 	trim(l);
 	if (r->s.docker_json)
 		return judge_docker(r, l, fn, arg);
@@ -306,8 +305,8 @@ int logs_lines(struct logs_reader *r, const char *buf, size_t len, uint64_t time
 		e = passes(r, from, (size_t) (last + 1 - from), time_us, fn, arg);
 		from = last + 1;
 	}
-	if (e == 0 && (size_t) (buf + len - from) >= LOGS_LINE_MAX) {
-		e = passes(r, from, LOGS_LINE_MAX, time_us, fn, arg);
+	if (e == 0 && (size_t) (buf + len - from) >= LOG_LINE_MAX) {
+		e = passes(r, from, LOG_LINE_MAX, time_us, fn, arg);
 		r->counts.cut++;
 		r->skipping = true;
 		from = buf + len;
@@ -327,11 +326,11 @@ int logs_end(struct logs_reader *r, const char *buf, size_t len, uint64_t time_u
 
 int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn, void *arg)
 {
-	struct line l = { .text = rec->text, .len = PV_MIN(rec->len, (size_t) LOGS_LINE_MAX), .now_us = rec->time_us, .number = rec->line,
+	struct line l = { .text = rec->text, .len = PV_MIN(rec->len, (size_t) LOG_LINE_MAX), .now_us = rec->time_us, .number = rec->line,
 			  .id = r->w->ids };
 
 	r->counts.lines++;
-	r->counts.cut += rec->len > LOGS_LINE_MAX;
+	r->counts.cut += rec->len > LOG_LINE_MAX;
 	trim(&l);
 	if (r->s.docker_json)
 		return judge_docker(r, &l, fn, arg);

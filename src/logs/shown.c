@@ -52,7 +52,7 @@ static void find(struct logs_reader *r, const struct line *l, struct secrets *s)
 
 void logs_shown(struct logs_reader *r, const char *text, size_t len, size_t max, struct pv_buf *out)
 {
-	struct line l = { .text = text, .len = PV_MIN(len, (size_t) LOGS_LINE_MAX), .id = r->w->shown_ids };
+	struct line l = { .text = text, .len = PV_MIN(len, (size_t) LOG_LINE_MAX), .id = r->w->shown_ids };
 	struct secrets s = { .n = 0 };
 	size_t from = 0, start = out->len;
 

@@ -350,7 +350,7 @@ static int look_at_journal(struct run *run)
 		run->unread = true;
 		return 0;
 	}
-	(void) sd_journal_set_data_threshold(j, LOGS_LINE_MAX + 64);
+	(void) sd_journal_set_data_threshold(j, LOG_LINE_MAX + 64);
 	r = run->args->since_us ? sd_journal_seek_realtime_usec(j, run->args->since_us) : sd_journal_seek_head(j);
 	while (r >= 0 && (r = sd_journal_next(j)) > 0)
 		r = look_at_record(run, j);
@@ -452,7 +452,7 @@ static int look_all(struct run *run)
 	if (r == 0)
 		r = look_at_journal(run);
 	if (run->tally.cut)
-		log_warning("%llu lines were longer than %d bytes: only their beginning was looked at", (unsigned long long) run->tally.cut, LOGS_LINE_MAX);
+		log_warning("%llu lines were longer than %u bytes: only their beginning was looked at", (unsigned long long) run->tally.cut, LOG_LINE_MAX);
 	if (r < 0)
 		return r;
 	return a->events ? fflush(stdout) != 0 ? -EIO : run->unread ? STATUS_INCOMPLETE : 0 : report(run);

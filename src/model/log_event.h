@@ -7,6 +7,10 @@
 #include "model/ids.h"
 #include "model/severity.h"
 
+/* Bytes of a line that are read. nginx and httpd write 130 KiB at most (32 KiB of a request, each byte as \xff), Docker 96 KiB of a piece of
+ * 16 KiB (each byte as \u00ff). */
+#define LOG_LINE_MAX 196608u
+
 #define LOG_USER_MAX 64
 
 /* What a line of a login says. */

@@ -20,7 +20,7 @@ static int keep(const struct log_stream_line *l, void *arg)
 {
 	struct got *g = arg;
 
-	assert(l->stream < 2 && l->len <= LOG_STREAM_LINE && l->ns && !memchr(l->text, '\n', l->len));
+	assert(l->stream < 2 && l->len <= LOG_LINE_MAX && l->ns && !memchr(l->text, '\n', l->len));
 	g->back |= l->ns < g->last[l->stream];
 	g->last[l->stream] = l->ns;
 	pv_buf_putc(&g->text, (char) ('0' + l->stream));

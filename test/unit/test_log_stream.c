@@ -99,7 +99,7 @@ static void test_long(void **state)
 	for (size_t i = 0; i < 100; i++)
 		assert_int_equal(log_stream_feed(s, x, sizeof(x), keep, &g), 0);
 	assert_int_equal(log_stream_feed(s, BYTES("\n" T1 "next\n"), keep, &g), 0);
-	assert_int_equal(g.text.len, strlen("0:|0:next|") + LOG_STREAM_LINE);
+	assert_int_equal(g.text.len, strlen("0:|0:next|") + LOG_LINE_MAX);
 	pv_buf_done(&g.text);
 }
 

@@ -395,6 +395,48 @@ static void docker(void **state)
 	CHECK_STR(seen.text, "uvicorn:s:192.0.2.1 uvicorn:s:192.0.2.2 uvicorn:s:192.0.2.3", "records");
 }
 
+#define OF_STDOUT "\",\"stream\":\"stdout\",\"time\":\"2026-11-21T18:59:00.1Z\"}\n"
+
+static void put_times(struct pv_buf *out, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pv_buf_puts(out, text);
+}
+
+/* The last piece of a line is no line by itself, however Docker writes what stands before it: six bytes for each & of a client's. */
+static void docker_escaped(void **state)
+{
+	const struct log_source s = { .kind = LOG_CONTAINER, .name = "a", .service = "nginx", .docker_json = true };
+	pv_autobuf text = PV_BUF_INIT;
+	struct seen seen;
+
+	(void) state;
+	pv_buf_puts(&text, "{\"log\":\"");
+	put_times(&text, "\\u0026", 16384);
+	pv_buf_puts(&text, OF_STDOUT "{\"log\":\"2026/11/21 18:59:00 [error] 1#1: *2 PAM: user 'a' - not authenticated: Authentication failure, "
+			   "client: 203.0.113.9, x\\n" OF_STDOUT
+			   "{\"log\":\"192.0.2.7 - - [21/Nov/2026:18:59:00 +0000] \\\"POST /login HTTP/1.1\\\" 401 5 \\\"-\\\" \\\"x\\\"\\n" OF_STDOUT);
+	feed(&s, pv_buf_str(&text), &seen);
+	CHECK_STR(seen.text, "nginx:s:192.0.2.7", "records");
+}
+
+/* A header of 8 KiB, each byte of which nginx writes as four: the line is taken. */
+static void long_line(void **state)
+{
+	const struct log_source s = { .kind = LOG_FILE, .name = "a", .service = "nginx" };
+	pv_autobuf text = PV_BUF_INIT;
+	struct seen seen;
+
+	(void) state;
+	pv_buf_puts(&text, "192.0.2.7 - - [21/Nov/2026:18:59:00 +0000] \"POST /login HTTP/1.1\" 401 5 \"");
+	put_times(&text, "\\x22", 16000);
+	pv_buf_puts(&text, "\" \"");
+	put_times(&text, "\\x22", 16000);
+	pv_buf_puts(&text, "\"\n");
+	feed(&s, pv_buf_str(&text), &seen);
+	CHECK_STR(seen.text, "nginx:s:192.0.2.7", "%zu bytes", text.len);
+}
+
 /* 100 MB without a newline, then a line: memory stays, the line is found. */
 static void endless_line(void **state)
 {
@@ -494,7 +536,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_times), cmocka_unit_test(double_hour), cmocka_unit_test(read_frames), cmocka_unit_test(who_may_ban),
 		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(web_strength),
-		cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
+		cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(docker_escaped),
+		cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
 		cmocka_unit_test(silent), cmocka_unit_test(saved),
 	};
 
