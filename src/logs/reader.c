@@ -60,6 +60,11 @@ static int judge_output(struct logs_reader *r, const struct line *at, const char
 	return e;
 }
 
+static bool joining(const struct logs_reader *r)
+{
+	return r->join[0].open || r->join[1].open;
+}
+
 /* A record of the json-file driver. One that is torn, or no record at all, says nothing. */
 static int judge_docker(struct logs_reader *r, struct line *l, logs_fn fn, void *arg)
 {
@@ -87,11 +92,6 @@ static int judge_docker(struct logs_reader *r, struct line *l, logs_fn fn, void 
 	j->open = false;
 	pv_buf_done(&j->text);
 	return e;
-}
-
-static bool joining(const struct logs_reader *r)
-{
-	return r->join[0].open || r->join[1].open;
 }
 
 /* --- many lines --- */
@@ -158,7 +158,7 @@ static int on_gate(uint32_t rule, size_t end, void *user)
 
 static int judge_hits(struct logs_reader *r, struct line *l, const struct gate_hit *h, size_t n, logs_fn fn, void *arg)
 {
-	bool escape = false, through = n > 0;
+	bool escape = false, through = n > 0 && !joining(r); /* a piece belongs to its line, whatever it says */
 
 	for (size_t i = 0; i < n && through; i++)
 		through = h[i].rule != MATCH_ESCAPE && (r->may[h[i].rule] & MAY_THROUGH);

@@ -420,6 +420,22 @@ static void docker_escaped(void **state)
 	CHECK_STR(seen.text, "nginx:s:192.0.2.7", "records");
 }
 
+/* Pieces of a request that got through, which is of no interest: the next line stands by itself all the same. */
+static void docker_through(void **state)
+{
+	const struct log_source s = { .kind = LOG_CONTAINER, .name = "a", .service = "uvicorn", .docker_json = true };
+	pv_autobuf text = PV_BUF_INIT;
+	struct seen seen;
+
+	(void) state;
+	pv_buf_puts(&text, "{\"log\":\"INFO:     192.0.2.7:5 - \\\"GET /?");
+	put_times(&text, "x", 16384);
+	pv_buf_puts(&text, OF_STDOUT "{\"log\":\"xxx HTTP/1.1\\\" 200 OK\\n" OF_STDOUT
+			   "{\"log\":\"INFO:     192.0.2.7:5 - \\\"POST /login HTTP/1.1\\\" 401 Unauthorized\\n" OF_STDOUT);
+	feed(&s, pv_buf_str(&text), &seen);
+	CHECK_STR(seen.text, "uvicorn:s:192.0.2.7", "records");
+}
+
 /* A header of 8 KiB, each byte of which nginx writes as four: the line is taken. */
 static void long_line(void **state)
 {
@@ -537,7 +553,7 @@ int main(void)
 		cmocka_unit_test(read_times), cmocka_unit_test(double_hour), cmocka_unit_test(read_frames), cmocka_unit_test(who_may_ban),
 		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(web_strength),
 		cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(docker_escaped),
-		cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
+		cmocka_unit_test(docker_through), cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
 		cmocka_unit_test(silent), cmocka_unit_test(saved),
 	};
 
