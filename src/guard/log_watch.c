@@ -294,6 +294,7 @@ static void on_beside(struct guard *g, const struct broker_rep *rep, int fd, voi
 		follow_caught_up(&s->follow);
 	s->beside = 0;
 	s->dirty = true;
+	log_src_ready(l, s); /* what waited for them goes on */
 	log_watch_look(l, s);
 }
 

@@ -5,13 +5,13 @@
 #include "base/buf.h"
 
 #define FRAME_MAX  (64u << 10) /* Docker cuts lines at 16 KiB; beside them stand attributes of the container */
-#define PIECES_MAX (TAIL_LINE / 2)
+#define PIECES_MAX (LOG_LINE_MAX - FRAME_MAX - 8) /* the next frame has room behind them */
 #define STREAMS	   2
 
 struct entry {
 	const char *source, *line;
 	size_t source_len, line_len;
-	uint64_t time_ns;
+	uint64_t time_ns, ordinal; /* of a piece, from 1; 0: not told */
 	bool partial, last;
 };
 
@@ -53,30 +53,31 @@ static bool varint(const char **p, const char *end, uint64_t *ret)
 	return false;
 }
 
-/* PartialLogEntryMetadata { 1: last, ... }: the last piece is called partial, too. */
-static bool is_last(const char *p, size_t len)
+/* PartialLogEntryMetadata { 1: last, 2: id, 3: ordinal }: the last piece is called partial, too. */
+static void read_piece(struct entry *e, const char *p, size_t len)
 {
 	const char *end = p + len;
 	uint64_t key, v;
 
 	while (p < end && varint(&p, end, &key) && varint(&p, end, &v)) {
-		if (key == (1 << 3 | 0))
-			return v != 0;
-		if ((key & 7) == 2) {
+		if (key == (1 << 3 | 0)) {
+			e->last = v != 0;
+		} else if (key == (3 << 3 | 0)) {
+			e->ordinal = v;
+		} else if ((key & 7) == 2) {
 			if (v > (uint64_t) (end - p))
-				return false;
+				return;
 			p += v;
 		} else if ((key & 7) != 0) {
-			return false;
+			return;
 		}
 	}
-	return false;
 }
 
 static void keep_bytes(struct entry *e, uint64_t field, const char *p, size_t len)
 {
 	if (field == 5) {
-		e->last = is_last(p, len);
+		read_piece(e, p, len);
 	} else if (field == 1) {
 		e->source = p;
 		e->source_len = len;
@@ -152,7 +153,7 @@ static size_t whole_local(const char *buf, size_t len)
 	return whole || (at < PIECES_MAX && size != SIZE_MAX) ? whole : at;
 }
 
-const struct tail_kind tail_docker_local = { whole_local, true };
+const struct tail_kind tail_docker_local = { .whole = whole_local, .frames = true };
 
 static int give(const struct entry *e, struct pv_buf *pending, int (*fn)(const struct docker_line *, void *), void *arg)
 {
@@ -171,7 +172,7 @@ static int give(const struct entry *e, struct pv_buf *pending, int (*fn)(const s
 
 int docker_local_each(const char *buf, size_t len, int (*fn)(const struct docker_line *line, void *arg), void *arg)
 {
-	struct pv_buf pending[STREAMS] = { { .cap = TAIL_LINE }, { .cap = TAIL_LINE } };
+	struct pv_buf pending[STREAMS] = { { .cap = LOG_LINE_MAX }, { .cap = LOG_LINE_MAX } };
 	struct entry last[STREAMS] = { { .line = "" }, { .line = "" } };
 	size_t size;
 	int r = 0;
@@ -183,6 +184,8 @@ int docker_local_each(const char *buf, size_t len, int (*fn)(const struct docker
 		if (!entry_read(buf + at + 4, size - 8, &e))
 			continue;
 		p = &pending[stream_of(&e)];
+		if (e.ordinal > 1 && !p->len) /* its beginning is not here: a client could have chosen how this one begins */
+			continue;
 		last[p - pending] = e;
 		if (e.partial)
 			pv_buf_add(p, e.line, PV_MIN(e.line_len, p->cap - p->len));

@@ -73,8 +73,25 @@ static void found(struct follow *f, size_t i)
 	memmove(f->lost + i, f->lost + i + 1, (--f->n_lost - i) * sizeof(f->lost[0]));
 }
 
+/* A file whose first line may have begun in one that is gone. */
+static struct follow_file *headless(struct follow *f)
+{
+	struct follow_file *file = NULL;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++) {
+		if (is_open(&f->files[i]) && file)
+			return NULL;
+		file = is_open(&f->files[i]) ? &f->files[i] : file;
+	}
+	return file && file->present && !file->tail.pos.offset ? file : NULL;
+}
+
 void follow_give_up(struct follow *f)
 {
+	struct follow_file *file = f->kind->pieces && f->n_lost ? headless(f) : NULL;
+
+	if (file)
+		file->tail.pos.skipping = true;
 	f->n_lost = 0;
 }
 
@@ -228,18 +245,41 @@ int follow_between(struct follow *f, int fd, int wd, uint64_t now_us)
 	return 1;
 }
 
-int follow_turn(struct follow *f, char *buf, size_t room, tail_fn fn, void *arg, uint64_t now_us)
+/* As they were rotated, the present one last. Returns how many. */
+static size_t in_order(struct follow *f, struct follow_file **ret)
 {
-	struct tail_pos lost;
-	bool more = false;
+	size_t n = 0;
 
 	for (size_t i = 0; i < FOLLOW_FILES; i++) {
 		struct follow_file *file = &f->files[i];
-		uint64_t before = file->tail.scanned;
-		int r;
+		size_t k = n;
 
 		if (!is_open(file))
 			continue;
+		for (; k && (ret[k - 1]->present || (!file->present && file->order < ret[k - 1]->order)); k--)
+			ret[k] = ret[k - 1];
+		ret[k] = file;
+		n++;
+	}
+	return n;
+}
+
+int follow_turn(struct follow *f, char *buf, size_t room, tail_fn fn, void *arg, uint64_t now_us)
+{
+	struct follow_file *files[FOLLOW_FILES];
+	size_t n = in_order(f, files);
+	struct tail_pos lost;
+	bool more = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct follow_file *file = files[i];
+		uint64_t before = file->tail.scanned;
+		int r;
+
+		/* A line may go on in the file after: that one waits until those before it are here and read. */
+		if (f->kind->pieces && (more || (file->present && (follow_looks(f) || follow_misses(f)))))
+			break;
+		file->tail.over = !file->present;
 		r = tail_turn(&file->tail, buf, room, fn, arg, &lost);
 		if (r < 0)
 			return r;

@@ -54,6 +54,7 @@ bool follow_has(const struct follow *f, uint64_t dev, uint64_t ino);
  * `fd`. 1: yes, it is read from its start; 0: no; -EBUSY: there is no room for it before others are read: offer all of them again later.
  * follow_caught_up() when all were offered. */
 int follow_between(struct follow *f, int fd, int wd, uint64_t now_us);
+/* (As long as something is missing or looked for, the present file of a kind with pieces is not read: a line may go on in it.) */
 static inline bool follow_misses(const struct follow *f)
 {
 	return f->between_ns != 0;

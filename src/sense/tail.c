@@ -21,26 +21,29 @@ static size_t whole_lines(const char *buf, size_t len)
 	return end ? (size_t) (end - buf) + 1 : 0;
 }
 
-/* A piece's text ends without the \n that the last one has: {"log":"...\n","stream":... As long as it is not there, its pieces wait; but no
- * longer than for a line of the application that is too long anyway. */
-#define PIECES_MAX (TAIL_LINE / 2)
-
-static size_t whole_docker_json(const char *buf, size_t len)
+/* A piece's text ends without the \n that the last one has: {"log":"...\n","stream":... */
+static bool ends_pieces(const char *record, size_t len)
 {
-	size_t end = whole_lines(buf, len), at = end;
-
-	while (at && end - at < PIECES_MAX) {
-		size_t line = whole_lines(buf, at - 1);
-
-		if (memmem(buf + line, at - line, "\\n\"", 3))
-			return at;
-		at = line;
-	}
-	return at ? end : end < PIECES_MAX ? 0 : end;
+	return memmem(record, len, "\\n\"", 3);
 }
 
-const struct tail_kind tail_lines = { whole_lines, false };
-const struct tail_kind tail_docker_json = { whole_docker_json, false };
+/* As long as the last piece is not there, the others wait. */
+static size_t whole_docker_json(const char *buf, size_t len)
+{
+	size_t at = whole_lines(buf, len);
+
+	while (at) {
+		size_t record = whole_lines(buf, at - 1);
+
+		if (ends_pieces(buf + record, at - record))
+			break;
+		at = record;
+	}
+	return at;
+}
+
+const struct tail_kind tail_lines = { .whole = whole_lines };
+const struct tail_kind tail_docker_json = { .whole = whole_docker_json, .pieces = true };
 
 int tail_open(struct tail *t, int fd, const struct tail_kind *kind)
 {
@@ -122,12 +125,12 @@ int tail_at_end(struct tail *t)
 		t->start = size;
 		return 0;
 	}
-	text = malloc(TAIL_LINE);
+	text = malloc(LOG_LINE_MAX);
 	if (!text)
 		return -ENOMEM;
-	from = size > TAIL_LINE ? size - TAIL_LINE : 0;
+	from = size > LOG_LINE_MAX ? size - LOG_LINE_MAX : 0;
 	n = read_at(t->fd, text, (size_t) (size - from), from);
-	whole = n > 0 ? whole_lines(text, (size_t) n) : 0;
+	whole = n > 0 ? t->kind->whole(text, (size_t) n) : 0;
 	free(text);
 	if (n < 0)
 		return (int) n;
@@ -164,20 +167,46 @@ static int truncated(struct tail *t, struct tail_pos *ret_lost)
 	tail_position(t, ret_lost);
 	t->pos.offset = t->scanned = t->start = 0;
 	t->pos.block = 0;
-	t->pos.skipping = false;
+	t->pos.skipping = t->kind->pieces; /* a line that began before may end here */
 	return TAIL_TRUNCATED;
 }
 
-/* Passes over a record that is too long: to its end, if that is here. Only lines can be found again so; a file of frames whose frames
- * are none is at its end for us. */
+/* The bytes up to where a record begins that can be understood without what is before it. 0: that is not here. */
+static size_t fresh_start(const struct tail *t, const char *data, size_t len)
+{
+	const char *from = data, *nl;
+
+	while ((nl = memchr(from, '\n', len - (size_t) (from - data)))) {
+		if (!t->kind->pieces || ends_pieces(from, (size_t) (nl - from)))
+			return (size_t) (nl - data) + 1;
+		from = nl + 1;
+	}
+	return 0;
+}
+
+/* Passes over a record that is too long, and the pieces that belong to it: to their end, if that is here. */
 static size_t skip(struct tail *t, const char *data, size_t len)
 {
-	const char *end = memchr(data, '\n', len);
+	size_t n = fresh_start(t, data, len);
 
 	if (!t->pos.skipping)
 		t->long_records++;
-	t->pos.skipping = !end;
-	return end ? (size_t) (end - data) + 1 : len;
+	t->pos.skipping = !n;
+	return n ? n : len;
+}
+
+/* Pieces wait for their end, but not for ever: not longer than a line may be, nor in a file that nothing is added to any more. */
+static size_t whole_records(const struct tail *t, const char *data, size_t len)
+{
+	size_t whole = t->kind->whole(data, len);
+
+	return t->kind->pieces && (t->over || (!whole && len >= LOG_LINE_MAX)) ? whole_lines(data, len) : whole;
+}
+
+/* A whole buffer without an end. Of frames and pieces there are some, and they are given in the next turn. */
+static bool is_too_long(const struct tail *t, const char *data, size_t len)
+{
+	return len >= LOG_LINE_MAX && !t->kind->frames && !memchr(data, '\n', len);
 }
 
 static int give(struct tail *t, const char *data, size_t len, tail_fn fn, void *arg)
@@ -200,7 +229,7 @@ static int take(struct tail *t, const char *data, size_t len, bool full, tail_fn
 		if (t->pos.skipping)
 			return full ? TAIL_MORE : TAIL_IDLE;
 	}
-	whole = t->kind->whole(data + at, len - at);
+	whole = whole_records(t, data + at, len - at);
 	if (whole == SIZE_MAX) {
 		t->bad++;
 		move_to(t, t->pos.offset + (len - at), data + at, len - at);
@@ -212,7 +241,7 @@ static int take(struct tail *t, const char *data, size_t len, bool full, tail_fn
 			return r;
 		at += whole;
 	}
-	if (len - at >= TAIL_LINE) { /* no end within reach */
+	if (is_too_long(t, data + at, len - at)) {
 		at += whole = skip(t, data + at, len - at);
 		move_to(t, t->pos.offset + whole, data + at - whole, whole);
 	}
@@ -223,11 +252,11 @@ static int take(struct tail *t, const char *data, size_t len, bool full, tail_fn
 /* What came since the last look at an unfinished record: its end may be in it. 1: yes, read the whole; 0: no. Else as tail_turn(). */
 static int look_for_end(struct tail *t, char *buf, size_t room)
 {
-	ssize_t n = read_at(t->fd, buf, PV_MIN(room, (size_t) TAIL_LINE), t->scanned);
+	ssize_t n = read_at(t->fd, buf, PV_MIN(room, (size_t) LOG_LINE_MAX), t->scanned);
 
 	if (n < 0)
 		return (int) n;
-	if (n == 0 || memchr(buf, '\n', (size_t) n) || t->scanned + (uint64_t) n - t->pos.offset >= TAIL_LINE)
+	if (n == 0 || memchr(buf, '\n', (size_t) n) || t->scanned + (uint64_t) n - t->pos.offset >= LOG_LINE_MAX)
 		return 1; /* 0 bytes: perhaps it is shorter by now */
 	t->scanned += (uint64_t) n;
 	return 0;

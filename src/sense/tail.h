@@ -8,8 +8,8 @@
 #define PV_SENSE_TAIL_H
 
 #include "base/util.h"
+#include "model/log_event.h"
 
-#define TAIL_LINE   65536u		/* a longer record is passed over, and counted */
 #define TAIL_BLOCK  256u		/* bytes before the position that are remembered */
 #define TAIL_BUFFER ((256u << 10) + TAIL_BLOCK) /* what one turn may read */
 
@@ -19,16 +19,18 @@ struct tail_pos {
 	uint64_t offset;
 	uint64_t hash;	     /* of the `block` bytes before offset */
 	uint32_t block;
-	bool skipping;	     /* inside of a record that is too long: what comes up to its end is passed over */
+	bool skipping;	     /* behind a gap, or inside of a record that is too long: what comes up to its end is passed over */
 };
 
 /* What a record is. whole(): the bytes up to the end of the last whole one in `buf`, 0 when there is none; SIZE_MAX: this is no such file. */
 struct tail_kind {
 	size_t (*whole)(const char *buf, size_t len);
+	bool pieces; /* lines of the application may be in several; its files are closed before they are renamed */
 	bool frames; /* not lines: they can be found from the file's start only, and not again after a gap */
 };
 extern const struct tail_kind tail_lines;
-/* Docker's json-file: lines, but those that hold the pieces of one line of the application (16 KiB each) belong together. */
+/* Docker's json-file: lines, but those that hold the pieces of one line of the application (16 KiB each) belong together. What follows a gap
+ * (truncated, shed, too long) is passed over up to the end of such a line: a client could have chosen how its last piece begins. */
 extern const struct tail_kind tail_docker_json;
 
 /* Gets whole records; 0 or a negative errno, which ends the turn: they are given again in the next one. */
@@ -40,6 +42,7 @@ struct tail {
 	uint64_t scanned;	/* up to here no record ends */
 	uint64_t start;		/* records before this are passed over: they were there before we came (frames, see tail_at_end) */
 	const struct tail_kind *kind;
+	bool over;		/* nothing is added to the file any more */
 	uint64_t long_records, shed_bytes, bad; /* counted, for the one who tells; set to 0 by him */
 	uint8_t block[TAIL_BLOCK];
 };
@@ -47,7 +50,7 @@ struct tail {
 /* `fd` belongs to *t from here on. Reading begins at the file's start. 0 or negative errno. */
 int tail_open(struct tail *t, int fd, const struct tail_kind *kind);
 void tail_close(struct tail *t);
-/* Begins at the end instead, or at the beginning of the record that is not finished there. */
+/* Begins at the end instead, or at the beginning of what is not finished there. */
 int tail_at_end(struct tail *t);
 /* Goes on where `pos` says. -ESTALE: these bytes are not before it (another file, or truncated). The device and inode are not compared:
  * a copy of the file will do. */

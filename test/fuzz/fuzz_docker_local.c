@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int keep(const struct docker_line *l, void *arg)
 {
-	assert(l->len <= TAIL_LINE);
+	assert(l->len <= LOG_LINE_MAX);
 	pv_buf_add(arg, l->text, l->len);
 	pv_buf_putc(arg, '\n');
 	return 0;

@@ -1,4 +1,7 @@
 /* Files of Docker's local driver, frame by frame. */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "check.h"
 #include "sense/docker_local.h"
@@ -23,10 +26,10 @@ static void size4(struct pv_buf *b, size_t n)
 		pv_buf_putc(b, (char) (n >> shift));
 }
 
-/* As messageToProto() of the driver fills it: `part` 0 whole, 1 a piece, 2 the last piece. */
-static void frame(struct pv_buf *out, const char *source, const char *line, int part)
+/* As messageToProto() of the driver fills it: `part` 0 whole, 1 a piece, 2 the last piece; `ordinal` of a piece from 1 on. */
+static void numbered(struct pv_buf *out, const char *source, const char *line, int part, unsigned ordinal)
 {
-	pv_autobuf m = PV_BUF_INIT;
+	pv_autobuf m = PV_BUF_INIT, meta = PV_BUF_INIT;
 
 	bytes(&m, 1, source, strlen(source));
 	varint(&m, 2 << 3);
@@ -35,11 +38,20 @@ static void frame(struct pv_buf *out, const char *source, const char *line, int 
 	if (part) {
 		varint(&m, 4 << 3);
 		varint(&m, 1);
-		bytes(&m, 5, part == 2 ? "\x08\x01\x12\x02id" : "\x12\x02id", part == 2 ? 6 : 4);
+		pv_buf_add(&meta, "\x08\x01", part == 2 ? 2 : 0);
+		bytes(&meta, 2, "id", 2);
+		varint(&meta, 3 << 3);
+		varint(&meta, ordinal);
+		bytes(&m, 5, meta.data, meta.len);
 	}
 	size4(out, m.len);
 	pv_buf_add(out, m.data, m.len);
 	size4(out, m.len);
+}
+
+static void frame(struct pv_buf *out, const char *source, const char *line, int part)
+{
+	numbered(out, source, line, part, (unsigned) part);
 }
 
 static int sink(const struct docker_line *l, void *arg)
@@ -95,20 +107,38 @@ static void test_pieces(void **state)
 	check(&f, f.len, after, "whole" AT "x-y" AT "a-b-c" AT, "joined by stream");
 }
 
-/* A line without an end: given in parts, none larger than a line may be. */
-static void test_endless(void **state)
+/* Whose beginning is not here, in the file before or passed over: a client could have chosen how such a piece begins. */
+static void test_headless(void **state)
 {
 	pv_autobuf f = PV_BUF_INIT;
+
+	(void) state;
+	numbered(&f, "stdout", "last", 2, 2);
+	check(&f, f.len, f.len, "", "the last piece alone");
+	numbered(&f, "stdout", "middle", 1, 2);
+	numbered(&f, "stderr", "whole", 0, 0);
+	numbered(&f, "stdout", "last", 2, 3);
+	numbered(&f, "stdout", "a-", 1, 1);
+	numbered(&f, "stdout", "b", 2, 2);
+	check(&f, f.len, f.len, "whole" AT "a-b" AT, "a middle and a last one");
+}
+
+/* A line without an end: what there is of it is given in time, none larger than a line may be; the rest of it is passed over. */
+static void test_endless(void **state)
+{
+	pv_autobuf f = PV_BUF_INIT, rest = PV_BUF_INIT;
 	char piece[16385];
 	size_t whole, longest = 0;
 
 	(void) state;
 	memset(piece, 'x', 16384);
 	piece[16384] = '\0';
-	for (unsigned i = 0; i < 8; i++)
-		frame(&f, "stdout", piece, 1);
+	for (unsigned i = 1; i <= 12; i++)
+		numbered(&f, "stdout", piece, 1, i);
 	whole = tail_docker_local.whole(f.data, f.len);
 	assert_int_equal(whole, f.len);
+	numbered(&rest, "stdout", "forged", 2, 13);
+	check(&rest, rest.len, rest.len, "", "the rest of it");
 	{
 		pv_autobuf got = { .cap = 1u << 20 };
 
@@ -116,7 +146,43 @@ static void test_endless(void **state)
 		for (const char *p = pv_buf_str(&got), *end; (end = strchr(p, '\n')); p = end + 1)
 			longest = PV_MAX(longest, (size_t) (end - p));
 	}
-	assert_true(longest <= TAIL_LINE + 20);
+	assert_true(longest <= LOG_LINE_MAX + 20);
+}
+
+static int on_records(const char *buf, size_t len, void *arg)
+{
+	return docker_local_each(buf, len, sink, arg);
+}
+
+/* The same in a file, behind a whole line and in one turn with it: the line after it is found. */
+static void test_endless_in_file(void **state)
+{
+	pv_autobuf f = PV_BUF_INIT, got = PV_BUF_INIT;
+	pv_autofree char *buf = malloc(TAIL_BUFFER);
+	char piece[16385];
+	struct tail_pos lost;
+	struct tail t;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	(void) state;
+	assert_true(fd >= 0 && buf);
+	memset(piece, 'x', 16384);
+	piece[16384] = '\0';
+	frame(&f, "stdout", "one", 0);
+	for (unsigned i = 1; i <= 15; i++)
+		numbered(&f, "stdout", piece, 1, i);
+	numbered(&f, "stdout", "forged", 2, 16);
+	frame(&f, "stdout", "two", 0);
+	assert_int_equal(write(fd, f.data, f.len - 20), (ssize_t) f.len - 20);
+	assert_int_equal(tail_open(&t, fd, &tail_docker_local), 0);
+	while (tail_turn(&t, buf, TAIL_BUFFER, on_records, &got, &lost) == TAIL_MORE)
+		;
+	assert_int_equal(write(fd, f.data + f.len - 20, 20), 20);
+	while (tail_turn(&t, buf, TAIL_BUFFER, on_records, &got, &lost) == TAIL_MORE)
+		;
+	tail_close(&t);
+	CHECK(strncmp(pv_buf_str(&got), "one" AT, strlen("one" AT)) == 0 && strstr(pv_buf_str(&got), "two" AT) && !strstr(pv_buf_str(&got), "\nforged"),
+	      "%zu bytes given", got.len);
 }
 
 static void test_no_such_file(void **state)
@@ -141,7 +207,8 @@ static void test_no_such_file(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_frames), cmocka_unit_test(test_pieces), cmocka_unit_test(test_endless),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_frames), cmocka_unit_test(test_pieces), cmocka_unit_test(test_headless),
+					    cmocka_unit_test(test_endless), cmocka_unit_test(test_endless_in_file),
 					    cmocka_unit_test(test_no_such_file) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

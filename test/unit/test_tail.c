@@ -17,6 +17,7 @@ struct world {
 	char *buf;
 	unsigned seen[LINES];
 	size_t records, bytes, longest;
+	struct pv_buf pieces; /* what was given of a json-file, see json() */
 	uint64_t now_us;
 	int writer; /* -1: closed */
 	bool mortal; /* killed and started again before each look */
@@ -52,6 +53,7 @@ static void world_free(struct world *w)
 	(void) pv_close(w->writer);
 	follow_done(&w->f);
 	pv_buf_done(&w->stored);
+	pv_buf_done(&w->pieces);
 	free(w->buf);
 	free(w);
 }
@@ -99,6 +101,8 @@ static int sink(const char *buf, size_t len, void *arg)
 		unsigned n;
 
 		end = memchr(buf, '\n', len);
+		if (w->f.kind == &tail_docker_json)
+			pv_buf_printf(&w->pieces, "%c%s", buf[8], memmem(buf, (size_t) (end - buf), "\\n\"", 3) ? "." : "");
 		w->records++;
 		w->longest = PV_MAX(w->longest, (size_t) (end - buf));
 		at = memmem(buf, (size_t) (end - buf), "from 192.0.2.", 13);
@@ -170,8 +174,10 @@ static void between(struct world *w)
 
 static void kill_reader(struct world *w)
 {
+	const struct tail_kind *kind = w->f.kind;
+
 	follow_done(&w->f);
-	follow_init(&w->f, &tail_lines, true);
+	follow_init(&w->f, kind, true);
 	assert_int_equal(follow_restore(&w->f, pv_buf_str(&w->stored)), 0);
 }
 
@@ -536,7 +542,7 @@ static void test_endless_line(void **state)
 static void test_line_limit(void **state)
 {
 	(void) state;
-	for (size_t len = TAIL_LINE - 3; len < TAIL_LINE + 3; len++) {
+	for (size_t len = LOG_LINE_MAX - 3; len < LOG_LINE_MAX + 3; len++) {
 		struct world *w = world_new(false);
 		char *text = malloc(len + 2);
 
@@ -556,7 +562,7 @@ static void test_line_limit(void **state)
 		lines(w, 2, 3);
 		look(w);
 		CHECK(w->seen[2] == 1, "after a line of %zu bytes", len);
-		CHECK((w->records == 5) == (len < TAIL_LINE), "a line of %zu bytes: %zu records", len, w->records);
+		CHECK((w->records == 5) == (len < LOG_LINE_MAX), "a line of %zu bytes: %zu records", len, w->records);
 		free(text);
 		world_free(w);
 	}
@@ -641,12 +647,192 @@ static void test_restore_bad(void **state)
 	follow_done(&f);
 }
 
+/* --- Docker's json-file: lines in pieces --- */
+
+/* A record of `n` bytes of text, all of them `c`; `end`: it ends a line. */
+static void json(struct world *w, char c, size_t n, bool end)
+{
+	char *text = malloc(n + 64);
+
+	assert_non_null(text);
+	(void) strcpy(text, "{\"log\":\"");
+	memset(text + 8, c, n);
+	(void) strcpy(text + 8 + n, end ? "\\n\",\"stream\":\"stdout\"}\n" : "\",\"stream\":\"stdout\"}\n");
+	put(w, text);
+	free(text);
+}
+
+static struct world *json_world(bool from_end)
+{
+	struct world *w = world_new(from_end);
+
+	follow_init(&w->f, &tail_docker_json, from_end);
+	return w;
+}
+
+static void given(struct world *w, const char *want, const char *what)
+{
+	CHECK_STR(pv_buf_str(&w->pieces), want, "%s", what);
+	world_free(w);
+}
+
+/* Pieces wait for their end, also those of 98 kB that Docker makes of 16 KiB; without an end they are given in time. */
+static void test_pieces(void **state)
+{
+	struct world *w = json_world(false);
+
+	(void) state;
+	json(w, 'a', 100, true);
+	json(w, 'b', 98304, false);
+	look(w);
+	CHECK_STR(pv_buf_str(&w->pieces), "a.", "the end is not there");
+	json(w, 'b', 100, true);
+	look(w);
+	CHECK_STR(pv_buf_str(&w->pieces), "a.bb.", "joined");
+	json(w, 'c', 100, true);
+	for (int i = 0; i < 14; i++)
+		json(w, 'd', 16384, false);
+	json(w, 'e', 100, true);
+	look(w);
+	CHECK_STR(pv_buf_str(&w->pieces), "a.bb.c.dddddddddddddde.", "all at once");
+	for (int i = 0; i < 16; i++) {
+		json(w, 'f', 16384, false);
+		look(w);
+	}
+	CHECK(strlen(pv_buf_str(&w->pieces)) > 23, "pieces that have no end wait for ever");
+	json(w, 'f', 100, true);
+	look(w);
+	given(w, "a.bb.c.dddddddddddddde.fffffffffffffffff.", "one after the other");
+}
+
+/* The line goes on in the file that was made at the rotation; the older one is read first, wherever it stands among the others. */
+static void test_pieces_rotated(void **state)
+{
+	(void) state;
+	for (unsigned before = 0; before < 8; before++) {
+		pv_autobuf want = PV_BUF_INIT;
+		struct world *w = json_world(false);
+
+		open_writer(w);
+		look(w);
+		for (unsigned i = 0; i < before; i++) {
+			json(w, 'a', 100, true);
+			look(w);
+			rotate(w, "app.log.2");
+			open_writer(w);
+			w->now_us += 40 * SEC;
+			look(w);
+			pv_buf_puts(&want, "a.");
+		}
+		json(w, 'b', 100, true);
+		if (before % 2)
+			look(w);
+		json(w, 'c', 16384, false);
+		if (before % 4 > 1)
+			look(w);
+		rotate(w, "app.log.1");
+		open_writer(w);
+		json(w, 'd', 16384, false);
+		json(w, 'e', 100, true);
+		look(w);
+		pv_buf_puts(&want, "b.cde.");
+		given(w, pv_buf_str(&want), "a rotation between pieces");
+	}
+}
+
+/* Rotated while nobody looked: the older one is found beside it, and read first. */
+static void test_pieces_killed(void **state)
+{
+	struct world *w = json_world(true);
+
+	(void) state;
+	w->mortal = true;
+	json(w, 'a', 100, true);
+	look(w);
+	json(w, 'b', 100, true);
+	json(w, 'c', 16384, false);
+	rotate(w, "app.log.1");
+	open_writer(w);
+	json(w, 'd', 100, true);
+	json(w, 'e', 100, true);
+	look(w);
+	json(w, 'f', 100, true);
+	rotate(w, "app.log.2");
+	open_writer(w);
+	json(w, 'g', 100, true);
+	look(w);
+	given(w, "a.b.cd.e.f.g.", "rotated while it did not run");
+}
+
+/* Where something is missing, what comes first may be the end of a line whose beginning nobody saw: it is passed over. */
+static void test_pieces_gap(void **state)
+{
+	struct world *w = json_world(true);
+
+	(void) state;
+	json(w, 'a', 100, true);
+	json(w, 'b', 16384, false);
+	look(w);
+	json(w, 'b', 100, true);
+	look(w);
+	given(w, "bb.", "begun at the end, between pieces");
+
+	w = json_world(false);
+	json(w, 'a', 16384, false);
+	look(w);
+	assert_int_equal(ftruncate(w->writer, 0), 0);
+	json(w, 'b', 100, false);
+	json(w, 'b', 100, true);
+	json(w, 'c', 100, true);
+	look(w);
+	given(w, "c.", "truncated: Docker with one file");
+
+	w = json_world(false);
+	json(w, 'a', 100, true);
+	look(w);
+	for (int i = 0; i < 100; i++) {
+		json(w, 'b', 16384, false);
+		json(w, 'b', 16384, true);
+	}
+	json(w, 'c', 16384, false);
+	json(w, 'c', 100, true);
+	json(w, 'd', 100, true);
+	assert_true(tail_shed(&w->f.files[0].tail, 1u << 20, 10000));
+	look(w);
+	given(w, "a.d.", "shed in the middle of a piece");
+
+	w = json_world(false);
+	json(w, 'a', 2 * LOG_LINE_MAX, false);
+	look(w);
+	json(w, 'b', 100, false);
+	json(w, 'b', 100, true);
+	json(w, 'c', 100, true);
+	look(w);
+	assert_int_equal(w->f.files[0].tail.long_records, 1);
+	given(w, "c.", "a record that is too long");
+
+	w = json_world(false);
+	json(w, 'a', 100, true);
+	look(w);
+	json(w, 'b', 16384, false);
+	look(w);
+	assert_int_equal(unlink(w->path), 0);
+	open_writer(w);
+	json(w, 'b', 100, true);
+	json(w, 'c', 100, true);
+	kill_reader(w);
+	look(w);
+	given(w, "a.c.", "rotated and removed while nobody looked");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rotation),   cmocka_unit_test(test_rotation_killed), cmocka_unit_test(test_from_end),
 		cmocka_unit_test(test_endless_line), cmocka_unit_test(test_line_limit),	   cmocka_unit_test(test_sink_fails),
 		cmocka_unit_test(test_shed),	   cmocka_unit_test(test_tidy),		   cmocka_unit_test(test_restore_bad),
+		cmocka_unit_test(test_pieces),	   cmocka_unit_test(test_pieces_rotated),  cmocka_unit_test(test_pieces_killed),
+		cmocka_unit_test(test_pieces_gap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
