@@ -35,7 +35,9 @@ int tree_open(const struct tree *t, const char *path)
 				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
 	int fd = (int) syscall(SYS_openat2, t->top, path, &how, sizeof(how));
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0) /* tracked but gone, or a link by now */
+		return errno == ELOOP || errno == ENOTDIR ? -ENOENT : -errno;
+	return fd;
 }
 
 static int give(struct tree *t, const struct tree_text *f)
@@ -193,8 +195,8 @@ static int one_file(struct reader *r, const struct file *f)
 	pv_autoclose int fd = tree_open(r->t, f->path);
 	int e;
 
-	if (fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR)
-		return 0; /* tracked but not there, or a link by now */
+	if (fd == -ENOENT)
+		return 0;
 	e = fd < 0 ? fd : look_fd(r, fd, f->path);
 	if (e >= 0 || e == -ENOMEM)
 		return e;

@@ -117,6 +117,8 @@ int tree_values(struct tree *t, struct match_values *values)
 		if (!f->env)
 			continue;
 		fd = tree_open(t, f->path);
+		if (fd == -ENOENT)
+			continue;
 		if (fd < 0 || (r = gitdir_read_fd(fd, ENV_MAX, false, &text, &len)) < 0) {
 			scan_note(t->notes, fd == -EACCES ? REASON_PERMISSION : REASON_MALFORMED, f->path,
 				  "its values cannot be read");

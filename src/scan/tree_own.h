@@ -46,7 +46,7 @@ static inline struct file *tree_file(const struct tree *t, size_t i)
 	return &t->block[i / TREE_BLOCK][i % TREE_BLOCK];
 }
 
-/* Below the top, no links on the way. -errno. */
+/* Below the top, no links on the way. -ENOENT: not there, or not as a file; -errno. */
 int tree_open(const struct tree *t, const char *path);
 
 /* Looks at files that are listed already, until told to stop, with thread 1 of the look. */

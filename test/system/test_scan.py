@@ -319,6 +319,15 @@ def test_staged(tap):
         r.git("add", "sub/e")
         p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x", "sub/f"], env=ENV, capture_output=True)
         tap.ok(p.returncode == 0 and r.git("rev-parse", "HEAD") != head, "a clean FILE goes through beside a staged secret", p.stderr)
+    with Repo() as r:
+        r.commit(**{".env": "A_KEY=x1y2z3w4v5u6\n", "was-file.env": "x\n", "sub__.env": "x\n"})
+        shutil.rmtree(os.path.join(r.dir, "sub"))
+        r.write("sub", "a file\n")
+        os.unlink(os.path.join(r.dir, ".env"))
+        os.unlink(os.path.join(r.dir, "was-file.env"))
+        os.symlink("sub", os.path.join(r.dir, "was-file.env"))
+        st, out, err = scan(r.dir, "--staged")
+        tap.eq((st, unknown(out)), (0, []), "a tracked .env that is gone, a link, or below what is no folder any more")
 
 
 # --- the history ------------------------------------------------------------------------------------------------------
