@@ -21,22 +21,34 @@ void secrets_done(struct secrets *s)
 	pv_map_done(&s->used);
 }
 
+static uint64_t short_fingerprint(struct finding *f, const char *rule, uintptr_t n)
+{
+	char key[24] = "";
+	uint64_t hash;
+
+	if (n > 1)
+		(void) snprintf(key, sizeof(key), "%" PRIuPTR, n);
+	finding_fingerprint(f, rule, key);
+	memcpy(&hash, f->fingerprint, sizeof(hash));
+	return hash;
+}
+
 /* Two secrets of one rule in one file need two fingerprints, and neither line nor value may be part of one: they are
- * counted. */
+ * counted. With each fingerprint stands how many were given out from it on: a file may have thousands. */
 static int fingerprint(struct secrets *s, struct finding *f, const char *rule)
 {
-	char key[16] = "";
-	uint64_t short_hash;
+	uint64_t first, hash;
+	uintptr_t n;
+	int r;
 
-	for (unsigned n = 2;; n++) {
-		finding_fingerprint(f, rule, key);
-		if (!f)
-			return -ENOMEM;
-		memcpy(&short_hash, f->fingerprint, sizeof(short_hash));
-		if (!pv_map_get(&s->used, short_hash))
-			return pv_map_put(&s->used, short_hash, s);
-		(void) snprintf(key, sizeof(key), "%u", n);
-	}
+	if (!f)
+		return -ENOMEM;
+	first = hash = short_fingerprint(f, rule, 1);
+	n = (uintptr_t) pv_map_get(&s->used, first);
+	while (pv_map_get(&s->used, hash))
+		hash = short_fingerprint(f, rule, ++n);
+	r = pv_map_put(&s->used, hash, (void *) (uintptr_t) 1);
+	return r == 0 && hash != first ? pv_map_put(&s->used, first, (void *) n) : r;
 }
 
 static void describe(struct finding *f, const struct look_secret *x, const char *path, uint64_t line)

@@ -16,7 +16,7 @@ struct secrets {
 	unsigned id_len;      /* of object ids */
 	const char *subject;  /* NULL: files; else the container or stream that everything is about */
 	enum subject_kind kind; /* of `subject` */
-	struct pv_map used;   /* fingerprints given out */
+	struct pv_map used;   /* fingerprints given out, and how many from each on */
 	uint64_t spared;      /* by exceptions */
 };
 

@@ -716,6 +716,22 @@ def test_large_base(tap):
         tap.eq((st, unknown(out)), (3, [("too-large", "deltas of an object of 256 MB were not looked at")]), "could not check")
 
 
+def test_many_alike(tap):
+    """Thousands of secrets of one rule in one file: told apart, in time that grows with their number."""
+    took = {}
+    for n in (500, 10000):
+        start = time.monotonic()
+        st, out, err = scan(None, "--stdin", stdin="".join(key(i) + "\n" for i in range(n)).encode())
+        took[n] = time.monotonic() - start
+        got = ours(out, "secret.in-code")
+        tap.eq((len(got), len({f["fingerprint"] for f in got})), (n, n), f"{n} secrets, as many fingerprints")
+        if n == 500:
+            first = [f["fingerprint"] for f in got]
+        else:
+            tap.ok(set(first) <= {f["fingerprint"] for f in got}, "the first keep theirs")
+    tap.ok(took[10000] < 10 * SLOW, f"in {took[10000]:.1f} s")
+
+
 def test_container(tap):
     """A made-up engine on a socket of its own."""
     body = json.dumps({"Id": "0" * 64, "Config": {"Env": ["PATH=/usr/bin", "API=" + key(3), "X=\x1b[31m"]},
@@ -902,5 +918,5 @@ def test_windows(tap):
 
 
 main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_still_there, test_sha256, test_incomplete,
-     test_damage, test_foreign, test_archives, test_large, test_large_base, test_container, test_real_container, test_limits, test_differential,
+     test_damage, test_foreign, test_archives, test_large, test_large_base, test_many_alike, test_container, test_real_container, test_limits, test_differential,
      test_windows)
