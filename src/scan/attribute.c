@@ -245,19 +245,19 @@ static int add_file(struct attribute *a, struct reader *r, size_t at, const char
 	return n ? add_entry(r, at, w, (uint32_t) (n - r->names.name) | IS_BLOB) : -ENOMEM;
 }
 
-/* One entry `mode SP name NUL id`. A folder's mode is 40000, a submodule's 160000. Returns its length. */
+/* One entry `mode SP name NUL id`. Returns its length. */
 static int read_entry(struct attribute *a, struct reader *r, const char *data, size_t at, size_t len)
 {
-	const char *p = data + at, *end = data + len, *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul;
+	const char *p = data + at, *end = data + len, *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul, *mode = objects_mode(p);
 	int e;
 
 	nul = name ? memchr(name, '\0', (size_t) (end - name)) : NULL;
 	if (!nul || (size_t) (end - nul - 1) < a->s->id_len || nul - p > 1 << 20)
 		return -EBADMSG;
 	name++;
-	if (*p == '4')
+	if (*mode == '4')
 		e = add_folder(a, r, at, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
-	else if (p[1] == '6')
+	else if (mode[1] == '6')
 		e = add_entry(r, at, NONE, 0);
 	else
 		e = add_file(a, r, at, name, (size_t) (nul - name), (const uint8_t *) nul + 1);

@@ -49,6 +49,14 @@ int objects_get(const struct objects *s, struct pack_inflater *f, uint32_t numbe
 int objects_loose_get(const struct objects *s, uint32_t i, enum git_type want, enum git_type *ret_type, uint8_t **ret,
 		    uint64_t *ret_len);
 
+/* The mode of a tree's entry, which begins with it: 40000 is a folder, 160000 a submodule. Old programs wrote zeros before it. */
+static inline const char *objects_mode(const char *entry)
+{
+	while (*entry == '0')
+		entry++;
+	return entry;
+}
+
 /* A blob too large to hold, piece by piece: fn(data, len, offset, overlap) is given at most `window` bytes of which the
  * first `overlap` were in the piece before. 0, what fn returned, -EBADMSG, -ENOMEM. Not for deltas: -EOPNOTSUPP. */
 typedef int (*objects_piece_fn)(const uint8_t *data, size_t len, uint64_t offset, size_t overlap, void *user);

@@ -82,7 +82,7 @@ static int read_tree(struct staged *s, const uint8_t *id, const char *prefix, un
 		if (!nul || (size_t) (end - nul - 1) < s->s->id_len)
 			return -EBADMSG;
 		if (snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "/" : "", name + 1) < (int) sizeof(path))
-			r = *p == '4' ? read_tree(s, (const uint8_t *) nul + 1, path, depth + 1) :
+			r = *objects_mode(p) == '4' ? read_tree(s, (const uint8_t *) nul + 1, path, depth + 1) :
 					remember(s, path, (const uint8_t *) nul + 1);
 		p = nul + 1 + s->s->id_len;
 	}

@@ -438,6 +438,15 @@ def test_still_there(tap):
         got = {f["subject"]["path"]: evidence(f, "still in the tree") for f in ours(out)}
         tap.eq(got, {"old/k": "under another path", "old/m": "under another path", "new/k": "yes", "new/m": "yes", "whole/k": "under another path", "stays": "yes", "gone": "no",
                      "twice/a": "yes", "twice/b": "yes"}, "yes, under another path, no")
+    with Repo() as r:
+        r.write("d/k", key(1) + "\n")
+        r.git("add", "d/k")
+        top = tree_object(r, [(b"0100644", b"k", r.git("hash-object", "d/k"))])
+        r.git("update-ref", "HEAD", r.git("commit-tree", "-m", "x", tree_object(r, [(b"040000", b"d", top)])))
+        st, out, err = scan(r.dir, "--history", "--only", "secret.in-history")
+        tap.eq([(f["subject"]["path"], evidence(f, "still in the tree")) for f in ours(out)], [("d/k", "yes")], "modes with a zero before")
+        st, out, err = scan(r.dir, "--staged")
+        tap.eq((st, ours(out, "secret.in-code")), (0, []), "and --staged")
     for names, why in (([b"%d" % i for i in range(10)], []),
                        ([b"d"] * 10, [("too-large", "HEAD has more than 4000000 entries: whether it still has what was found is not known")])):
         with Repo() as r:
