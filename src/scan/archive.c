@@ -310,6 +310,9 @@ static int open_tar(struct state *s, const char *outer, const char *data, size_t
 		size_t size = tar_number(head + 124, 12);
 
 		at += 512;
+		if (head[156] == 'S') /* a sparse file of GNU: where its parts belong stands before them */
+			for (char more = head[482]; more && len - at >= 512; at += 512)
+				more = data[at + 504];
 		if (!is_tar(head, 512) || size > len - at) {
 			damaged(s);
 			return 0;
@@ -318,7 +321,7 @@ static int open_tar(struct state *s, const char *outer, const char *data, size_t
 			(void) snprintf(next, sizeof(next), "%.*s", (int) PV_MIN(size, sizeof(next)), data + at);
 		} else if (head[156] == 'x') {
 			pax_path(data + at, size, next);
-		} else if (head[156] == '0' || !head[156] || head[156] == '7') {
+		} else if (head[156] == '0' || !head[156] || head[156] == '7' || head[156] == 'S') {
 			tar_name(head, name);
 			join(path, outer, *next ? next : name, PATH_LEN);
 			r = size ? member(s, path, data + at, size, depth) : 0;

@@ -622,6 +622,18 @@ def test_archives(tap):
         "bomb.zip": (zipped({f"b{i}": bytes(20 << 20) for i in range(8)}), "what is packed in it is more than 64 MB, or more than 100 times"),
         "cut.zip": (zipped({"x": line(21)})[:-30], "a damaged archive"), "cut.tar": (tarred({"x": bytes(2000)})[:700], "a damaged archive"),
     }
+    with tempfile.TemporaryDirectory(prefix="pvscan-") as d:
+        with open(os.path.join(d, "sparse"), "wb") as f:
+            for i in range(60):
+                f.seek(i << 20)
+                f.write(line(30) if i == 40 else b"x\n")
+        plain = tarred({"after": line(31)})
+        with open(os.path.join(d, "s.tar"), "wb") as f:
+            f.write(subprocess.check_output(["tar", "-C", d, "--format=gnu", "-cSf", "-", "sparse"]).rstrip(b"\0"))
+            f.write(bytes(-f.tell() % 512) + plain)
+        tap.ok(os.path.getsize(os.path.join(d, "s.tar")) < 1 << 20, "tar made a sparse file")
+        st, out, err = scan(d, "--only", "pavise-test.key")
+        tap.eq(sorted(f["subject"]["path"] for f in out["findings"]), ["s.tar!after", "s.tar!sparse", "sparse"], "a sparse file in a tar")
     with Repo() as r:
         for name, (data, _) in {**files, **bad}.items():
             with open(os.path.join(r.dir, name), "wb") as f:
