@@ -328,6 +328,26 @@ static void shed(struct guard_logs *l, struct log_src *s)
 	tell_shed(l, s);
 }
 
+/* What is in them counts for nothing, and who writes a request chooses how long its line is. */
+static void tell_long(struct guard_logs *l, struct log_src *s)
+{
+	struct notice n;
+	uint64_t lines;
+
+	for (size_t i = 0; i < FOLLOW_FILES; i++) {
+		s->long_lines += s->follow.files[i].tail.long_records;
+		s->follow.files[i].tail.long_records = 0;
+	}
+	lines = s->long_lines + logs_reader_counts(s->reader).cut;
+	if (lines == s->told_long)
+		return;
+	s->told_long = lines;
+	notice_init(&n, ID_LOGS_SHED, clock_wall_us());
+	subject(l, s, &n);
+	tell_long_lines(&n, s->name, lines);
+	notices_fold(l->g, mix(mix(ID_LOGS_SHED, s->key, strlen(s->key)), "long", 4), &n);
+}
+
 /* The habit is learned while we run: a guard that was just started knows none. */
 static void tell_silent(struct guard_logs *l, struct log_src *s)
 {
@@ -361,6 +381,7 @@ static void second_of(struct guard_logs *l, struct log_src *s, uint64_t now)
 	if (l->seconds % TIDY_SECONDS == 0) {
 		follow_tidy(&s->follow, now, log_watch_unwatch, l);
 		tell_silent(l, s);
+		tell_long(l, s);
 	}
 	if (s->dirty)
 		log_src_save(l, s);

@@ -45,7 +45,7 @@ struct log_src {
 		LOOK_BETWEEN, /* for files that were never seen, the oldest first */
 	} look;
 	int64_t allowance; /* bytes, until the next second */
-	uint64_t lines, events, shed, told_shed, long_lines;
+	uint64_t lines, events, shed, told_shed, long_lines, told_long;
 	struct log_silent silent; /* files, and containers that run */
 	/* files */
 	struct log_place place;

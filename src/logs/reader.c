@@ -330,7 +330,7 @@ int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn,
 			  .id = r->w->ids };
 
 	r->counts.lines++;
-	r->counts.cut += rec->len > LOG_LINE_MAX;
+	r->counts.cut += rec->len >= LOG_LINE_MAX; /* one that came in pieces was cut before */
 	trim(&l);
 	if (r->s.docker_json)
 		return judge_docker(r, &l, fn, arg);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "model/log_event.h"
 #include "report/words.h"
 
 void tell_allow(struct notice *n, const char *name, const char *signal)
@@ -316,6 +317,14 @@ void tell_shed_log(struct notice *n, const char *source, uint64_t bytes)
 	notice_set_what(n, "grows faster than it can be read: %" PRIu64 " MiB were passed over", (bytes + (1u << 19)) >> 20);
 	notice_add_evidence(n, "log", "%s", source);
 	notice_add_evidence(n, "bytes", "%" PRIu64, bytes);
+	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
+}
+
+void tell_long_lines(struct notice *n, const char *source, uint64_t lines)
+{
+	notice_set_what(n, "holds %" PRIu64 " line%s of more than %u KiB: not read whole", lines, lines == 1 ? "" : "s", LOG_LINE_MAX >> 10);
+	notice_add_evidence(n, "log", "%s", source);
+	notice_add_evidence(n, "lines", "%" PRIu64, lines);
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }
 

@@ -56,6 +56,7 @@ void tell_respawn(struct notice *n, unsigned times, const struct container_info 
 void tell_log(struct notice *n, const char *line, const char *rule, const char *source, const char *address);
 void tell_silent_log(struct notice *n, const char *source, const char *since); /* "2h 10m" */
 void tell_shed_log(struct notice *n, const char *source, uint64_t bytes);
+void tell_long_lines(struct notice *n, const char *source, uint64_t lines);
 void tell_refused_log(struct notice *n, const char *path, int error); /* -ELOOP, -EPERM ... */
 
 /* host.persistence: `/etc/cron.d/x (runs at a time) got 1 new line: * * * * * root ...`. Begin, then each line that came, then

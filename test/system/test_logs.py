@@ -280,6 +280,8 @@ def test_endless(tap):
         os.write(a.fd, b"\n")
         a.lines(10, 12)
         tap.ok(wait_for(lambda: len(seen(g)) == 7, 15), "the lines after it count", seen(g))
+        n = g.wait_notice("logs.shed", seconds=15)
+        tap.ok(n and "1 line of more than 192 KiB" in json.dumps(n) and f"{DIR}/a.log" in json.dumps(n), "that it was passed over is told", n)
         peak = int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1))
         tap.ok(g.roles().get("pavise-engine") == pid and peak < 40000, "the same engine, and no memory for it", f"{peak} kB")
 
