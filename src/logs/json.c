@@ -54,14 +54,22 @@ static bool path_is(const struct walk *w, const char *key)
 	return w->depth > 0;
 }
 
-static void take(struct walk *w, const struct json_value *v)
+/* `in`: where the list begins that it stands in, or NULL. What was taken from the same list goes on to this one's end. */
+static void take(struct walk *w, const struct json_value *v, const char *in)
 {
-	for (size_t i = 0; i < w->n; i++)
-		if (!w->ret[i].raw && path_is(w, w->keys[i]))
-			w->ret[i] = *v;
+	for (size_t i = 0; i < w->n; i++) {
+		struct json_value *ret = &w->ret[i];
+
+		if ((ret->raw && (!in || ret->raw < in)) || !path_is(w, w->keys[i]))
+			continue;
+		if (!ret->raw)
+			*ret = *v;
+		else if (ret->string && v->string)
+			ret->len = (size_t) (v->raw + v->len - ret->raw);
+	}
 }
 
-static bool value(struct walk *w, unsigned nested);
+static bool value(struct walk *w, unsigned nested, const char *in);
 
 static bool object(struct walk *w, unsigned nested)
 {
@@ -80,7 +88,7 @@ static bool object(struct walk *w, unsigned nested)
 		if (w->p == w->end || *w->p++ != ':')
 			return false;
 		w->path[w->depth++] = (struct key) { k.raw, k.len };
-		if (!value(w, nested + 1))
+		if (!value(w, nested + 1, NULL))
 			return false;
 		w->depth--;
 		blank(w);
@@ -95,11 +103,13 @@ static bool object(struct walk *w, unsigned nested)
 
 static bool list(struct walk *w, unsigned nested)
 {
+	const char *from = w->p;
+
 	blank(w);
 	if (w->p < w->end && *w->p == ']')
 		return w->p++, true;
 	for (;;) {
-		if (!value(w, nested + 1))
+		if (!value(w, nested + 1, from))
 			return false;
 		blank(w);
 		if (w->p == w->end)
@@ -121,7 +131,7 @@ static bool scalar(struct walk *w, struct json_value *ret)
 	return w->p > from;
 }
 
-static bool value(struct walk *w, unsigned nested)
+static bool value(struct walk *w, unsigned nested, const char *in)
 {
 	struct json_value v;
 
@@ -134,7 +144,7 @@ static bool value(struct walk *w, unsigned nested)
 		return w->p++, list(w, nested);
 	if (*w->p == '"' ? (w->p++, !string(w, &v)) : !scalar(w, &v))
 		return false;
-	take(w, &v);
+	take(w, &v, in);
 	return true;
 }
 

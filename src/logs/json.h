@@ -12,8 +12,8 @@ struct json_value {
 	bool string;
 };
 
-/* The values of `n` keys (`a.b`: b in a; a list stands for its first element). The text must be one whole object. -EINVAL: it
- * is not. The first of equal keys counts. */
+/* The values of `n` keys (`a.b`: b in a; a list stands for its first element, one of strings for all of them, as it is written:
+ * x","y). The text must be one whole object. -EINVAL: it is not. The first of equal keys counts. */
 int json_values(const char *text, size_t len, const char *const *keys, size_t n, struct json_value *ret);
 
 /* Appends a string's bytes with its escapes decoded (never more than its raw length); a lone surrogate becomes U+FFFD. */

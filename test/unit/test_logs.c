@@ -323,6 +323,38 @@ static void forwarded(void **state)
 	}
 }
 
+/* Each line of the header is an element of a list in Caddy's: what the client sent, and what the proxy appended. */
+static void forwarded_list(void **state)
+{
+	static const struct {
+		const char *headers, *want;
+	} cases[] = {
+		{ "\"X-Forwarded-For\":[\"203.0.113.9\",\"192.0.2.7\"]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\": [ \"203.0.113.9, 203.0.113.8\" , \"192.0.2.7\" ]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\":[\"203.0.113.9\",\"192.0.2.7, 10.0.0.2\"]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\":[\"192.0.2.7\"]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\":[\"203.0.113.9\\\",\\\"203.0.113.8\",\"192.0.2.7\"]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\":[\"203.0.113.9\",\"x\"]", "" },
+		{ "\"X-Forwarded-For\":[[\"192.0.2.7\"],[\"203.0.113.9\",\"203.0.113.8\"]]", "192.0.2.7" },
+		{ "\"X-Forwarded-For\":[\"192.0.2.7\"],\"X-Forwarded-For\":[\"203.0.113.9\",\"203.0.113.8\"]", "192.0.2.7" },
+	};
+	struct ip_prefix proxy;
+	const struct log_source s = { .kind = LOG_FILE, .name = "a", .service = "caddy", .proxies = &proxy, .n_proxies = 1 };
+
+	(void) state;
+	assert_int_equal(ip_prefix_parse("10.0.0.0/8", &proxy), 0);
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pv_autobuf line = PV_BUF_INIT, want = PV_BUF_INIT;
+		struct seen seen;
+
+		pv_buf_printf(&line, "{\"ts\":1795287540,\"logger\":\"http.log.access\",\"request\":{\"remote_ip\":\"10.0.0.1\",\"method\":\"POST\",\"uri\":"
+				     "\"/login\",\"headers\":{%s}},\"user_id\":\"\",\"status\":401,\"size\":0}\n", cases[i].headers);
+		pv_buf_printf(&want, "caddy:%c:%s", *cases[i].want ? 's' : 'w', cases[i].want);
+		feed(&s, pv_buf_str(&line), &seen);
+		CHECK_STR(seen.text, pv_buf_str(&want), "%s", cases[i].headers);
+	}
+}
+
 /* A 401 on a page is weak; one who then gets through is told; a POST to a login is strong. */
 static void web_strength(void **state)
 {
@@ -551,10 +583,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_times), cmocka_unit_test(double_hour), cmocka_unit_test(read_frames), cmocka_unit_test(who_may_ban),
-		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(web_strength),
-		cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(docker_escaped),
-		cmocka_unit_test(docker_through), cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown),
-		cmocka_unit_test(silent), cmocka_unit_test(saved),
+		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(forwarded_list),
+		cmocka_unit_test(web_strength), cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(docker_escaped),
+		cmocka_unit_test(docker_through), cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes),
+		cmocka_unit_test(shown), cmocka_unit_test(silent), cmocka_unit_test(saved),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
