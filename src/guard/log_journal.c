@@ -172,20 +172,24 @@ static int container_record(struct guard_logs *l, const struct journal_record *r
 {
 	struct log_src *s = journal_container(l, r->container);
 	struct log_record rec = { .text = r->message, .len = r->len, .time_us = r->time_us };
+	struct pv_buf *pending;
 	int result;
 
 	if (!s)
 		return 0;
-	if (r->partial || s->pending.len) {
-		pv_buf_add(&s->pending, r->message, PV_MIN(r->len, s->pending.cap - s->pending.len));
+	pending = &s->pending[r->error];
+	if (r->ordinal > 1 && !pending->len) /* its beginning is not here: a client could have chosen how this piece begins */
+		return 0;
+	if (r->partial || pending->len) {
+		pv_buf_add(pending, r->message, PV_MIN(r->len, pending->cap - pending->len));
 		if (r->partial)
 			return 0;
-		rec.text = s->pending.data;
-		rec.len = s->pending.len;
+		rec.text = pv_buf_str(pending);
+		rec.len = pending->len;
 	}
 	rec.line = ++s->lines;
 	result = logs_record(s->reader, &rec, log_src_event, s);
-	pv_buf_clear(&s->pending);
+	pv_buf_done(pending);
 	return result;
 }
 

@@ -90,7 +90,8 @@ struct log_src *log_src_new(struct guard_logs *l, enum log_src_kind kind, enum l
 
 	if (!s)
 		return NULL;
-	*s = (struct log_src){ .g = l->g, .kind = kind, .allowance = 4 * (int64_t) LOG_RATE, .pending.cap = LOG_LINE_MAX };
+	*s = (struct log_src){ .g = l->g, .kind = kind, .allowance = 4 * (int64_t) LOG_RATE,
+			       .pending = { { .cap = LOG_LINE_MAX }, { .cap = LOG_LINE_MAX } } };
 	follow_init(&s->follow, &tail_lines, true);
 	s->name = strdup(name);
 	s->key = strdup(key);
@@ -184,7 +185,8 @@ void log_src_drop(struct guard_logs *l, struct log_src *s)
 	follow_done(&s->follow);
 	log_api_done(s);
 	s->reader = logs_reader_free(s->reader);
-	pv_buf_done(&s->pending);
+	for (size_t i = 0; i < N_ELEMENTS(s->pending); i++)
+		pv_buf_done(&s->pending[i]);
 	s->dead = true;
 	if (s->asking && !l->ending) /* its answer frees it */
 		return;

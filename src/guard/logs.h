@@ -58,7 +58,7 @@ struct log_src {
 	struct log_api *api; /* log_api.c; NULL: its file is read, or the journal */
 	uint64_t ended_us; /* 0: it runs */
 	bool removed;	   /* it does not come back: its position is dropped with it */
-	struct pv_buf pending; /* pieces of a line from the journal */
+	struct pv_buf pending[2]; /* pieces of a line from the journal, of stdout and stderr */
 	char unit[JOURNAL_FIELD]; /* journal: of the record that is being judged */
 	struct log_src *next, *next_ready;
 };

@@ -126,10 +126,14 @@ static int read_record(sd_journal *sd, struct journal_record *r)
 	field(sd, "_SYSTEMD_CGROUP", r->cgroup, sizeof(r->cgroup));
 	field(sd, "SYSLOG_IDENTIFIER", r->identifier, sizeof(r->identifier));
 	field(sd, "CONTAINER_ID_FULL", r->container, sizeof(r->container));
-	r->partial = false;
+	r->partial = r->error = false;
+	r->ordinal = 0;
 	if (r->container[0]) {
 		field(sd, "CONTAINER_PARTIAL_MESSAGE", text, sizeof(text));
 		r->partial = strcmp(text, "true") == 0;
+		(void) number(sd, "CONTAINER_PARTIAL_ORDINAL", &r->ordinal);
+		field(sd, "PRIORITY", text, sizeof(text));
+		r->error = strcmp(text, "3") == 0;
 	}
 	r->uid = r->pid = 0;
 	r->has_uid = number(sd, "_UID", &r->uid);

@@ -19,7 +19,9 @@ struct journal_record {
 	char cgroup[JOURNAL_FIELD];    /* _SYSTEMD_CGROUP */
 	char identifier[JOURNAL_FIELD]; /* SYSLOG_IDENTIFIER: chosen by the sender */
 	char container[65];	       /* CONTAINER_ID_FULL: chosen by the sender; "" */
-	bool partial;		       /* CONTAINER_PARTIAL_MESSAGE */
+	bool partial;		       /* CONTAINER_PARTIAL_MESSAGE: the line goes on in the next one of its stream */
+	bool error;		       /* of a container's stderr: Docker and conmon write 3 as PRIORITY, else 6 */
+	uint32_t ordinal;	       /* CONTAINER_PARTIAL_ORDINAL: of a piece, from 1; 0: not told (Podman) */
 	uint32_t uid, pid;
 	bool has_uid;
 };

@@ -302,16 +302,19 @@ def test_journald_driver(tap):
             by = {"_SYSTEMD_UNIT": "docker.service", "_TRANSPORT": "journal", "_UID": "0", "CONTAINER_ID_FULL": c.id, "CONTAINER_NAME": "app"}
             text = error(1).strip()
             made_journal(f"{folder}/system.journal", [{**by, "MESSAGE": error(0).strip()},
-                                                      {**by, "MESSAGE": text[:40], "CONTAINER_PARTIAL_MESSAGE": "true"},
-                                                      {**by, "MESSAGE": text[40:]},
+                                                      {**by, "MESSAGE": text[:40], "PRIORITY": "6", "CONTAINER_PARTIAL_MESSAGE": "true"},
+                                                      {**by, "MESSAGE": error(5).strip(), "PRIORITY": "3"}, # the other stream
+                                                      {**by, "MESSAGE": text[40:], "PRIORITY": "6"},
+                                                      # a last piece whose beginning is not here: a client may have chosen all of it
+                                                      {**by, "MESSAGE": error(6).strip(), "CONTAINER_PARTIAL_ORDINAL": "2", "CONTAINER_PARTIAL_LAST": "true"},
                                                       {**by, "MESSAGE": error(2).strip(), "_UID": "1000"},
                                                       # as conmon writes for Podman, from the scope that Podman made for it
                                                       {**by, "MESSAGE": error(3).strip(), "_SYSTEMD_UNIT": f"libpod-conmon-{c.id}.scope"},
                                                       {**by, "MESSAGE": error(4).strip(), "_SYSTEMD_UNIT": "cron.service"}])
-            wait_for(lambda: len(seen(g)) >= 4, 6)
+            wait_for(lambda: len(seen(g)) >= 5, 6)
             got = {n["subject"]["name"]: n["subject"]["kind"] for n in g.notices("logs.error")}
             mine = sorted(w for w in seen(g) if any(w in json.dumps(n) for n in g.notices("logs.error", "app")))
-            tap.eq(mine, [word(0), word(1), word(3)], "the container's lines, joined, Podman's among them; not what others wrote in its name")
+            tap.eq(mine, [word(0), word(1), word(3), word(5)], "the container's lines, joined by stream, Podman's among them; not what others wrote in its name")
             tap.note(got)
     shutil.rmtree("/run/log/journal", ignore_errors=True)
 

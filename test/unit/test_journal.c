@@ -123,6 +123,34 @@ static void test_fields(void **state)
 	CHECK_STR(pv_buf_str(&w->got), "record 1|ssh.service|syslog|0|sshd\nrecord 2||kernel|-1|\nrecord 3|user-1000.slice||1000|sshd\n", "fields");
 }
 
+static int pieces(const struct journal_record *r, void *arg)
+{
+	struct world *w = arg;
+
+	pv_buf_printf(&w->got, "%s%d%d%u", w->got.len ? " " : "", r->partial, r->error, r->ordinal);
+	return 0;
+}
+
+/* Which stream of a container, and which piece of its line. */
+static void test_container(void **state)
+{
+	static const char *const names[] = { "a" };
+	pv_auto(journal) j = NULL;
+	struct world *w = *state;
+
+	if (!w)
+		skip();
+	assert_int_equal(journal_new(&j), 0);
+	make(w, "a", 0, 1, SSH);
+	give(w, j, names, 1, NULL);
+	make(w, "a", 1, 2, "CONTAINER_ID_FULL=x\nPRIORITY=3\nCONTAINER_PARTIAL_MESSAGE=true\nCONTAINER_PARTIAL_ORDINAL=1\n");
+	make(w, "a", 2, 3, "CONTAINER_ID_FULL=x\nPRIORITY=6\nCONTAINER_PARTIAL_LAST=true\nCONTAINER_PARTIAL_ORDINAL=12\n");
+	make(w, "a", 3, 4, "CONTAINER_ID_FULL=x\nCONTAINER_PARTIAL_ORDINAL=-1\n");
+	make(w, "a", 4, 5, "PRIORITY=3\n");
+	assert_int_equal(journal_turn(j, 100, pieces, w), 0);
+	CHECK_STR(pv_buf_str(&w->got), "111 0012 000 000", "pieces");
+}
+
 /* Rotated, stopped at any record, and refused: each once, in order. */
 static void test_once(void **state)
 {
@@ -183,7 +211,7 @@ static void test_nothing(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_fields), T(test_once), T(test_nothing) };
+	const struct CMUnitTest tests[] = { T(test_fields), T(test_container), T(test_once), T(test_nothing) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
