@@ -63,7 +63,7 @@ struct line {
 	const char *text;
 	size_t len;
 	uint64_t now_us; /* receipt, or the record's own time */
-	uint64_t time_us; /* of Docker's record or the journal; 0: to be read from the text */
+	uint64_t time_us; /* of the engine's record or the journal; 0: to be read from the text */
 	uint64_t number;
 	const struct log_record *journal; /* NULL: none */
 	uint32_t *id; /* rules whose literals stand in it: whoever writes it chooses some of them, so that none may take another's place */

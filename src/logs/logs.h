@@ -64,8 +64,8 @@ struct log_source {
 struct log_record {
 	const char *text; /* not terminated; journal: MESSAGE */
 	size_t len;
-	uint64_t time_us; /* wall clock: of the record (journal), else of its receipt. A time in the text is believed where it is
-			   * not later than that; it is never 0 */
+	uint64_t time_us; /* wall clock: of the record (journal, container), which counts whatever the text says; else of its receipt:
+			   * a time in the text is believed where it is not later than that. It is never 0 */
 	uint64_t line;	  /* from 1; 0: not known */
 	/* Journal only: what the sender cannot choose (_SYSTEMD_UNIT or the slice, _TRANSPORT, _UID), and what it can
 	 * (SYSLOG_IDENTIFIER, then pid). NULL where absent. */

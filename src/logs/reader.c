@@ -334,10 +334,10 @@ int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn,
 	trim(&l);
 	if (r->s.docker_json)
 		return judge_docker(r, &l, fn, arg);
-	if (r->s.kind == LOG_JOURNAL) {
+	if (r->s.kind == LOG_JOURNAL)
 		l.journal = rec;
+	if (r->s.kind == LOG_JOURNAL || r->s.kind == LOG_CONTAINER) /* a container has a time zone of its own */
 		l.time_us = rec->time_us;
-	}
 	return has_escape(l.text, l.len) ? judge_plain(r, &l, fn, arg) : judge_text(r, &l, fn, arg);
 }
 

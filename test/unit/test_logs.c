@@ -172,6 +172,7 @@ static void read_frames(void **state)
 
 struct seen {
 	size_t n, ban;
+	uint64_t time_us; /* of the last one */
 	uint64_t attempt[32];
 	char text[1024];
 };
@@ -188,6 +189,7 @@ static int see(const struct log_event *e, void *arg)
 	if (s->n < N_ELEMENTS(s->attempt))
 		s->attempt[s->n] = e->attempt;
 	s->n++;
+	s->time_us = e->time_us;
 	s->ban += e->may_ban;
 	(void) snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text), "%s%s:%c:%s", *s->text ? " " : "", e->service,
 			e->strength == LOG_STRONG ? 's' : e->strength == LOG_WEAK ? 'w' : 'a', pv_buf_str(&a));
@@ -264,6 +266,26 @@ static void journal_trust(void **state)
 		assert_int_equal(logs_record(r, &rec[i], see, &seen), 0);
 		CHECK(seen.n == (i == 0) && seen.ban == (i == 0), "record %zu: %zu events", i, seen.n);
 	}
+}
+
+/* A container's clock has a time zone of its own: when the line was written, its engine knows. */
+static void time_of_engine(void **state)
+{
+	static const char text[] = "2026/11/21 18:59:50 [error] 1#1: *2 PAM: user 'a' - not authenticated: Authentication failure, client: 192.0.2.7, x";
+	const struct log_source s = { .kind = LOG_CONTAINER, .name = "a", .service = "nginx" };
+	const struct log_record rec = { .text = text, .len = sizeof(text) - 1, .time_us = NOW_US };
+	pv_auto(logs_reader) r = NULL;
+	struct seen seen = { 0 };
+
+	(void) state;
+	(void) setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	assert_int_equal(logs_reader_new(logs, &s, &r), 0);
+	assert_int_equal(logs_record(r, &rec, see, &seen), 0);
+	(void) setenv("TZ", "UTC", 1);
+	tzset();
+	CHECK_STR(seen.text, "nginx:s:192.0.2.7", "the line");
+	CHECK(seen.time_us == NOW_US, "%llu s before", (unsigned long long) (NOW_US - seen.time_us) / USEC_PER_SEC);
 }
 
 /* Lines of one connection: as many attempts as refused passwords, and the same in another source. */
@@ -583,10 +605,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_times), cmocka_unit_test(double_hour), cmocka_unit_test(read_frames), cmocka_unit_test(who_may_ban),
-		cmocka_unit_test(journal_trust), cmocka_unit_test(attempts), cmocka_unit_test(forwarded), cmocka_unit_test(forwarded_list),
-		cmocka_unit_test(web_strength), cmocka_unit_test(many_literals), cmocka_unit_test(docker), cmocka_unit_test(docker_escaped),
-		cmocka_unit_test(docker_through), cmocka_unit_test(long_line), cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes),
-		cmocka_unit_test(shown), cmocka_unit_test(silent), cmocka_unit_test(saved),
+		cmocka_unit_test(journal_trust), cmocka_unit_test(time_of_engine), cmocka_unit_test(attempts), cmocka_unit_test(forwarded),
+		cmocka_unit_test(forwarded_list), cmocka_unit_test(web_strength), cmocka_unit_test(many_literals), cmocka_unit_test(docker),
+		cmocka_unit_test(docker_escaped), cmocka_unit_test(docker_through), cmocka_unit_test(long_line),
+		cmocka_unit_test(endless_line), cmocka_unit_test(hostile_bytes), cmocka_unit_test(shown), cmocka_unit_test(silent),
+		cmocka_unit_test(saved),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
