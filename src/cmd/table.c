@@ -191,9 +191,9 @@ const struct command commands[] = {
 	  .statuses = "0 locked out; 2 usage or configuration; 3 refused, or the guard does not run",
 	  .examples = "pavise ban 203.0.113.7 --for 1d --reason 'scans us'\npavise ban 2001:db8:1:2::/64", .run = cmd_ban },
 	{ .name = "unban", .args = "[ADDRESS]", .brief = "let an address in again",
-	  .about = "Every ban that holds ADDRESS, or that lies within it when it is a network, ends.",
+	  .about = "Every ban that holds ADDRESS, or that lies within it when it is a network, ends; 4,096 at once, and it says when more are left.",
 	  .options = unban_options, .max_words = 1,
-	  .statuses = "0 let in; 2 usage or configuration; 3 it was not locked out, or the guard does not run",
+	  .statuses = "0 let in; 2 usage or configuration; 3 it was not locked out, bans are left, or the guard does not run",
 	  .examples = "pavise unban 203.0.113.7\nsudo pavise unban --me", .run = cmd_unban },
 	{ .name = "bans", .args = "[ADDRESS | import fail2ban]", .brief = "who is locked out, and why",
 	  .about = "With ADDRESS: also the lines of the logs that led to it. `import fail2ban` takes over what fail2ban has banned, "

@@ -170,49 +170,67 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 
 /* --- unban --- */
 
-#define UNBAN_MAX 64
+#define UNBAN_MAX  64	/* looked for in one go */
+#define UNBAN_MOST 4096 /* whatever else is asked of the broker waits behind them */
 
 struct letting {
 	bans_fn fn;
 	void *arg;
 	struct ip_prefix asked;
-	unsigned waiting, done, failed;
+	unsigned waiting, sent, failed;
+	bool more; /* are left */
 };
 
 static void on_unban(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
 	struct letting *l = arg;
-	pv_autobuf text = PV_BUF_INIT;
+	pv_autobuf text = PV_BUF_INIT, next = PV_BUF_INIT;
 
 	(void) pv_close(fd);
-	l->done += rep->result == 0;
 	l->failed += rep->result < 0;
 	if (--l->waiting)
 		return;
 	prefix_text(&text, &l->asked);
-	pv_buf_puts(&text, l->failed ? " could not be let in: the kernel refused it" : " is let in again");
-	l->fn(g, !l->failed, pv_buf_str(&text), "pavise doctor", l->arg);
+	pv_buf_printf(&next, "pavise unban %s", pv_buf_str(&text));
+	if (l->failed)
+		pv_buf_puts(&text, " could not be let in: the kernel refused it");
+	else if (l->more)
+		pv_buf_printf(&text, " is not let in whole: %u bans have ended, more are left", l->sent);
+	else
+		pv_buf_puts(&text, " is let in again");
+	l->fn(g, !l->failed && !l->more, pv_buf_str(&text), l->failed ? "pavise doctor" : pv_buf_str(&next), l->arg);
 	free(l);
 }
 
-static void let_in(struct guard *g, struct letting *l, const struct ip_prefix *who)
+/* False: no more can be asked of the broker now, and the ban stays. */
+static bool let_in(struct guard *g, struct letting *l, const struct ip_prefix *who)
 {
 	struct broker_req req = { .op = BROKER_UNBAN, .prefix = who->len };
-	struct ip_prefix copy = *who; /* `who` may stand in what is freed */
 	struct ban *ban = bans_find(g->bans, who);
 
-	memcpy(req.addr, copy.addr.b, sizeof(req.addr));
-	(void) store_ban_drop(g->store, &copy);
-	login_forget(g->bans->login, &copy);
+	memcpy(req.addr, who->addr.b, sizeof(req.addr));
+	if (l->sent == UNBAN_MOST || link_call(g, &req, on_unban, l) < 0)
+		return false;
+	l->sent++;
+	l->waiting++;
+	(void) store_ban_drop(g->store, who);
+	login_forget(g->bans->login, who);
 	if (ban)
 		bans_remove(g, ban);
-	g->bans->restore |= bans_overlapping(g, &copy) != NULL; /* it may have stood for that one, too */
-	l->waiting++;
-	if (link_call(g, &req, on_unban, l) < 0) {
-		const struct broker_rep rep = { .result = -EBUSY };
+	g->bans->restore |= bans_overlapping(g, who) != NULL; /* it may have stood for that one, too */
+	return true;
+}
 
-		on_unban(g, &rep, -1, l);
-	}
+/* Some of the bans that hold the address, or that lie within the network. */
+static size_t unban_find(const struct bans *b, const struct ip_prefix *asked, struct ip_prefix ret[UNBAN_MAX])
+{
+	const struct ban *ban;
+	size_t n = 0;
+
+	for (size_t i = 0; n < UNBAN_MAX && (ban = pv_map_next(&b->all, &i));)
+		if (ip_in_prefix(&asked->addr, &ban->who) || ip_in_prefix(&ban->who.addr, asked))
+			ret[n++] = ban->who;
+	return n;
 }
 
 /* Every ban that holds the address, or that lies within the network. */
@@ -220,8 +238,7 @@ void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg)
 {
 	struct letting *l = calloc(1, sizeof(*l));
 	struct ip_prefix found[UNBAN_MAX];
-	const struct ban *ban;
-	size_t n = 0;
+	size_t n;
 
 	if (!l || ip_prefix_parse(address, &l->asked) < 0) {
 		fn(g, false, "that is no address or network", "pavise unban --help", arg);
@@ -230,11 +247,12 @@ void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg)
 	}
 	l->fn = fn;
 	l->arg = arg;
-	for (size_t i = 0; n < UNBAN_MAX && (ban = pv_map_next(&g->bans->all, &i));)
-		if (ip_in_prefix(&l->asked.addr, &ban->who) || ip_in_prefix(&ban->who.addr, &l->asked))
-			found[n++] = ban->who;
 	login_forget(g->bans->login, &l->asked);
-	if (!n) {
+	l->waiting = 1; /* so that an answer within the loop is not the last */
+	while (!l->more && (n = unban_find(g->bans, &l->asked, found)))
+		for (size_t i = 0; i < n && !l->more; i++)
+			l->more = !let_in(g, l, &found[i]);
+	if (!l->sent && !l->more) {
 		pv_autobuf text = PV_BUF_INIT;
 
 		prefix_text(&text, &l->asked);
@@ -243,8 +261,5 @@ void bans_ask_unban(struct guard *g, const char *address, bans_fn fn, void *arg)
 		free(l);
 		return;
 	}
-	l->waiting = 1; /* so that an answer within the loop is not the last */
-	for (size_t i = 0; i < n; i++)
-		let_in(g, l, &found[i]);
 	on_unban(g, &(const struct broker_rep){ .result = 0 }, -1, l);
 }

@@ -256,6 +256,13 @@ def test_persons(tap):
         tap.eq(code(g, "unban", "203.0.113.9"), 0, "an address within a banned network lets the network in")
         tap.eq(elements("net4"), [], "it is gone")
         tap.eq(code(g, "unban", "203.0.113.9"), 3, "twice is said")
+        for n in range(70):
+            g.ask({"verb": "ban", "address": f"203.0.113.{n + 100}", "for_us": 3600 * 10**6})
+        tap.ok(len([e for e in elements("ban4") if e.startswith("203.0.113.")]) >= 70, "seventy addresses of one network")
+        said = output(g, "unban", "203.0.113.0/24")
+        tap.ok("203.0.113.0/24 is let in again" in said, "all are let in", said)
+        tap.eq([e for e in elements("ban4") if e.startswith("203.0.113.")], [], "none is left")
+        tap.eq([r["address"] for r in g.ask({"verb": "bans"}) if r.get("address", "").startswith("203.0.113.")], [], "nor listed")
     finally:
         other.kill()
         other.wait()
