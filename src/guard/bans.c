@@ -21,6 +21,7 @@
 struct asked {
 	struct login_verdict v; /* lines masked */
 	struct ip_addr address; /* the whole one */
+	struct store_ban before;
 	uint64_t us;
 	bool look; /* only whether it may be banned */
 };
@@ -63,7 +64,7 @@ static void store_again(struct guard *g, const struct asked *a, const struct ban
 	struct store_ban s;
 
 	if (store_ban_get(g->store, &a->v.who, &s) < 0 || s.until_us != ban->until_us)
-		store_it(g, a, ban->since_us, bans_times(g, &a->v.who, ban->since_us));
+		store_it(g, a, ban->since_us, bans_times(&a->before, ban->since_us));
 }
 
 static void ask_broker(struct guard *g, struct asked *a);
@@ -93,9 +94,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 		free(a);
 		return;
 	}
-	(void) store_ban_drop(g->store, &a->v.who);
-	if (ban)
-		bans_remove(g, ban);
+	(void) bans_take_back(g, &a->v.who, &a->before);
 	/* Somebody who is never banned shares the IPv6 network: the address alone. */
 	if (rep->result == -EPERM && rep->value != NEVER_WIDE && rep->value != NEVER_UNKNOWN && a->v.who.len < 128) {
 		a->v.who = (struct ip_prefix){ .addr = a->address, .len = 128 };
@@ -124,8 +123,10 @@ static void ask_broker(struct guard *g, struct asked *a)
 		req.arg = 60;
 		req.arg2 = 2;
 	} else {
-		uint32_t times = bans_times(g, &a->v.who, now);
+		uint32_t times;
 
+		bans_before(g, &a->v.who, &a->before);
+		times = bans_times(&a->before, now);
 		a->us = ban_time(g->policy->login.ban_us, g->policy->ban.max_us, times);
 		req.arg = PV_MAX(a->us / USEC_PER_SEC, 1u);
 		ban = bans_add(g, &a->v.who, now, now + a->us);

@@ -58,8 +58,11 @@ void bans_remove(struct guard *g, struct ban *ban);
 /* A ban that cannot stand beside this one in the kernel's set of networks; NULL: there is none. */
 const struct ban *bans_overlapping(const struct guard *g, const struct ip_prefix *who);
 void bans_prefix6(struct guard *g); /* may be another now */
+void bans_before(struct guard *g, const struct ip_prefix *who, struct store_ban *ret); /* as it is in the history; times 0: it is not */
 /* How often it was banned, this time included; the last 90 days count. */
-uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us);
+uint32_t bans_times(const struct store_ban *before, uint64_t now_us);
+/* The broker refused it: all is as it was before bans_add(). True: an earlier ban is in force. */
+bool bans_take_back(struct guard *g, const struct ip_prefix *who, const struct store_ban *before);
 void bans_restore(struct guard *g); /* all that are in the history, into the kernel */
 void bans_load(struct guard *g);    /* out of the history, at start */
 void bans_trim(struct guard *g, uint64_t now_us); /* the history of those that are over */

@@ -11,7 +11,7 @@
 struct asking {
 	bans_fn fn;
 	void *arg;
-	struct store_ban ban;
+	struct store_ban ban, before;
 };
 
 static void prefix_text(struct pv_buf *out, const struct ip_prefix *who)
@@ -111,10 +111,7 @@ static void on_ban(struct guard *g, const struct broker_rep *rep, int fd, void *
 		log_info("%s, by %s", pv_buf_str(&text), a->ban.by);
 		a->fn(g, true, pv_buf_str(&text), "", a->arg);
 	} else {
-		(void) store_ban_drop(g->store, &a->ban.who);
-		if (ban)
-			bans_remove(g, ban);
-		pv_buf_printf(&text, " is not locked out: %s", rep->result == -EPERM ? tell_never(rep->value) :
+		pv_buf_printf(&text, " is not locked out%s: %s", bans_take_back(g, &a->ban.who, &a->before) ? " anew" : "", rep->result == -EPERM ? tell_never(rep->value) :
 			      rep->result == -EDQUOT ? "more than 1,000 bans were asked for within a minute" : "the kernel refused it");
 		a->fn(g, false, pv_buf_str(&text), rep->result == -EPERM && rep->value != NEVER_UNKNOWN ? "pavise explain ban.failed" : "pavise doctor", a->arg);
 	}
@@ -143,7 +140,8 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 	}
 	a->fn = fn;
 	a->arg = arg;
-	a->ban.times = bans_times(g, &a->ban.who, now);
+	bans_before(g, &a->ban.who, &a->before);
+	a->ban.times = bans_times(&a->before, now);
 	a->ban.since_us = now;
 	for_us = for_us ? for_us : ban_time(g->policy->login.ban_us, g->policy->ban.max_us, a->ban.times);
 	a->ban.until_us = now + for_us;
@@ -152,7 +150,7 @@ void bans_ask_ban(struct guard *g, const char *address, uint64_t for_us, const c
 	ban = bans_add(g, &a->ban.who, now, a->ban.until_us);
 	if (!ban || store_ban_put(g->store, &a->ban) < 0) {
 		if (ban)
-			bans_remove(g, ban);
+			(void) bans_take_back(g, &a->ban.who, &a->before);
 		fn(g, false, ban ? "the ban could not be stored" : "so many are banned that no more can be", "df -h", arg);
 		free(a);
 		return;

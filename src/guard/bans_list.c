@@ -111,13 +111,30 @@ void bans_remove(struct guard *g, struct ban *ban)
 	free(ban);
 }
 
-uint32_t bans_times(struct guard *g, const struct ip_prefix *who, uint64_t now_us)
+void bans_before(struct guard *g, const struct ip_prefix *who, struct store_ban *ret)
 {
-	struct store_ban old;
+	if (store_ban_get(g->store, who, ret) < 0)
+		ret->times = 0;
+}
 
-	if (store_ban_get(g->store, who, &old) < 0 || old.until_us + BANS_FORGET_US < now_us)
+uint32_t bans_times(const struct store_ban *before, uint64_t now_us)
+{
+	if (before->until_us + BANS_FORGET_US < now_us)
 		return 1;
-	return old.times < UINT32_MAX ? old.times + 1 : old.times;
+	return before->times < UINT32_MAX ? before->times + 1 : before->times;
+}
+
+bool bans_take_back(struct guard *g, const struct ip_prefix *who, const struct store_ban *before)
+{
+	bool lasts = before->times && before->until_us > clock_wall_us();
+	struct ban *ban = bans_find(g->bans, who);
+
+	(void) (before->times ? store_ban_put(g->store, before) : store_ban_drop(g->store, who));
+	if (ban && lasts)
+		*ban = (struct ban){ .who = *who, .since_us = before->since_us, .until_us = before->until_us, .told = ban->told };
+	else if (ban)
+		bans_remove(g, ban);
+	return lasts;
 }
 
 /* --- into the kernel --- */

@@ -302,6 +302,33 @@ def test_networks(tap):
         g.stop()
 
 
+def test_refused(tap):
+    """A ban that is there already outlives a second one that is refused, with its time and its reason."""
+    world()
+    table_gone()
+    g = new_guard()
+    try:
+        started(g)
+        g.cmd("ban", "203.0.113.30", "--for", "1d", "--reason", "the first")
+        with open("/run/pv/huge", "w") as f:  # who is never banned cannot be read: every ban is refused
+            f.truncate(5 << 20)
+        resolv = os.path.realpath("/etc/resolv.conf")
+        sh("mount", "--bind", "/run/pv/huge", resolv)
+        try:
+            time.sleep(1.1)
+            said = output(g, "ban", "203.0.113.30", "--for", "2d", "--reason", "the second")
+            tap.ok("is not locked out anew" in said, "the second is refused", said)
+            tap.ok("is not locked out:" in output(g, "ban", "203.0.113.31"), "and one without a first")
+        finally:
+            sh("umount", resolv)
+        rows = [(r["address"], r["reason"], r["times"], r["left_us"] < 86400 * 10**6) for r in g.ask({"verb": "bans"}) if "address" in r]
+        tap.eq(rows, [("203.0.113.30", "the first", 1, True)], "the list")
+        tap.ok(banned("203.0.113.30"), "the kernel")
+        tap.ok("is let in again" in output(g, "unban", "203.0.113.30") and not banned("203.0.113.30"), "it can be let in")
+    finally:
+        g.stop()
+
+
 def test_observe(tap):
     world()
     table_gone()
@@ -406,4 +433,4 @@ def test_import(tap):
         g.stop()
 
 
-main(test_limit, test_cut, test_persons, test_networks, test_observe, test_import, test_forged)
+main(test_limit, test_cut, test_persons, test_networks, test_refused, test_observe, test_import, test_forged)
