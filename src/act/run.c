@@ -61,7 +61,8 @@ static void note_answer(struct act_run *run, int result, uint64_t value)
 {
 	if (run->asked == ACT_RESTART_OFF)
 		note_restart(run, result);
-	if (run->asked == ACT_SCALE_ZERO && result == 0 && !run->scaled) { /* the second time it was zero already */
+	/* The second time it was zero already, and so it is where another replica's act came before. */
+	if (run->asked == ACT_SCALE_ZERO && result == 0 && value && !run->scaled) {
 		run->scaled = true;
 		run->scaled_from = value;
 	}

@@ -236,6 +236,27 @@ static void test_again(void **state)
 	}
 }
 
+/* Another replica's act has scaled the service to nothing already: that is nothing to give back. */
+static void test_scaled_already(void **state)
+{
+	struct workload w = container("no");
+	struct broker_req req;
+	struct act_plan p;
+	struct act_run run;
+	uint64_t until;
+
+	(void) state;
+	(void) text_copy(info.service_id, sizeof(info.service_id), "abcdefghijklmnopqrstuvwxy");
+	p = plan_for(&w, ACTION_KILL, true);
+	for (int global = 0; global < 2; global++) {
+		act_run_start(&run, &p);
+		assert_int_equal(act_run_next(&run, 0, 0, 1, &req, &until), ACT_WANT_REQUEST);
+		assert_int_equal(req.op, BROKER_SWARM_SCALE);
+		(void) act_run_next(&run, 0, global ? UINT64_MAX : 0, 2, &req, &until);
+		assert_int_equal(run.scaled, global); /* that one is taken back the same way, however often it was stopped */
+	}
+}
+
 static void test_undo_requests(void **state)
 {
 	static const struct {
@@ -266,7 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plans), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_image_exception),
-		cmocka_unit_test(test_runs),  cmocka_unit_test(test_again),	 cmocka_unit_test(test_undo_requests),
+		cmocka_unit_test(test_runs),  cmocka_unit_test(test_again), cmocka_unit_test(test_scaled_already), cmocka_unit_test(test_undo_requests),
 	};
 
 	return cmocka_run_group_tests_name("act", tests, NULL, NULL);
