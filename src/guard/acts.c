@@ -116,6 +116,7 @@ static bool again_later(struct act *a)
 		(void) notices_raise(a->g, &n);
 	}
 	a->waits = true;
+	kept_act(a->g, a->w, &a->verdict, true);
 	(void) sd_event_source_set_time_relative(a->pause, LIMIT_PAUSE_US);
 	return sd_event_source_set_enabled(a->pause, SD_EVENT_ONESHOT) >= 0;
 }
@@ -240,11 +241,14 @@ static int on_pause(sd_event_source *s, uint64_t usec, void *arg)
 
 	(void) s;
 	(void) usec;
-	a->waits = false;
-	if (why)
+	if (why) {
 		act_spared(a, why);
-	else
-		act_next(a, 0, 0);
+		return 0;
+	}
+	if (a->waits)
+		kept_act(a->g, a->w, &a->verdict, false);
+	a->waits = false;
+	act_next(a, 0, 0);
 	return 0;
 }
 
@@ -326,7 +330,7 @@ static int act_start(struct guard *g, struct guard_workload *w, const struct act
 	}
 	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_OFF);
 	w->acting = true;
-	kept_act(g, w, v);
+	kept_act(g, w, v, false);
 	a->capture = capture_before(g, w, &a->notice, on_held, a);
 	if (!a->capture)
 		act_next(a, 0, 0);

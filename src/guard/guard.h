@@ -270,8 +270,8 @@ void kept_respawn(struct guard *g); /* after each change of g->respawn */
 /* The windows of logins, each minute and at the end. */
 void kept_logins(struct guard *g);
 bool kept_logins_seed(struct guard *g, uint64_t seed[2], struct pv_buf *ret_text); /* for login_new(), before login_load() of the text */
-/* An act on a container began; it is over, whatever came of it. */
-void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v);
+/* An act on a container began, or waits and has done nothing yet to this run of it; it is over, whatever came of it. */
+void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v, bool waits);
 void kept_act_over(struct guard *g, const struct guard_workload *w);
 bool kept_act_take(struct guard *g, const struct guard_workload *w, struct verdict *ret); /* one that the engine before us began */
 void kept_leftovers(struct guard *g); /* those whose container is gone are told; once, some seconds after the start */

@@ -50,14 +50,16 @@ static bool act_key(char *out, size_t size, const struct guard_workload *w)
 	return *w->w.id && snprintf(out, size, KEY_ACT "%s", w->w.id) < (int) size;
 }
 
-void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v)
+void kept_act(struct guard *g, const struct guard_workload *w, const struct verdict *v, bool waits)
 {
-	char key[80], text[320], name[160];
+	char key[80], text[352], name[160], run[24] = "";
 
 	if (!act_key(key, sizeof(key), w))
 		return;
 	workload_name(name, sizeof(name), &w->w);
-	(void) snprintf(text, sizeof(text), "%s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %u %u %s", id_info(v->id)->name, (int) v->action,
+	if (waits)
+		(void) snprintf(run, sizeof(run), "@%" PRIu64 " ", w->w.cgroup);
+	(void) snprintf(text, sizeof(text), "%s%s %d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %u %u %s", run, id_info(v->id)->name, (int) v->action,
 			v->value, v->limit, v->window_us, v->pressure, v->tasks,
 			v->chain, v->chain_image, name);
 	(void) store_kv_set(g->store, key, text);
@@ -84,13 +86,15 @@ static bool take_word(const char **text, char *out, size_t size)
 	return true;
 }
 
-/* "run.cpu 4 9800 8000 300000000 0 0 0 0 shop/web" */
+/* "run.cpu 4 9800 8000 300000000 0 0 0 0 shop/web"; "@42 run.cpu ..." while it waits: of this cgroup's run only. */
 static bool act_parse(const char *text, struct verdict *v, const char **ret_name)
 {
 	uint64_t n[8];
 	char word[64];
 
 	*v = (struct verdict){ .now_us = clock_monotonic_us() };
+	if (*text == '@' && (!take_word(&text, word, sizeof(word)) || parse_u64(word + 1, &v->cgroup) < 0))
+		return false;
 	if (!take_word(&text, word, sizeof(word)) || id_parse(word, &v->id) < 0)
 		return false;
 	for (size_t i = 0; i < N_ELEMENTS(n); i++)
@@ -113,14 +117,16 @@ static bool act_parse(const char *text, struct verdict *v, const char **ret_name
 bool kept_act_take(struct guard *g, const struct guard_workload *w, struct verdict *ret)
 {
 	pv_autobuf text = PV_BUF_INIT;
+	struct verdict v;
 	const char *name;
 	char key[80];
 
 	if (!act_key(key, sizeof(key), w) || store_kv_get(g->store, key, &text) < 0)
 		return false;
 	(void) store_kv_drop(g->store, key);
-	if (!act_parse(pv_buf_str(&text), ret, &name))
+	if (!act_parse(pv_buf_str(&text), &v, &name) || (v.cgroup && v.cgroup != w->w.cgroup))
 		return false;
+	*ret = v;
 	ret->cgroup = w->w.cgroup;
 	return true;
 }

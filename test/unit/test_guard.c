@@ -447,6 +447,45 @@ static void test_resumed(void **state)
 	died(&w, 1);
 }
 
+/* An act that waits for the limit has done nothing yet: it is the run's that was judged, not the next one's of the same container. */
+static void test_waiting_run(void **state)
+{
+	struct guard_workload w = workload("web", "no"), same = workload("web", "no"), next = workload("web", "no");
+
+	(void) state;
+	same.w.info = &same.info;
+	next.w.info = &next.info;
+	next.w.cgroup = 43;
+	judge(&w);
+	answer(0, -EDQUOT);
+	w.w.gone = true;
+	acts_seen_container(&g, &next); /* docker restart, while it waits */
+	assert_int_equal(n_asked, 1);
+	assert_false(next.acting);
+	spin_for(5300);
+	CHECK_STR(evidence(&told[n_told - 1], "spared"), "it ended by itself", "the first run");
+
+	w.w.gone = false;
+	judge(&w);
+	answer(1, -EDQUOT); /* then we die: it still runs */
+	acts_seen_container(&g, &same);
+	assert_int_equal(n_asked, 3);
+	died(&same, 2);
+	w.w.gone = true;
+	spin_for(5300);
+
+	w.w.gone = false;
+	judge(&w);
+	answer(3, -EDQUOT);
+	spin_for(5300); /* its turn: what comes back now is what is being ended */
+	assert_int_equal(n_asked, 5);
+	next.respawn_checked = false;
+	acts_seen_container(&g, &next);
+	assert_int_equal(n_asked, 6);
+	died(&next, 5);
+	died(&w, 4);
+}
+
 /* ... or tells what became of it, once. */
 static void test_left_over(void **state)
 {
@@ -702,7 +741,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_left_over), STAGED(test_respawn_kept),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};
