@@ -27,13 +27,13 @@ int samples_open(struct guard *g, struct guard_workload *w)
 {
 	int r;
 
-	if (w->files)
-		return 0;
 	if (!w->load) {
 		r = load_new(&w->load);
 		if (r < 0)
 			return r;
 	}
+	if (w->files) /* maybe opened by an act, before any sample */
+		return 0;
 	r = descriptors_are_short() ? -EMFILE : cgroup_files_open(g->tree, w->w.path, &w->files);
 	if (r == -EMFILE || r == -ENFILE) {
 		if (!g->own_sampling_off)
