@@ -193,6 +193,8 @@ static void queue_add(struct guard *g, struct api_call *c)
 
 /* inspect, then the image's labels, then the table */
 
+static bool inspect_again(struct guard_engine *e, const char *container_id, unsigned tries);
+
 /* Without the image's labels none of the container's counts; those that were judged before stay as they were. */
 static void on_image(struct api_call *c, int status)
 {
@@ -202,12 +204,11 @@ static void on_image(struct api_call *c, int status)
 
 	if (answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
 			   c->e->kind, &info) >= 0 &&
-	    (!info.running || table_knows(c->g, info.id))) /* not one that was removed meanwhile: nobody would take it out again */
+	    (!info.running || table_knows(c->g, info.id)) && /* not one that was removed meanwhile: nobody would take it out again */
+	    (known || status == 404 || !inspect_again(c->e, info.id, c->tries + 1)))
 		table_info(c->g, &info, known ? LABELS_KNOWN : LABELS_NONE);
 	call_free(c);
 }
-
-static void inspect_again(struct guard_engine *e, const char *container_id, unsigned tries);
 
 static void on_inspect(struct api_call *c, int status)
 {
@@ -221,27 +222,32 @@ static void on_inspect(struct api_call *c, int status)
 		table_info(c->g, &info, image ? LABELS_COMING : LABELS_NONE); /* at once: the name is there */
 		persist_container(c->g, &info);
 		if (image) {
+			image->tries = c->tries;
 			pv_buf_add(&image->inspect, body->data, body->len);
 			queue_add(c->g, image);
 		}
 	} else if (status != 404) {
-		inspect_again(c->e, c->req.id, c->tries + 1);
+		(void) inspect_again(c->e, c->req.id, c->tries + 1);
 	}
 	call_free(c);
 }
 
-/* dockerd answers about a container that it is starting only when that is done, on a busy machine later than the broker waits. */
-static void inspect_again(struct guard_engine *e, const char *container_id, unsigned tries)
+/* dockerd answers about a container that it is starting only when that is done, on a busy machine later than the broker waits.
+ * True: the question is on its way. */
+static bool inspect_again(struct guard_engine *e, const char *container_id, unsigned tries)
 {
 	struct api_call *c;
 
-	if (tries >= INSPECT_TRIES || !e->events || queue_has(e, API_INSPECT, container_id))
-		return;
+	if (queue_has(e, API_INSPECT, container_id))
+		return true;
+	if (tries >= INSPECT_TRIES || !e->events)
+		return false;
 	c = call_new(e->g, e, API_INSPECT, container_id, on_inspect);
 	if (!c)
-		return;
+		return false;
 	c->tries = tries;
 	queue_add(e->g, c);
+	return true;
 }
 
 void engines_inspect(struct guard *g, enum engine_kind kind, const char *container_id)

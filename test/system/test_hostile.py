@@ -22,7 +22,7 @@ def inspect(cid, **kw):
 class Fake(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     mode = "fine"
-    asked = 0
+    asked = images = 0
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -39,8 +39,26 @@ class Handler(socketserver.StreamRequestHandler):
     def send(self, body, head=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"):
         self.wfile.write((head % len(body) if b"%d" in head else head) + body)
 
+    def label(self, path):
+        """A container with a label, whose image cannot be had at the first two times."""
+        if "/events" in path:
+            time.sleep(30)
+        elif "/images/" in path:
+            self.server.images += 1
+            if self.server.images > 2:
+                self.send(json.dumps({"Id": "sha256:" + "a" * 64, "Config": {"Labels": {}}}).encode())
+            else:
+                self.wfile.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+        elif re.search(r"[0-9a-f]{64}", path):
+            self.send(json.dumps(inspect(re.search(r"[0-9a-f]{64}", path)[0], Config={"Labels": {"pavise.cpu": "ignore"}})).encode())
+        else:
+            self.send(b"[]")
+
     def answer(self, path):
         mode = self.server.mode
+        if mode == "label":
+            self.label(path)
+            return
         if "/events" in path:
             if mode == "events":
                 for _ in range(2000):
@@ -133,4 +151,21 @@ def test_hostile(tap):
         fake.shutdown()
 
 
-main(test_hostile)
+def test_image_fails(tap):
+    """An image that cannot be had at once costs its container no label."""
+    w = world()
+    g = Guard(conf={"sample": "500ms"})
+    sock = f"{g.dir}/fake.sock"
+    g.write({"docker": {"socket": sock}})
+    fake = Fake(sock, Handler)
+    fake.mode = "label"
+    threading.Thread(target=fake.serve_forever, daemon=True).start()
+    with g:
+        wait_for(lambda: "Docker: connected" in g.log(), 6)
+        os.makedirs(os.path.join(w.root, ID % 900))
+        tap.ok(wait_for(lambda: g.status()["exceptions"], 8), "the label holds", f"{fake.images} {g.log(4)}")
+        tap.eq(fake.images, 3, "at the third time")
+        fake.shutdown()
+
+
+main(test_hostile, test_image_fails)
