@@ -33,7 +33,7 @@ static inline int fake_reach(void *ctx, const char *name)
 
 static inline void fake_id(uint64_t cgroup, char *out, size_t size)
 {
-	(void) snprintf(out, size, "%02x%s", (unsigned) (cgroup - FAKE_CONTAINER + 1) & 0xff, FAKE_ID + 2);
+	(void) snprintf(out, size, "%02x%s", (unsigned) (cgroup - FAKE_CONTAINER + 1) & 0xff, &FAKE_ID[2]);
 }
 
 static int fake_cgroup_open(void *ctx, uint64_t id, struct broker_cgroup *ret)
