@@ -31,8 +31,8 @@ size_t tree_count(const struct tree *t); /* files to be looked at */
  * what looks random whatever it is called; of an address with a password also the password. `values` is not made ready.
  * Files that git does not track are not looked at afterwards: a secret belongs there. -ENOMEM. */
 int tree_values(struct tree *t, struct match_values *values);
-/* The same for one text, as it would stand in a file. */
-int tree_values_text(struct match_values *values, const char *text, size_t len);
+/* The same for one text, as it would stand in a file; `place` is what it is called in a note. */
+int tree_values_text(struct match_values *values, struct scan_notes *notes, const char *place, const char *text, size_t len);
 
 struct tree_text { /* a file in which something was found */
 	const char *path; /* from the top; raw */

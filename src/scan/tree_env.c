@@ -36,7 +36,7 @@ static int add_password(struct match_values *v, const char *name, const char *va
 	if (!colon)
 		return 0;
 	r = match_values_add(v, name, colon + 1, (size_t) (at - colon - 1));
-	return r < 0 && r != -ENOSPC ? r : 1;
+	return r < 0 ? r : 1;
 }
 
 /* Names of shops and hosts are in the code because they belong there. */
@@ -58,7 +58,7 @@ static int add_value(struct match_values *v, const char *name, const char *value
 	if (!speaks_of_secret(name) && !looks_random(value, len))
 		return 0;
 	r = match_values_add(v, name, value, len);
-	return r < 0 && r != -ENOSPC ? r : 0;
+	return r < 0 ? r : 0;
 }
 
 /* One `export NAME=value`, value bare or quoted (then it may hold line ends). Returns where the next line starts. */
@@ -94,13 +94,18 @@ static const char *env_line(struct match_values *v, const char *p, const char *e
 	return nl ? nl + 1 : end;
 }
 
-int tree_values_text(struct match_values *values, const char *text, size_t len)
+int tree_values_text(struct match_values *values, struct scan_notes *notes, const char *place, const char *text, size_t len)
 {
 	const char *end = text + len;
 	int r = 0;
 
-	for (const char *p = text; p < end && r == 0;)
+	for (const char *p = text; p < end && r == 0;) {
 		p = env_line(values, p, end, &r);
+		if (r == -ENOSPC) {
+			scan_note(notes, REASON_TOO_LARGE, place, "more values than there is room for: not all are looked for");
+			r = 0;
+		}
+	}
 	return r;
 }
 
@@ -125,7 +130,7 @@ int tree_values(struct tree *t, struct match_values *values)
 			r = r == -ENOMEM ? r : 0;
 			continue;
 		}
-		r = tree_values_text(values, text, len);
+		r = tree_values_text(values, t->notes, f->path, text, len);
 		explicit_bzero(text, len);
 	}
 	return r;

@@ -127,7 +127,7 @@ static int look_env(struct scan_run *run, const cJSON *env, struct pv_buf *text)
 		pv_buf_puts(text, e->valuestring);
 		pv_buf_putc(text, '\n');
 		if (r == 0)
-			r = tree_values_text(run->values, e->valuestring, strlen(e->valuestring));
+			r = tree_values_text(run->values, &run->tree_notes, "environment", e->valuestring, strlen(e->valuestring));
 	}
 	return r;
 }

@@ -222,6 +222,10 @@ def test_own_values(tap):
         tap.eq(got, want, "values of .env in code and history, by the name of their variable")
         keep("P5.3.txt", r.dir)
         tap.ok("Zx81kfjw92kdkkei" not in json.dumps(out), "no value in the report")
+        r.write(".env", "".join(f"KEY_{i}={hashlib.md5(b'%d' % i).hexdigest()}\n" for i in range(5000)))
+        st, out, _ = scan(r.dir)
+        tap.eq([(f["subject"]["path"], f["reason"], evidence(f, "because")) for f in out["findings"] if f["verdict"] == "unknown"],
+               [(".env", "too-large", "more values than there is room for: not all are looked for")], "more values than can be looked for")
 
 
 def test_exceptions(tap):
