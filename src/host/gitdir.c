@@ -419,7 +419,15 @@ static int walk_refs(struct refs_walk *w, int parent, const char *file, const ch
 	return r;
 }
 
-static int packed_refs(struct refs_walk *w)
+static bool is_loose(int fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode);
+}
+
+/* Those that no loose one has taken the place of, when `fd` is the folder of these; else all (-1). */
+static int packed_refs(struct refs_walk *w, int fd)
 {
 	pv_autofree char *path = join(w->g->common_dir, "packed-refs"), *text = NULL;
 	size_t hex = 2 * w->g->id_len;
@@ -431,7 +439,8 @@ static int packed_refs(struct refs_walk *w)
 	for (char *line = strtok_r(text, "\n", &save); line && r == 0; line = strtok_r(NULL, "\n", &save)) {
 		uint8_t id[32];
 
-		if (strlen(line) > hex + 1 && line[hex] == ' ' && gitdir_hex(line, w->g->id_len, id) == 0)
+		if (strlen(line) > hex + 1 && line[hex] == ' ' && gitdir_hex(line, w->g->id_len, id) == 0 &&
+		    (fd < 0 || !is_loose(fd, line + hex + 1)))
 			r = w->fn(line + hex + 1, id, w->user);
 	}
 	return r;
@@ -442,7 +451,7 @@ int gitdir_refs(const struct gitdir *g, int (*fn)(const char *name, const uint8_
 	struct refs_walk w = { .g = g, .fn = fn, .user = user };
 	pv_autoclose int fd = open(g->common_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	uint8_t id[32];
-	int r = fd < 0 ? -errno : packed_refs(&w);
+	int r = fd < 0 ? -errno : packed_refs(&w, fd);
 
 	if (r == 0)
 		r = walk_refs(&w, fd, "refs", "refs", 0);
@@ -477,7 +486,7 @@ static int resolve(const struct gitdir *g, const char *name, uint8_t ret_id[32])
 
 	if (strncmp(name, "refs/", 5) != 0 || strstr(name, ".."))
 		return -ENOENT;
-	r = fd < 0 ? -errno : packed_refs(&w);
+	r = fd < 0 ? -errno : packed_refs(&w, -1);
 	if (r == 0)
 		r = loose_ref(&w, fd, name, name);
 	if (r < 0)

@@ -421,6 +421,22 @@ def test_history(tap):
         tap.ok(st == 2 and "no such commit" in err, "--since: an unknown commit", err)
 
 
+def test_packed_refs(tap):
+    """A packed reference counts until a loose one takes its place, as in git."""
+    with Repo() as r:
+        r.commit(a="x\n")
+        r.commit(a=key(1) + "\n")
+        r.git("branch", "side/one")
+        r.git("pack-refs", "--all")
+        os.makedirs(os.path.join(r.dir, ".git/refs/heads/side/one"), exist_ok=True)
+        st, out, err = scan(r.dir, "--history")
+        tap.eq([evidence(f, "reachable") for f in ours(out)], [None], "packed; a folder of that name is no reference")
+        r.git("update-ref", "refs/heads/side/one", "main~1")
+        r.git("update-ref", "refs/heads/main", "main~1")
+        st, out, err = scan(r.dir, "--history")
+        tap.ok([evidence(f, "reachable") is not None for f in ours(out)] == [True], "replaced by loose ones", out["findings"])
+
+
 def tree_object(r, entries):
     """A tree as nobody would make it: its id."""
     data = b"".join(b"%s %s\0%s" % (mode, name, bytes.fromhex(id)) for mode, name, id in entries)
@@ -942,6 +958,6 @@ def test_windows(tap):
         tap.ok(not lost and not more, "rule, path, line, first commit, versions, HEAD: the same", (sorted(lost)[:5], sorted(more)[:5]))
 
 
-main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_still_there, test_sha256, test_incomplete,
+main(test_tree, test_ignore_rules, test_own_values, test_exceptions, test_staged, test_history, test_packed_refs, test_still_there, test_sha256, test_incomplete,
      test_damage, test_foreign, test_archives, test_large, test_large_base, test_many_alike, test_container, test_real_container, test_limits, test_differential,
      test_windows)
