@@ -142,8 +142,8 @@ static int look_stream(struct reader *r, int fd, const char *path, size_t have)
 	uint64_t lines = 0;
 	size_t overlap = 0;
 
-	scan_note(r->t->notes, REASON_NONE, path, "larger than %zu MB: looked at in windows of %zu MB", TREE_WHOLE >> 20,
-		  WINDOW >> 20);
+	scan_note(r->t->notes, REASON_NONE, path, "larger than %zu MB: looked at in windows of %zu MB",
+		  (have ? WINDOW : TREE_WHOLE) >> 20, WINDOW >> 20);
 	for (bool first = true;; first = false) {
 		ssize_t n = fill(fd, r->buf + have, r->room - have);
 		size_t len = have + (n > 0 ? (size_t) n : 0), keep = PV_MIN(len, LOOK_OVERLAP);
@@ -283,23 +283,25 @@ int tree_scan(struct tree *t, struct look *look, int (*fn)(const struct tree_tex
 	return t->result;
 }
 
+/* How much will come is known of a file only. */
+static int look_unsized(struct reader *r, int fd, const char *path)
+{
+	ssize_t n = need(r, WINDOW) < 0 ? -ENOMEM : fill(fd, r->buf, WINDOW);
+
+	if (n < 0)
+		return (int) n;
+	return (size_t) n < WINDOW ? look_text(r, path, r->buf, (size_t) n) : look_stream(r, fd, path, WINDOW);
+}
+
 int tree_scan_fd(int fd, const char *path, struct look *look, struct scan_notes *notes,
 		 int (*fn)(const struct tree_text *f, void *user), void *user)
 {
 	struct tree t = { .notes = notes, .look = look, .fn = fn, .user = user, .lock = PTHREAD_MUTEX_INITIALIZER, .top = -1 };
 	struct reader r = { .t = &t };
-	size_t have;
-	ssize_t n;
-	int e = need(&r, WINDOW);
+	struct stat st;
+	int e = fstat(fd, &st);
 
-	n = e < 0 ? e : fill(fd, r.buf, WINDOW);
-	have = n > 0 ? (size_t) n : 0;
-	if (n < 0)
-		e = (int) n;
-	else if (have < WINDOW)
-		e = look_text(&r, path, r.buf, have);
-	else
-		e = look_stream(&r, fd, path, have);
+	e = e == 0 && st.st_size >= (off_t) WINDOW ? look_fd(&r, fd, path) : look_unsized(&r, fd, path);
 	free(r.buf);
 	look_hits_done(&r.hits);
 	look_hits_done(&r.inner);

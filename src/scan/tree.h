@@ -45,7 +45,8 @@ struct tree_text { /* a file in which something was found */
 /* fn is called for each file with secrets or with a comment that allows some, one at a time. Non-zero ends it. 0; what fn
  * returned; -ENOMEM. */
 int tree_scan(struct tree *t, struct look *look, int (*fn)(const struct tree_text *f, void *user), void *user);
-/* One more text of any size from a descriptor, in the same way; `path` is what it is called. */
+/* One more text of any size from a descriptor, in the same way; `path` is what it is called. What is no file is looked at in
+ * windows from 16 MB on. */
 int tree_scan_fd(int fd, const char *path, struct look *look, struct scan_notes *notes,
 		 int (*fn)(const struct tree_text *f, void *user), void *user);
 uint64_t tree_bytes(const struct tree *t); /* read by tree_scan() */

@@ -711,6 +711,15 @@ def test_large(tap):
         tap.ok("windows" in err, "that it was looked at in windows is said", err)
         st, mb = peak(d)
         tap.ok(st == 1 and mb < 128, f"at {mb} MB of memory")
+        path = os.path.join(d, "app.zip")
+        data = zipped({"x": random.Random(1).randbytes(17 << 20), "y": key(1).encode()}, zipfile.ZIP_STORED)
+        with open(path, "wb") as f:
+            f.write(data)
+        st, out, err = scan(path)
+        tap.eq((st, [f["subject"]["path"] for f in ours(out, "secret.in-code")]), (1, [path + "!y"]), "a zip of 17 MB, by its name")
+        tap.ok("windows" not in err, "as a whole", err)
+        st, out, err = scan(None, "--stdin", stdin=data)
+        tap.ok("larger than 16 MB: looked at in windows" in err, "on standard input: what is said is so", err)
     with Repo() as r:
         r.git("config", "core.bigFileThreshold", "1m")
         with open(os.path.join(r.dir, "big"), "wb") as f:
