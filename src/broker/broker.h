@@ -49,7 +49,7 @@ struct broker {
 	struct limit looks_kill;	 /* programs that looks end; apart from the engine's kills, so that neither can use up the other's */
 	struct broker_look {		 /* a collector that may ask whether it may end a program */
 		int fd;			 /* -1: free */
-		uint64_t cgroup;
+		uint64_t cgroup, until_us; /* a collector may hang: another one gets its place then */
 	} looks[BROKER_LOOKS];
 };
 

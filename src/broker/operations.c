@@ -174,6 +174,7 @@ static int order_socket(struct broker *b, const struct broker_cgroup *cg, const 
 	struct capture_order order = { 0 };
 	pv_autoclose int ours = -1, theirs = -1;
 	size_t mount = strcmp(b->cgroups.mount, "/") == 0 ? 0 : strlen(b->cgroups.mount);
+	const uint64_t now = clock_monotonic_us();
 	int p[2], r = 0;
 
 	(void) memcpy(order.id, id, strnlen(id, sizeof(order.id) - 1));
@@ -186,11 +187,12 @@ static int order_socket(struct broker *b, const struct broker_cgroup *cg, const 
 	if (send(ours, &order, sizeof(order), MSG_NOSIGNAL) != (ssize_t) sizeof(order))
 		return -EIO;
 	for (uint32_t i = 0; cg && ours >= 0 && r == 0 && i < BROKER_LOOKS; i++) {
-		if (b->looks[i].fd >= 0)
+		if (b->looks[i].fd >= 0 && b->looks[i].until_us > now)
 			continue;
+		b->looks[i].fd = pv_close(b->looks[i].fd);
 		r = broker_watch(b, ours, TAG_LOOK, i);
 		if (r == 0)
-			b->looks[i] = (struct broker_look){ pv_steal_fd(&ours), cg->cgroup };
+			b->looks[i] = (struct broker_look){ pv_steal_fd(&ours), cg->cgroup, now + 2 * CAPTURE_TIME_US };
 	}
 	*ret_collector = pv_steal_fd(&theirs);
 	return 0;

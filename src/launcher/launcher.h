@@ -79,20 +79,20 @@ int child_memfd(const char *name, const void *data, size_t len, int *ret_fd);
 
 /* One-shot programs that the broker may not start itself; each has its time and is killed when that is over. */
 enum shot_kind { SHOT_SWARM, SHOT_COLLECTOR, SHOT_KINDS };
-#define SHOTS 9
+#define SHOTS 25 /* more than may run at once: what was killed and does not die keeps its place, and no other's */
 struct shots {
 	struct shot {
 		enum shot_kind kind;
 		int pidfd; /* -1: free */
-		uint64_t deadline_us;
+		uint64_t deadline_us; /* UINT64_MAX: it was killed */
 	} at[SHOTS];
 };
 void shots_init(struct shots *s);
 /* With the broker's descriptors. Which one it is, or negative: -EBUSY, -EINVAL (how many descriptors). */
 int shots_start(struct shots *s, enum shot_kind kind, const struct places *p, const struct policy *policy, const int *fds, size_t n_fds);
 uint64_t shots_next(const struct shots *s); /* the earliest deadline; UINT64_MAX: none */
-void shots_end_late(struct shots *s, uint64_t now_us);
-void shots_ended(struct shots *s, uint32_t which);
+void shots_end_late(struct shots *s, uint64_t now_us); /* kills; does not wait */
+void shots_ended(struct shots *s, uint32_t which);     /* its pidfd says so */
 void shots_stop(struct shots *s);
 
 void service_start(void);			 /* takes $NOTIFY_SOCKET and $WATCHDOG_USEC out of the environment */

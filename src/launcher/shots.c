@@ -1,11 +1,14 @@
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/pidfd.h"
 #include "launcher/launcher.h"
 #include "model/capture.h"
 
 #define BIT(cap) (1ULL << (cap))
+#define KILLED	 UINT64_MAX /* for a deadline */
 
 /* What each gets of the broker, by number, and what it may do. */
 static const struct shot_row {
@@ -43,7 +46,7 @@ static int free_place(const struct shots *s, enum shot_kind kind)
 		if (s->at[i].pidfd < 0)
 			place = i;
 		else
-			run += s->at[i].kind == kind;
+			run += s->at[i].kind == kind && s->at[i].deadline_us != KILLED;
 	}
 	return run < rows[kind].max ? place : -EBUSY;
 }
@@ -118,16 +121,20 @@ void shots_ended(struct shots *s, uint32_t which)
 	s->at[which].pidfd = -1;
 }
 
+/* Its end is not waited for: who reads a file of a container's own file system may not die before that answers, which it need not
+ * ever do. The pidfd tells when it has. */
 void shots_end_late(struct shots *s, uint64_t now_us)
 {
 	for (uint32_t i = 0; i < SHOTS; i++)
-		if (s->at[i].pidfd >= 0 && s->at[i].deadline_us <= now_us)
-			shots_ended(s, i);
+		if (s->at[i].pidfd >= 0 && s->at[i].deadline_us <= now_us) {
+			(void) pv_pidfd_signal(s->at[i].pidfd, SIGKILL);
+			s->at[i].deadline_us = KILLED;
+		}
 }
 
 void shots_stop(struct shots *s)
 {
+	shots_end_late(s, KILLED - 1);
 	for (uint32_t i = 0; i < SHOTS; i++)
-		if (s->at[i].pidfd >= 0)
-			shots_ended(s, i);
+		s->at[i].pidfd = pv_close(s->at[i].pidfd);
 }
