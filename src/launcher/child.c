@@ -137,12 +137,14 @@ int child_policy(const struct places *p, const char *config, bool observe, uint6
 		r = run_child(p, files, observe, present, out, errors);
 		conf_files_close(files);
 		take_errors(errors, err);
-		if (r == -ETIMEDOUT)
+		if (r == -ETIMEDOUT) {
 			pv_buf_puts(err, "the configuration took longer than 5 s to read\n");
-		else if (r == 0)
-			r = seal_and_check(out);
-		else if (r > 0)
-			r = -EINVAL;
+		} else if (r > 128) { /* memory was short, say */
+			pv_buf_printf(err, "pavise-policy, which reads the configuration, was ended by a signal (%s)\n", sigdescr_np(r - 128));
+			r = -EAGAIN;
+		} else if (r >= 0) {
+			r = r ? -EINVAL : seal_and_check(out);
+		}
 	}
 	free(files);
 	if (r < 0 && !err->len)

@@ -63,7 +63,7 @@ int spawn(const struct places *p, const struct spawn *s, pid_t *ret_pid, int *re
 int spawn_wait(int pidfd, int ms);
 
 /* Runs the policy child over the configuration files. 0 with a sealed memfd; else negative errno, and `err` holds the
- * lines to show; also where it went well: notes. `present`: version of the list of pools that is in force, 0: none. */
+ * lines to show (-ETIMEDOUT, -EAGAIN, -ENOMEM: not the configuration's fault); also where it went well: notes. `present`: version of the list of pools that is in force, 0: none. */
 int child_policy(const struct places *p, const char *config, bool observe, uint64_t present, int *ret_fd, struct pv_buf *err);
 /* The secrets of all channels as a sealed memfd (struct role_secrets). A file that is refused is told and left out. */
 int child_secrets(const struct policy *policy, int *ret_fd);

@@ -627,6 +627,7 @@ static void at_first(struct launcher *l)
 int main(int argc, char **argv)
 {
 	static struct launcher l;
+	int r;
 
 	log_open("pavise");
 	at_first(&l);
@@ -638,8 +639,9 @@ int main(int argc, char **argv)
 	}
 	service_start();
 	raise_files();
-	if (prepare(&l) < 0)
-		return ROLE_EXIT_CONFIG;
+	r = prepare(&l);
+	if (r < 0) /* a machine that is short of something now is not a configuration with errors: the service manager tries again */
+		return r == -ETIMEDOUT || r == -EAGAIN || r == -ENOMEM ? 1 : ROLE_EXIT_CONFIG;
 	l.broker.start_us = l.engine.start_us = clock_monotonic_us();
 	rules_start(&l);
 	run(&l);

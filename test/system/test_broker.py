@@ -231,6 +231,12 @@ def test_configuration(tap):
     refused(good, "somebody else", "a state_dir that is somebody else's")
     os.rmdir(r.state)
     r.write(good)
+
+    os.truncate(f"{r.bin}/pavise-policy", 4096)
+    p = subprocess.run(launcher, stderr=subprocess.PIPE, text=True, timeout=30)
+    tap.ok(p.returncode == 1 and "ended by a signal" in p.stderr, "the policy child is ended by a signal: status 1, so that it is started again",
+           f"{p.returncode}: {p.stderr}")
+    shutil.copy(os.path.join(os.path.dirname(os.path.realpath(PAVISE)), "pavise-policy"), r.bin)
     with r:
         r.write(good + "bogus: 1\n")
         os.kill(r.proc.pid, signal.SIGHUP)
