@@ -84,11 +84,37 @@ add() {
 	fi
 }
 
+# Guards of this folder, also one that was started by hand. By name within our own mount namespace: a container may have a file of the
+# same name.
+running() {
+	launcher=$(readlink -f "$prefix/lib/pavise-launcher")
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/exe" 2>/dev/null) in
+		"$launcher" | "$launcher (deleted)")
+			# shellcheck disable=SC3013
+			[ ! "$p/ns/mnt" -ef /proc/self/ns/mnt ] || echo "${p#/proc/}" ;;
+		esac
+	done
+}
+
+# A guard that goes on would pin again what is about to be lifted.
+stop() {
+	pids=$(running)
+	[ -n "$pids" ] || return 0
+	# shellcheck disable=SC2086
+	step kill -TERM $pids || true
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ -z "$dry" ] && [ -n "$(running)" ] || return 0
+		sleep 0.5
+	done
+}
+
 take_away() {
 	[ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail "run it as root, or with --dry-run to see what it would do"
 	[ -x "$prefix/lib/pavise" ] || fail "$prefix/lib/pavise is not there; give the folder with --prefix"
 	say "${dry:+(rehearsal) }what is done:"
 	! systemd_up || step systemctl disable --quiet --now pavise.service || true
+	stop
 	# What is pinned in the kernel outlives the guard on purpose, but must not outlive the program that can lift it.
 	pinned=$("$prefix/lib/pavise" config show 2>/dev/null | sed -n 's/^bpf_dir: "\(.*\)"$/\1/p') || true
 	step "$prefix/lib/pavise" off --quiet || true

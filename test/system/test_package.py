@@ -356,6 +356,7 @@ def test_package(tap):
 
 
 def test_tarball(tap):
+    world()
     tarball, installer = (pvpackage.built()[n] for n in ("tarball", "installer"))
     sh("rm", "-rf", "/opt/shield")
     wrong = "/run/pv/wrong.tar.gz"
@@ -395,8 +396,9 @@ def test_tarball(tap):
         s = Service("/etc/systemd/system/pavise.service").start()
         tap.eq(s.argv[0], "/opt/shield/lib/pavise", "the unit starts the one in its folder")
         tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["EPERM"], "the guard refuses from any folder")
-        s.stop()
         sh("sh", "/opt/shield/install.sh", "--remove", "--purge", "--prefix", "/opt/shield")
+        wait_for(lambda: not guards(), 5)
+        tap.eq(guards(), [], "removal ends a guard that nobody stopped")
         tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "removal lifts it")
         tap.eq(pins(), [], "nothing is pinned")
     left = [f for f in added() if not f.startswith(("/usr/local/share", "/usr/local/bin", "/opt"))]
