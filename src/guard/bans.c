@@ -37,7 +37,7 @@ static struct login_policy login_policy(const struct policy *p, const uint64_t s
 
 /* --- a ban --- */
 
-static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint32_t times)
+static void store_it(struct guard *g, struct ban *ban, const struct asked *a, uint64_t now, uint32_t times)
 {
 	struct store_ban s = { .who = a->v.who, .since_us = now, .until_us = now + a->us, .times = times, .by = "pavise" };
 	int r;
@@ -54,17 +54,18 @@ static void store_it(struct guard *g, const struct asked *a, uint64_t now, uint3
 		(void) text_copy(to->text, sizeof(to->text), from->text);
 	}
 	r = store_ban_put(g->store, &s);
+	ban->unstored = r < 0;
 	if (r < 0)
-		(void) log_error_errno(r, "a ban could not be stored; it ends with the next start");
+		(void) log_error_errno(r, "a ban could not be stored; until it can be, it ends with the next start");
 }
 
 /* The batch of the history that it was stored in may have been lost since (no room). */
-static void store_again(struct guard *g, const struct asked *a, const struct ban *ban)
+static void store_again(struct guard *g, struct ban *ban, const struct asked *a)
 {
 	struct store_ban s;
 
 	if (store_ban_get(g->store, &a->v.who, &s) < 0 || s.until_us != ban->until_us)
-		store_it(g, a, ban->since_us, bans_times(&a->before, ban->since_us));
+		store_it(g, ban, a, ban->since_us, bans_times(&a->before, ban->since_us));
 }
 
 static void ask_broker(struct guard *g, struct asked *a);
@@ -87,7 +88,7 @@ static void on_banned(struct guard *g, const struct broker_rep *rep, int fd, voi
 	if (rep->result == 0) {
 		if (ban) {
 			ban->asked = false;
-			store_again(g, a, ban);
+			store_again(g, ban, a);
 		}
 		g->bans->bans++;
 		bans_tell_banned(g, &a->v, a->us);
@@ -136,7 +137,7 @@ static void ask_broker(struct guard *g, struct asked *a)
 			return;
 		}
 		ban->asked = true;
-		store_it(g, a, now, times);
+		store_it(g, ban, a, now, times);
 	}
 	if (link_call(g, &req, on_banned, a) < 0) {
 		const struct broker_rep rep = { .result = -EBUSY };
@@ -363,6 +364,17 @@ void bans_reload(struct guard *g)
 		bans_restore(g); /* never_ban, proxies, prefix6 and raw may be others */
 }
 
+/* Its lines are gone by now; what the next start needs is not. */
+static void store_late(struct guard *g, struct ban *ban)
+{
+	struct store_ban before, s = { .who = ban->who, .since_us = ban->since_us, .until_us = ban->until_us, .by = "pavise",
+				       .reason = "refused logins; the history had no room for their lines" };
+
+	bans_before(g, &ban->who, &before);
+	s.times = bans_times(&before, ban->since_us);
+	ban->unstored = store_ban_put(g->store, &s) < 0;
+}
+
 /* The kernel forgets by itself; so do we. */
 static void sweep(struct guard *g)
 {
@@ -376,6 +388,8 @@ static void sweep(struct guard *g)
 		for (size_t i = 0; n < N_ELEMENTS(over) && (ban = pv_map_next(&g->bans->all, &i));)
 			if (ban->until_us <= now)
 				over[n++] = ban;
+			else if (ban->unstored)
+				store_late(g, ban);
 		for (size_t i = 0; i < n; i++) {
 			const struct ip_prefix who = over[i]->who;
 

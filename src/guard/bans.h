@@ -17,6 +17,7 @@ struct ban {
 	uint64_t since_us, until_us; /* wall clock */
 	bool asked;		     /* the broker has not answered yet */
 	bool told;		     /* that attempts still come through it */
+	bool unstored;		     /* the history had no room for it */
 };
 
 /* Where another program bans, too, a ban waits: fail2ban looks each second, CrowdSec's bouncer each ten. Has one of them locked

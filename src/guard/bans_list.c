@@ -82,6 +82,7 @@ struct ban *bans_add(struct guard *g, const struct ip_prefix *who, uint64_t sinc
 	if (ban) {
 		ban->since_us = since_us;
 		ban->until_us = until_us;
+		ban->unstored = false;
 		return ban;
 	}
 	if (b->all.used >= BROKER_BANS_MAX || (!is_single(g, who) && b->n_wide == WIDE_MAX))
@@ -114,7 +115,7 @@ void bans_remove(struct guard *g, struct ban *ban)
 void bans_before(struct guard *g, const struct ip_prefix *who, struct store_ban *ret)
 {
 	if (store_ban_get(g->store, who, ret) < 0)
-		ret->times = 0;
+		*ret = (struct store_ban){ .times = 0 };
 }
 
 uint32_t bans_times(const struct store_ban *before, uint64_t now_us)

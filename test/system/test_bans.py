@@ -329,6 +329,43 @@ def test_refused(tap):
         g.stop()
 
 
+def test_disk_full(tap):
+    """A ban that the history has no room for is in force, and is stored and told when there is room again."""
+    world()
+    table_gone()
+    g = new_guard()
+    os.makedirs(g.state_dir)
+    sh("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "pvtest", g.state_dir)
+    filler = f"{g.state_dir}/filler"
+    full = lambda: any(x["signal"] == "history" for x in g.status()["degraded"])  # noqa: E731
+    try:
+        started(g)
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while f.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        n = 0
+        while n < 60 and not full():  # the log of the database may have some room left
+            n += 1
+            write(*[sshd(f"203.0.113.{n}") for _ in range(5)])
+            wait_for(lambda: banned(f"203.0.113.{n}"), 10)
+        all_ = {f"203.0.113.{i}" for i in range(1, n + 1)}
+        listed = lambda: {r["address"] for r in g.ask({"verb": "bans"}) if "address" in r}  # noqa: E731
+        tap.ok(full() and all_ == set(elements("ban4")) and listed() < all_, "no room: banned all the same", (n, elements("ban4"), listed(), g.log(5)))
+        os.unlink(filler)
+        tap.ok(wait_for(lambda: listed() == all_, 40), "room again: stored", (n, listed(), g.log()))
+        tap.ok(not full() and g.wait_notice("login.bruteforce"), "and told", g.log())
+        g.stop()
+        table_gone()
+        started(g)
+        tap.ok(wait_for(lambda: all_ == set(elements("ban4")), 10), "the next start restores them", (n, elements("ban4"), g.log()))
+    finally:
+        g.stop()
+        sh("umount", "-l", g.state_dir, check=False)
+
+
 def test_observe(tap):
     world()
     table_gone()
@@ -433,4 +470,4 @@ def test_import(tap):
         g.stop()
 
 
-main(test_limit, test_cut, test_persons, test_networks, test_refused, test_observe, test_import, test_forged)
+main(test_limit, test_cut, test_persons, test_networks, test_refused, test_disk_full, test_observe, test_import, test_forged)
