@@ -30,7 +30,7 @@ static const char *take_text(const char *at, const char *end, char *out, size_t 
 
 static void unpack_lines(struct store_ban *b, const char *at, size_t len)
 {
-	const char *end = at + len;
+	const char *end = at ? at + len : NULL; /* of a ban that a person made, or that is over, there are none */
 
 	while (at && end - at > 16 && b->n_lines < STORE_BAN_LINES) {
 		struct store_ban_line *l = &b->lines[b->n_lines];
