@@ -30,7 +30,7 @@ struct check_policy {
 	size_t n_ports;
 	uint16_t ssh_ports[SSH_PORTS]; /* of the host's own sshd */
 	size_t n_ssh_ports;
-	bool ssh_unsure; /* a part of its configuration could not be read: there may be others */
+	bool ssh_unsure; /* a part of its configuration could not be read, or systemd listens for it: there may be others */
 	uint64_t key_age_us, now_us; /* wall clock of the run */
 	unsigned channels;	     /* that notices go to */
 	bool configured;	     /* the configuration is known: `channels` says something */

@@ -197,7 +197,6 @@ int ctr_parse_port(struct arena *a, const char *s, struct ctr_port *ret)
 {
 	char *text = arena_dup(a, s), *slash, *colon;
 	struct ctr_port p = { .address = "" };
-	unsigned last;
 
 	if (!text)
 		return -ENOMEM;
@@ -209,7 +208,7 @@ int ctr_parse_port(struct arena *a, const char *s, struct ctr_port *ret)
 		p.udp = strcmp(slash, "udp") == 0;
 	}
 	colon = strrchr(text, ':');
-	if (parse_range(colon ? colon + 1 : text, &p.container, &last) < 0)
+	if (parse_range(colon ? colon + 1 : text, &p.container, &p.container_last) < 0)
 		return -EINVAL;
 	if (colon) {
 		char *host;
@@ -229,6 +228,8 @@ int ctr_parse_port(struct arena *a, const char *s, struct ctr_port *ret)
 		if (*host && parse_range(host, &p.first, &p.last) < 0)
 			return -EINVAL;
 	}
+	if (p.container_last == p.container)
+		p.container_last = 0;
 	p.at = ret->at;
 	*ret = p;
 	return 0;

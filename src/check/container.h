@@ -73,7 +73,8 @@ struct ctr_mount {
 struct ctr_port {
 	struct ctr_word at;
 	const char *address;             /* "": all of them */
-	unsigned first, last, container; /* on the host; 0: some free one */
+	unsigned first, last; /* on the host; 0: some free one */
+	unsigned container, container_last; /* _last 0: that one alone */
 	bool udp, host_mode; /* host_mode: of a Swarm service, past the routing mesh */
 };
 

@@ -41,7 +41,12 @@ void remedy_port(struct pv_buf *out, const struct ctr_port *port, bool near)
 	pv_buf_printf(out, "%s%s%s%s", six ? "[" : "", at, six ? "]" : "", *at ? ":" : "");
 	if (port->first)
 		pv_buf_printf(out, "%u", port->first);
-	pv_buf_printf(out, ":%u%s", port->container, port->udp ? "/udp" : "");
+	if (port->last > port->first)
+		pv_buf_printf(out, "-%u", port->last);
+	pv_buf_printf(out, ":%u", port->container);
+	if (port->container_last)
+		pv_buf_printf(out, "-%u", port->container_last);
+	pv_buf_puts(out, port->udp ? "/udp" : "");
 }
 
 /* `ports: !override ["127.0.0.1:5432:5432"]`: ports of an override add up, so the tag is needed (Compose 2.24). */

@@ -227,6 +227,19 @@ static int for_all(struct audit *a, int reason)
 	return r;
 }
 
+/* systemd can listen in sshd's place, on ports of its own. */
+static bool socket_listens(struct audit *a)
+{
+	static const char *const own[] = { "/etc/systemd/system/ssh.socket", "/etc/systemd/system/ssh.socket.d", "/etc/systemd/system/sshd.socket",
+		"/etc/systemd/system/sshd.socket.d" };
+	struct stat st;
+
+	for (size_t i = 0; i < N_ELEMENTS(own); i++)
+		if (hostfs_stat(&a->fs, own[i], true, &st) != -ENOENT)
+			return true;
+	return false;
+}
+
 int check_sshd(struct audit *a)
 {
 	struct sshd_conf *c = arena_alloc(&a->arena, sizeof(*c));
@@ -239,7 +252,7 @@ int check_sshd(struct audit *a)
 	if (r < 0)
 		return for_all(a, r);
 	find_ways(a, w, c);
-	a->policy.ssh_unsure = c->unread || c->cut;
+	a->policy.ssh_unsure = c->unread || c->cut || socket_listens(a);
 	for (size_t i = 0; i < (c->n_ports ? c->n_ports : 1) && a->policy.n_ssh_ports < SSH_PORTS; i++)
 		a->policy.ssh_ports[a->policy.n_ssh_ports++] = (uint16_t) (c->n_ports ? c->port[i] : 22);
 	if (a->select.on[ID_SSH_PASSWORD_AUTH])

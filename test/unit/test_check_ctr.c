@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "check.h"
 #include "check/check.h"
+#include "check/remedy.h"
 
 enum from { WHOLE, HOST, CONFIG, TOP, SWARM_CONTAINER, SWARM_TASK, SWARM_SPEC, DOCKERFILE };
 enum { F = FINDING_FAIL, P = FINDING_PASS, U = FINDING_UNKNOWN, N = FINDING_NOT_APPLICABLE };
@@ -535,6 +536,7 @@ static void test_ports(void **state)
 		{ "80", "", 0, 0, 80, false },		     { "8080:80", "", 8080, 8080, 80, false },
 		{ "127.0.0.1:8080:80", "127.0.0.1", 8080, 8080, 80, false }, { "[::1]:53:53/udp", "::1", 53, 53, 53, true },
 		{ "127.0.0.1::80", "127.0.0.1", 0, 0, 80, false }, { "9000-9002:9000-9002", "", 9000, 9002, 9000, false },
+		{ "8000-8010:80", "", 8000, 8010, 80, false },
 		{ "x", NULL, 0, 0, 0, false },		     { "80:x", NULL, 0, 0, 0, false },
 		{ "1:2/icmp", NULL, 0, 0, 0, false },	     { "70000:80", NULL, 0, 0, 0, false },
 		{ "", NULL, 0, 0, 0, false },		     { "9-8:80", NULL, 0, 0, 0, false },
@@ -552,6 +554,12 @@ static void test_ports(void **state)
 		CHECK_STR(p.address, ports[i].address, "%s", ports[i].text);
 		CHECK(p.first == ports[i].first && p.last == ports[i].last && p.container == ports[i].container && p.udp == ports[i].udp, "%s",
 		      ports[i].text);
+		if (p.first) {
+			pv_autobuf again = PV_BUF_INIT;
+
+			remedy_port(&again, &p, false);
+			CHECK_STR(pv_buf_str(&again), ports[i].text, "written again");
+		}
 	}
 }
 

@@ -604,6 +604,7 @@ static void test_commands(void **state)
 		  "apt install ufw && " DENY "ufw allow 2222/tcp && ufw allow 2223/tcp" WEB " && ufw enable" },
 		{ ID_FW_ACTIVE_DEFAULT_DENY, { { "/etc/ssh/sshd_config", NULL, 0 } }, NULL }, /* nobody knows which */
 		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD("Include sshd_config.d/*.conf\n"), CLOUD_INIT }, NULL },
+		{ ID_FW_ACTIVE_DEFAULT_DENY, { SSHD(""), { "/etc/systemd/system/ssh.socket.d/port.conf", "[Socket]\nListenStream=2222\n", 0 } }, NULL },
 		{ ID_FILE_ENV_IGNORED, { { "/srv/shop/.env", "A=1\n", 0600 } }, "printf '\\n%s\\n' .env >> /srv/shop/.gitignore" },
 		{ ID_HOST_SWARM_PORTS, { NONE, INFO("active"), SSHD("Port 2222\n") }, DENY "ufw allow 2222/tcp" WEB NODES " && ufw enable" },
 	};
