@@ -18,8 +18,8 @@
 #define DB_LATER                                                                                                                 \
 	"CREATE TABLE IF NOT EXISTS bans(address BLOB NOT NULL,len INTEGER NOT NULL,since_us INTEGER NOT NULL,until_us INTEGER NOT NULL," \
 	"times INTEGER NOT NULL,cause TEXT NOT NULL,service TEXT NOT NULL,reason TEXT NOT NULL,evidence BLOB,"                      \
-	"PRIMARY KEY(address,len)) STRICT;"                                                                                         \
-	"CREATE INDEX IF NOT EXISTS bans_evidence ON bans(until_us) WHERE evidence IS NOT NULL"
+	"PRIMARY KEY(address,len)) STRICT"
+#define DB_INDEX "CREATE INDEX IF NOT EXISTS bans_evidence ON bans(until_us) WHERE evidence IS NOT NULL"
 #define DB_MAX_PAGES	 65536 /* 256 MB */
 #define DB_LOG_PAGES	 2000  /* 8 MB */
 #define DB_CHECK_US	 USEC_PER_SEC /* a start does not wait longer for the integrity check */
@@ -185,7 +185,11 @@ static int db_connect(struct store *s)
 		code = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(s->db, DB_LATER, NULL, NULL, NULL);
-	if (code != SQLITE_OK)
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(s->db, DB_INDEX, NULL, NULL, NULL);
+	else
+		return db_errno(code);
+	if (code != SQLITE_OK && code != SQLITE_FULL) /* without it all is slower, no more; the next start tries again */
 		return db_errno(code);
 	r = ask_number(s, "PRAGMA max_page_count=65536", &pages);
 	if (r < 0)
