@@ -236,6 +236,30 @@ static bool names_rule(const struct scan_run *run, const char *list)
 	return text_listed(list, "own-value");
 }
 
+/* A word that means nothing would leave everything out, and look like a clean tree. */
+static int check_words(const struct scan_run *run, const char *option, const char *list)
+{
+	for (const char *p = list ? list : ""; *p;) {
+		size_t n = strcspn(p, ",");
+		char word[128] = "";
+		bool known = n < sizeof(word);
+
+		(void) snprintf(word, sizeof(word), "%.*s", (int) PV_MIN(n, sizeof(word) - 1), p);
+		known = known && (!*word || names_rule(run, word));
+		for (size_t i = 0; !known && i < ID_N; i++)
+			known = text_listed(word, id_info((enum id) i)->name);
+		if (!known) {
+			pv_autobuf what = PV_BUF_INIT;
+
+			pv_buf_safe(&what, word, sizeof(word));
+			log_error("%s: no rule and no finding is called `%s`; pavise explain --list names the findings", option, pv_buf_str(&what));
+			return -EINVAL;
+		}
+		p += n + (p[n] == ',');
+	}
+	return 0;
+}
+
 static void select_findings(struct scan_run *run)
 {
 	const struct scan_args *a = run->args;
@@ -353,6 +377,10 @@ static int scan(struct scan_run *run)
 	const struct scan_args *a = run->args;
 	int r = open_rules(run);
 
+	if (r == 0)
+		r = check_words(run, "--only", a->only);
+	if (r == 0)
+		r = check_words(run, "--skip", a->skip);
 	if (r < 0)
 		return r;
 	r = find_git(run);

@@ -514,6 +514,9 @@ def test_incomplete(tap):
                              (("--history", "--skip", "secret.in-history"), 0)):
             st, out, _ = scan(partial, *args)
             tap.eq((st, bool(unknown(out))), (status, status == 3), f"could not check, with {' '.join(args)}")
+        for option in ("--only", "--skip"):
+            st, out, err = scan(partial, option, "secret.in-code,gitub.")
+            tap.ok(st == 2 and f"{option}: no rule and no finding is called `gitub.`" in err, f"{option} with a word that means nothing is no clean scan", (st, out, err))
         with Repo() as many:
             for i in range(300):
                 with open(os.path.join(many.dir, f"{i}.xz"), "wb") as f:
