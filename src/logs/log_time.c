@@ -343,7 +343,7 @@ size_t log_time_read(struct log_clock *c, const char *s, size_t len, uint64_t no
 		in.s = s;
 		good = number ? epoch(&in, &us) : len && *s == '@' && tai64n(&in, &us);
 	}
-	if (!good)
+	if (!good || (in.s < in.end && *in.s >= '0' && *in.s <= '9')) /* the rest of a number would be read as one of its own */
 		return 0;
 	us = PV_MIN(us, now_us);
 	c->last_us = us;

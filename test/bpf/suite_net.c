@@ -28,12 +28,13 @@ static int ask_metadata(void *arg)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
 	bool is_v4 = inet_pton(AF_INET, a->addr, &v4.sin_addr) == 1;
 	int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), homes;
-	uint32_t me = (uint32_t) getpid();
+	uint32_t me;
 	char path[300];
 
 	(void) snprintf(path, sizeof(path), "%s/v%d/map_homes", lab_policy->bpf_dir, PV_BPF_LAYOUT);
 	homes = bpf_obj_get(path);
-	if (homes < 0 || fd < 0 || bpf_map_update_elem(homes, &me, &home, BPF_ANY) < 0)
+	/* The only process of the container, whatever number it has outside of this PID namespace. */
+	if (homes < 0 || fd < 0 || bpf_map_get_next_key(homes, NULL, &me) < 0 || bpf_map_update_elem(homes, &me, &home, BPF_ANY) < 0)
 		return CANNOT;
 	if (!is_v4)
 		(void) inet_pton(AF_INET6, a->addr, &v6.sin6_addr);
