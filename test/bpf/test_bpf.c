@@ -6,7 +6,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } suites[] = {
-	{ "net", suite_net },	{ "servers", suite_servers }, { "dns", suite_dns },   { "nat", suite_nat }, { "opening", suite_opening }, { "modes", suite_modes },
+	{ "net", suite_net }, { "metadata", suite_metadata },	{ "servers", suite_servers }, { "dns", suite_dns },   { "nat", suite_nat }, { "opening", suite_opening }, { "modes", suite_modes },
 	{ "cgroups", suite_cgroups }, { "pins", suite_pins }, { "exec", suite_exec }, { "load", suite_load }, { "cost", suite_cost },
 };
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 void suite_net(void);
+void suite_metadata(void);
 void suite_servers(void);
 void suite_dns(void);
 void suite_nat(void);

@@ -12,7 +12,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BPF = os.path.join(HERE, "..", "..", "build", "meson", "test", "bpf", "test_bpf")
-BPF_SUITES = "net", "servers", "dns", "nat", "opening", "modes", "cgroups", "pins", "exec", "load"
+BPF_SUITES = "net", "metadata", "servers", "dns", "nat", "opening", "modes", "cgroups", "pins", "exec", "load"
 names = sys.argv[1:]
 KINDS = ((r"(ok |1\.\.0 ).*# SKIP", "skipped"), (r"ok ", "passed"), (r"not ok ", "failed"))
 total, lines = dict.fromkeys(("passed", "failed", "skipped"), 0), []
