@@ -283,6 +283,7 @@ int cgroups_some_process(const struct cgroups *c, const struct broker_cgroup *cg
 	return 0;
 }
 
+/* A line of /proc/PID/cgroup, of any hierarchy: does it lead through a container's or an image build's cgroup? */
 static bool line_of_container(const char *line, size_t len)
 {
 	const char *end = line + len, *p = memchr(line, '/', len);

@@ -211,7 +211,6 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_ino == y.st_ino && x.st_dev == y.st_dev;
 }
 
-/* Whether a line of /proc/PID/cgroup, of any hierarchy, leads through a container's or an image build's cgroup. */
 /* True, too, where it cannot be told. */
 static bool of_container(uint32_t pid)
 {

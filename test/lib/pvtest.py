@@ -142,6 +142,17 @@ def wait_for(fn, seconds=10, every=0.05):
         time.sleep(every)
 
 
+def fill(folder):
+    """Leaves no room on the disk that holds the folder (a small tmpfs of the test's); the path of the file that takes it."""
+    with open(f"{folder}/filler", "wb", buffering=0) as f:
+        try:
+            while f.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+        return f.name
+
+
 def sh(*args, check=True, **kw):
     r = subprocess.run([str(a) for a in args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kw)
     if check and r.returncode:

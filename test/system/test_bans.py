@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, REPO, Skip, helper, main, sh, wait_for, world  # noqa: E402
+from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, REPO, Skip, fill, helper, main, sh, wait_for, world  # noqa: E402
 
 AUTH = "/run/pv/auth.log"
 seq = [1000]
@@ -336,16 +336,10 @@ def test_disk_full(tap):
     g = new_guard()
     os.makedirs(g.state_dir)
     sh("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "pvtest", g.state_dir)
-    filler = f"{g.state_dir}/filler"
     full = lambda: any(x["signal"] == "history" for x in g.status()["degraded"])  # noqa: E731
     try:
         started(g)
-        with open(filler, "wb", buffering=0) as f:
-            try:
-                while f.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
+        filler = fill(g.state_dir)
         n = 0
         while n < 60 and not full():  # the log of the database may have some room left
             n += 1

@@ -109,13 +109,19 @@ def rss(pid):
         return int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
 
 
-def test_hostile(tap):
-    w = world()
+def beside_fake():
+    """A guard, not started, and the engine that it will find."""
     g = Guard(conf={"sample": "500ms"})
     sock = f"{g.dir}/fake.sock"
     g.write({"docker": {"socket": sock}})
     fake = Fake(sock, Handler)
     threading.Thread(target=fake.serve_forever, daemon=True).start()
+    return g, fake
+
+
+def test_hostile(tap):
+    w = world()
+    g, fake = beside_fake()
     n = [0]
 
     def container():
@@ -154,12 +160,8 @@ def test_hostile(tap):
 def test_image_fails(tap):
     """An image that cannot be had at once costs its container no label."""
     w = world()
-    g = Guard(conf={"sample": "500ms"})
-    sock = f"{g.dir}/fake.sock"
-    g.write({"docker": {"socket": sock}})
-    fake = Fake(sock, Handler)
+    g, fake = beside_fake()
     fake.mode = "label"
-    threading.Thread(target=fake.serve_forever, daemon=True).start()
     with g:
         wait_for(lambda: "Docker: connected" in g.log(), 6)
         os.makedirs(os.path.join(w.root, ID % 900))

@@ -162,13 +162,7 @@ def test_disk_full(tap):
         sh("mount", "-t", "tmpfs", "-o", "size=2m,mode=755", "pvtest", g.state_dir)
         try:
             with g:
-                filler = f"{g.state_dir}/filler"
-                with open(filler, "wb", buffering=0) as f:
-                    try:
-                        while f.write(bytes(4096)):
-                            pass
-                    except OSError:
-                        pass
+                filler = fill(g.state_dir)
                 n = 0
                 while n < 60 and not any(x["signal"] == "history" for x in g.status()["degraded"]):
                     # the log of the database may have some room left: a new subject is a new notice

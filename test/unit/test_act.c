@@ -211,18 +211,23 @@ static void test_runs(void **state)
 	}
 }
 
+static struct act_plan service_plan(void)
+{
+	struct workload w = container("no");
+
+	(void) text_copy(info.service_id, sizeof(info.service_id), "abcdefghijklmnopqrstuvwxy");
+	return plan_for(&w, ACTION_KILL, true);
+}
+
 /* A service that is scaled to nothing and asked about again has no replicas any more: what undo needs is the first answer. */
 static void test_again(void **state)
 {
-	struct workload w = container("no");
+	struct act_plan p = service_plan();
 	struct broker_req req;
-	struct act_plan p;
 	struct act_run run;
 	uint64_t until;
 
 	(void) state;
-	(void) text_copy(info.service_id, sizeof(info.service_id), "abcdefghijklmnopqrstuvwxy");
-	p = plan_for(&w, ACTION_KILL, true);
 	act_run_start(&run, &p);
 	for (uint64_t replicas = 3; replicas <= 3; replicas -= 3) {
 		assert_int_equal(act_run_next(&run, 0, 0, 1, &req, &until), ACT_WANT_REQUEST);
@@ -239,15 +244,12 @@ static void test_again(void **state)
 /* Another replica's act has scaled the service to nothing already: that is nothing to give back. */
 static void test_scaled_already(void **state)
 {
-	struct workload w = container("no");
+	struct act_plan p = service_plan();
 	struct broker_req req;
-	struct act_plan p;
 	struct act_run run;
 	uint64_t until;
 
 	(void) state;
-	(void) text_copy(info.service_id, sizeof(info.service_id), "abcdefghijklmnopqrstuvwxy");
-	p = plan_for(&w, ACTION_KILL, true);
 	for (int global = 0; global < 2; global++) {
 		act_run_start(&run, &p);
 		assert_int_equal(act_run_next(&run, 0, 0, 1, &req, &until), ACT_WANT_REQUEST);

@@ -1,11 +1,11 @@
 /* notices.c with a history whose disk is full when the test says so; who follows and the sender are played here. */
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 #include "check.h"
+#include "full_disk.h"
 #include "guard/guard.h"
 
 static char dir[64];
@@ -38,28 +38,14 @@ int guard_ask_launcher(char byte)
 
 /* ---- the stage ---- */
 
-static bool is_full;
-static sqlite3_syscall_ptr write_before;
-
-static ssize_t write_full(int fd, const void *buf, size_t len, off_t at)
-{
-	if (is_full) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return pwrite(fd, buf, len, at);
-}
-
 static int set_up(void **state)
 {
-	sqlite3_vfs *v = sqlite3_vfs_find(NULL);
 	int s[2], state_fd;
 
 	(void) state;
 	memset(&g, 0, sizeof(g));
 	memset(&policy, 0, sizeof(policy));
 	n_followed = 0;
-	is_full = false;
 	g.policy = &policy;
 	policy.n_channels = 1;
 	(void) text_copy(policy.channels[0].url, sizeof(policy.channels[0].url), "journal:");
@@ -74,20 +60,18 @@ static int set_up(void **state)
 		(void) close(state_fd);
 	ours = s[0];
 	sender = s[1];
-	write_before = v->xGetSystemCall(v, "pwrite64");
-	(void) v->xSetSystemCall(v, "pwrite64", (sqlite3_syscall_ptr) write_full);
+	disk_take();
 	return notices_start(&g, ours);
 }
 
 static int tear_down(void **state)
 {
 	static const char *const names[] = { "history.db", "history.db-wal", "history.db-shm" };
-	sqlite3_vfs *v = sqlite3_vfs_find(NULL);
 	char path[128];
 
 	(void) state;
 	notices_stop(&g);
-	(void) v->xSetSystemCall(v, "pwrite64", write_before);
+	disk_give_back();
 	g.burst = burst_free(g.burst);
 	sd_event_unref(g.loop);
 	(void) close(ours);
@@ -171,9 +155,9 @@ static void test_batch_lost(void **state)
 	assert_int_equal(store_batch_begin(g.store), 0);
 	notices_fold(&g, 1, &lost);
 	assert_true(lost.row > 0);
-	is_full = true;
+	disk_is_full = true;
 	assert_int_equal(notices_batch_end(&g), -ENOSPC);
-	is_full = false;
+	disk_is_full = false;
 	assert_int_equal(n_followed, 0);
 	assert_int_equal(sent(), 0);
 	assert_true(notices_wait(&g));
@@ -208,11 +192,11 @@ static void test_batch_lost_many(void **state)
 
 		assert_int_equal(notices_raise(&g, &n), 0);
 	}
-	is_full = true;
+	disk_is_full = true;
 	assert_int_equal(notices_batch_end(&g), -ENOSPC);
 	notices_again(&g);
 	assert_int_equal(n_followed, 0);
-	is_full = false;
+	disk_is_full = false;
 	notices_again(&g);
 	assert_int_equal(n_followed, 65);
 	CHECK(strncmp(followed[64].what, "36 notices ", 11) == 0, "%s", followed[64].what);

@@ -10,6 +10,7 @@
 #include "base/sandbox.h"
 #include "base/text.h"
 #include "check.h"
+#include "full_disk.h"
 #include "store/db.h"
 #include "store/store.h"
 
@@ -599,29 +600,6 @@ static void test_bans_over(void **state)
 	assert_int_equal(n, 1);
 }
 
-static bool is_full;
-static sqlite3_syscall_ptr write_before;
-
-static ssize_t write_full(int fd, const void *buf, size_t len, off_t at)
-{
-	if (is_full) {
-		errno = ENOSPC;
-		return -1;
-	}
-	return pwrite(fd, buf, len, at);
-}
-
-/* From here on pwrite(2) of SQLite's asks is_full. */
-static void disk_of_ours(bool ours)
-{
-	sqlite3_vfs *v = sqlite3_vfs_find(NULL);
-
-	is_full = false;
-	if (ours)
-		write_before = v->xGetSystemCall(v, "pwrite64");
-	assert_int_equal(v->xSetSystemCall(v, "pwrite64", ours ? (sqlite3_syscall_ptr) write_full : write_before), SQLITE_OK);
-}
-
 /* A full disk shows when the batch is committed: it is gone as a whole, its end says so, and its rows are nobody else's. */
 static void test_batch_full(void **state)
 {
@@ -630,24 +608,24 @@ static void test_batch_full(void **state)
 	pv_autobuf value = PV_BUF_INIT;
 
 	(void) state;
-	disk_of_ours(true);
+	disk_take();
 	assert_int_equal(store_batch_begin(s), 0);
 	assert_int_equal(store_batch_begin(s), 0);
 	assert_int_equal(store_add(s, &a, &policy), 0);
 	assert_int_equal(store_kv_set(s, "log:a", "1"), 0);
-	is_full = true;
+	disk_is_full = true;
 	assert_int_equal(store_batch_end(s), 0);
 	assert_true(store_in_batch(s));
 	assert_int_equal(store_batch_end(s), -ENOSPC);
 	assert_false(store_in_batch(s));
 	assert_int_equal(store_add(s, &b, &policy), -ENOSPC);
-	is_full = false;
+	disk_is_full = false;
 	assert_int_equal(store_notice(s, a.row, &got), -ENOENT);
 	assert_int_equal(store_kv_get(s, "log:a", &value), -ENOENT);
 	assert_int_equal(store_add(s, &b, &policy), 0);
 	assert_true(b.row > a.row);
 	assert_int_equal(store_notice(s, a.row, &got), -ENOENT);
-	disk_of_ours(false);
+	disk_give_back();
 }
 
 /* The same where SQLite takes all of it back in the midst of the batch (256 MB are full): what comes after that is not there alone. */
