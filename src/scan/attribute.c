@@ -248,13 +248,14 @@ static int add_file(struct attribute *a, struct reader *r, size_t at, const char
 /* One entry `mode SP name NUL id`. Returns its length. */
 static int read_entry(struct attribute *a, struct reader *r, const char *data, size_t at, size_t len)
 {
-	const char *p = data + at, *end = data + len, *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul, *mode = objects_mode(p);
+	const char *p = data + at, *end = data + len, *name = memchr(p, ' ', (size_t) PV_MIN(end - p, 12)), *nul, *mode;
 	int e;
 
 	nul = name ? memchr(name, '\0', (size_t) (end - name)) : NULL;
 	if (!nul || (size_t) (end - nul - 1) < a->s->id_len || nul - p > 1 << 20)
 		return -EBADMSG;
 	name++;
+	mode = objects_mode(p);
 	if (*mode == '4')
 		e = add_folder(a, r, at, name, (size_t) (nul - name), (const uint8_t *) nul + 1);
 	else if (mode[1] == '6')

@@ -49,7 +49,7 @@ int objects_get(const struct objects *s, struct pack_inflater *f, uint32_t numbe
 int objects_loose_get(const struct objects *s, uint32_t i, enum git_type want, enum git_type *ret_type, uint8_t **ret,
 		    uint64_t *ret_len);
 
-/* The mode of a tree's entry, which begins with it: 40000 is a folder, 160000 a submodule. Old programs wrote zeros before it. */
+/* The mode of a tree's entry, which begins with it and has a blank behind it: 40000 is a folder, 160000 a submodule. Old programs wrote zeros before it. */
 static inline const char *objects_mode(const char *entry)
 {
 	while (*entry == '0')
