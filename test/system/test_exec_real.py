@@ -141,7 +141,7 @@ def test_real(tap):
                 for n, c in batch:
                     code = c.wait(120 * SLOW)
                     out = c.logs()
-                    tap.ok(code == 0 and out.rstrip().endswith("OK"), n, f"{code}\n{out[-1500:]}")
+                    tap.ok(code == 0 and "OK" in out.split(), n, f"{code}\n{out[-1500:]}")
             if has("node") and has("gcc"):
                 alone(tap, d, g)
             healthy.wait()
