@@ -34,6 +34,8 @@ struct logs {
 	struct logs_work *work;
 };
 
+int logs_make(struct match_set *set, struct logs **ret); /* takes the set over, also on failure */
+
 /* What a source lets a rule do. */
 enum { MAY_TRY = 1, MAY_BAN = 2, TRUSTED = 4, MAY_THROUGH = 8 /* only if something was refused to the same address */ };
 

@@ -89,6 +89,9 @@ int cache_load(const char *dir, const unsigned char *digest, struct match_set **
 int cache_copy(const char *dir, const unsigned char *digest, int fd); /* its bytes; the same */
 int cache_store(const char *dir, const unsigned char *digest, const void *data, size_t len);
 int cache_pack(const struct rules *rs, const struct gates *gates, struct pv_buf *out);
+#define MATCH_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+/* All of a file, to be read; the file may be closed. -EBADMSG: empty, or beyond 256 MiB. */
+int set_map(int fd, void **ret_map, size_t *ret_len);
 /* Takes the mapping over, also on failure. */
 int cache_unpack(void *map, size_t map_len, size_t offset, struct match_set **ret);
 

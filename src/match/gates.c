@@ -98,14 +98,6 @@ static int compile_some(const struct rules *rs, unsigned which, hs_database_t **
 	return compile(rs, g, ret, err);
 }
 
-void gates_done(struct gates *g)
-{
-	(void) hs_free_database(g->near);
-	(void) hs_free_database(g->far);
-	(void) hs_free_database(g->all);
-	*g = (struct gates){ NULL, NULL, NULL };
-}
-
 static const char *const escapes[] = { "\\x1b\\[", "\\\\u00", "#033\\[" };
 
 static void escape(struct pv_buf *out, const char *word)
@@ -192,4 +184,20 @@ int gates_compile(const struct rules *rs, bool lines, struct gates *ret, struct 
 	else
 		*ret = g;
 	return r;
+}
+
+int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
+{
+	struct gates gates;
+	int r = gates_compile(rs, false, &gates, err);
+
+	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
+}
+
+int match_set_compile_lines(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
+{
+	struct gates gates;
+	int r = gates_compile(rs, true, &gates, err);
+
+	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
 }

@@ -17,8 +17,6 @@
 #include "match/rules.h"
 
 #define DEPTH_MAX     6
-#define MAP_MAX	      (256u << 20)
-#define SEALS	      (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #if defined(__SANITIZE_ADDRESS__)
 #define CHILD_MEMORY 0 /* its shadow takes terabytes */
 #elif defined(__has_feature)
@@ -290,23 +288,6 @@ static int compile_apart(const struct match_where *where, const struct texts *t,
 	return 0;
 }
 
-static int map_fd(int fd, void **ret_map, size_t *ret_len)
-{
-	struct stat st;
-	void *map;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (st.st_size <= 0 || st.st_size > (off_t) MAP_MAX)
-		return -EBADMSG;
-	map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	*ret_map = map;
-	*ret_len = (size_t) st.st_size;
-	return 0;
-}
-
 static int read_all(const struct match_where *where, struct texts *t, struct pv_buf *err)
 {
 	int r = t ? 0 : -ENOMEM;
@@ -336,7 +317,7 @@ int match_set_open(const struct match_where *where, struct match_set **ret, stru
 	}
 	r = compile_apart(where, t, &fd, err);
 	if (r == 0)
-		r = map_fd(fd, &map, &len);
+		r = set_map(fd, &map, &len);
 	if (r < 0)
 		return r;
 	if (where->cache_dir) /* without it the next start is slower, no more */
@@ -359,7 +340,7 @@ static void to_cache(const char *dir, const unsigned char *digest, int fd)
 	size_t len = 0;
 	void *map = NULL;
 
-	if (!dir || map_fd(fd, &map, &len) < 0)
+	if (!dir || set_map(fd, &map, &len) < 0)
 		return;
 	(void) cache_store(dir, digest, map, len); /* without it the next start is slower, no more */
 	(void) munmap(map, len); /* a writable mapping would keep it from being sealed */
@@ -384,21 +365,8 @@ int match_set_save(const struct match_where *where, int *ret_fd, struct pv_buf *
 	}
 	if (r < 0)
 		return r;
-	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
+	if (fcntl(fd, F_ADD_SEALS, MATCH_SEALS) < 0)
 		return -errno;
 	*ret_fd = pv_steal_fd(&fd);
 	return 0;
-}
-
-int match_set_load(int fd, struct match_set **ret)
-{
-	pv_autoclose int own = fd;
-	int seals = fcntl(own, F_GET_SEALS), r;
-	size_t len = 0;
-	void *map = NULL;
-
-	if (seals < 0 || (seals & SEALS) != SEALS)
-		return -EPERM;
-	r = map_fd(own, &map, &len);
-	return r < 0 ? r : cache_unpack(map, len, 0, ret);
 }

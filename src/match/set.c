@@ -9,6 +9,14 @@
 #define STACK_MAX (1u << 20)
 #define TRIES_MAX 200000 /* of one confirmation; a sane pattern takes some dozens */
 
+void gates_done(struct gates *g)
+{
+	(void) hs_free_database(g->near);
+	(void) hs_free_database(g->far);
+	(void) hs_free_database(g->all);
+	*g = (struct gates){ NULL, NULL, NULL };
+}
+
 struct match_set *match_set_free(struct match_set *set)
 {
 	if (!set)
@@ -76,22 +84,6 @@ int match_set_make(const struct rules *rs, struct rules *own, const struct gates
 	}
 	*ret = set;
 	return 0;
-}
-
-int match_set_compile(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
-{
-	struct gates gates;
-	int r = gates_compile(rs, false, &gates, err);
-
-	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
-}
-
-int match_set_compile_lines(const struct rules *rs, struct match_set **ret, struct pv_buf *err)
-{
-	struct gates gates;
-	int r = gates_compile(rs, true, &gates, err);
-
-	return r < 0 ? r : match_set_make(rs, NULL, &gates, ret);
 }
 
 const struct rules *match_set_rules(const struct match_set *set)
