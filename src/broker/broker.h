@@ -40,6 +40,7 @@ struct broker {
 	uint64_t check_us, addresses_us; /* when due */
 	uint64_t degraded;		 /* as last told, or as found at start */
 	uint64_t off_told;		 /* off_until_ns in the news; root may have switched past the engine */
+	struct activated activated[2];	 /* Docker, Podman */
 	uint64_t engines_down;		 /* BROKER_DEGRADED_DOCKER, _PODMAN */
 	struct broker_job {		 /* a pavise-swarm under way */
 		int result_fd;		 /* -1: free */

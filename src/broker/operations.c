@@ -52,7 +52,7 @@ void broker_probe_engines(struct broker *b)
 	for (unsigned engine = 0; engine < 2; engine++) {
 		pv_autoclose int fd = -1;
 
-		if (b->engines_down & bit_of(engine) && relay_connect(socket_of(b, engine), &fd) == 0)
+		if (b->engines_down & bit_of(engine) && relay_connect(socket_of(b, engine), &b->activated[engine], &fd) == 0)
 			b->engines_down &= ~bit_of(engine);
 	}
 }
@@ -61,7 +61,7 @@ static int op_api(void *ctx, enum api_request what, unsigned engine, const char 
 		  struct broker_answer *ret)
 {
 	struct broker *b = ctx;
-	int fd, r = relay_start(b->relays, socket_of(b, engine), what, id, number, clock_monotonic_us(), &fd);
+	int fd, r = relay_start(b->relays, socket_of(b, engine), &b->activated[engine], what, id, number, clock_monotonic_us(), &fd);
 
 	if (r == 0)
 		b->engines_down &= ~bit_of(engine);
@@ -82,10 +82,10 @@ static int ask_launcher(struct broker *b, const struct swarm_job *job, int *ret_
 {
 	pv_autoclose int get = -1, post = -1, result_r = -1, result_w = -1, job_r = -1, job_w = -1;
 	const char byte = LAUNCH_WANT_SWARM;
-	int p[2], r = relay_connect(b->policy->docker_socket, &get);
+	int p[2], r = relay_connect(b->policy->docker_socket, &b->activated[0], &get);
 
 	if (r == 0)
-		r = relay_connect(b->policy->docker_socket, &post);
+		r = relay_connect(b->policy->docker_socket, &b->activated[0], &post);
 	if (r < 0)
 		return r;
 	if (pipe2(p, O_CLOEXEC) < 0)

@@ -62,7 +62,7 @@ struct relays *relays_free(struct relays *r)
 }
 
 /* The node is opened once and checked; the connection goes to what was checked, whatever its name means by then. */
-int relay_connect(const char *path, int *ret_fd)
+int relay_connect(const char *path, struct activated *activated, int *ret_fd)
 {
 	pv_autoclose int node = open(path, O_PATH | O_CLOEXEC), fd = -1;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -76,6 +76,8 @@ int relay_connect(const char *path, int *ret_fd)
 		return -ENOTSOCK;
 	if (st.st_uid != 0)
 		return -EPERM;
+	if (activated && !activated_may_connect(activated, &st))
+		return -ECONNREFUSED;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -85,6 +87,8 @@ int relay_connect(const char *path, int *ret_fd)
 		return -errno;
 	if (peer.uid != 0)
 		return -EPERM;
+	if (activated)
+		activated_connected(activated, &st, peer.pid, clock_monotonic_us());
 	*ret_fd = pv_steal_fd(&fd);
 	return 0;
 }
@@ -122,7 +126,7 @@ static int relay_watch(struct relays *r, const struct relay *one)
 	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, one->pipe, &e) < 0 ? -errno : 0;
 }
 
-int relay_start(struct relays *r, const char *path, enum api_request what, const char *id, uint32_t number,
+int relay_start(struct relays *r, const char *path, struct activated *activated, enum api_request what, const char *id, uint32_t number,
 		uint64_t now_us, int *ret_fd)
 {
 	const struct api_template *t = api_template(what);
@@ -133,7 +137,7 @@ int relay_start(struct relays *r, const char *path, enum api_request what, const
 		return -EINVAL;
 	if (!one)
 		return -EBUSY;
-	err = relay_connect(path, &one->sock);
+	err = relay_connect(path, activated, &one->sock);
 	if (err < 0)
 		return err;
 	err = send_request(one->sock, what, id, number);

@@ -72,6 +72,12 @@ def test_service(tap):
     wait_for(d.alive, 60)
     time.sleep(3)
     tap.eq(miner.state(), "exited", "restart=always stays dead after systemctl restart docker")
+    sh("systemctl", "stop", "docker.service", timeout=300)
+    time.sleep(15)
+    tap.eq(sh("systemctl", "is-active", "docker.service", "docker.socket", check=False).split(), ["inactive", "active"],
+           "systemctl stop docker stays done, although any connection to docker.socket would start it again")
+    sh("systemctl", "start", "docker.service", timeout=300)
+    wait_for(d.alive, 60)
     c.start()
     oom = d.run(["sh", "-c", "pvnet oomchild 64; sleep 1000"], name="oom", Memory=32 << 20, MemorySwap=32 << 20)
     tap.ok(wait_for(lambda: any(n["subject"]["name"] == "oom" for n in events("run.oom")), 30), "an OOM kill is told", events("run.oom"))
