@@ -31,14 +31,13 @@ size_t kernel_ring_size(const struct kernel *k);
 int kernel_counters_fd(const struct kernel *k);
 int kernel_cgroup_fd(const struct kernel *k);	  /* the watched root's folder: for open_by_handle_at() */
 uint64_t kernel_root_id(const struct kernel *k); /* its cgroup id */
-const char *kernel_cgroup_path(const struct kernel *k); /* its path, as opened */
 
 /* Every few seconds (at most 5 s apart): compares each link with what was attached, attaches and pins again what is
  * missing or replaced, tries again what was refused, covers new cgroups when attached below the root. Returns the bits of
  * BROKER_DEGRADED_* (model/broker_proto.h) that are mine; BROKER_DEGRADED_REPLACED only in the call that found it. */
 uint32_t kernel_self_check(struct kernel *k);
 uint32_t kernel_degraded(const struct kernel *k); /* the bits without looking again */
-/* Why one bit is set, for doctor and status: "connect4: Operation not permitted"; "" if it is not set. */
+/* Why one bit is set, as the log has it of the first time: "connect4: Operation not permitted"; "" if it is not set. */
 const char *kernel_reason(const struct kernel *k, uint32_t bit);
 
 /* The workload of `cgroup`: its class and the topmost cgroup of its workload. 0 or -ENOENT. */

@@ -8,6 +8,7 @@
 #include <bpf/btf.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "broker/kernel_exec.h"
 #include "broker/kernel_maps.h"
@@ -42,6 +43,9 @@ _Static_assert(N_ELEMENTS(kernel_hooks) <= KERNEL_N_HOOKS, "a bit for each");
 void kernel_blame(struct kernel *k, uint32_t bit, const char *what, int error)
 {
 	k->degraded |= bit;
+	if (bit & ~k->said)
+		(void) log_warning_errno(error, "not in force as meant: %s", what);
+	k->said |= bit;
 	for (uint32_t i = 0; i < KERNEL_N_REASONS; i++)
 		if (bit & (1u << i))
 			(void) snprintf(k->reasons[i], sizeof(k->reasons[i]), "%s: %s", what, strerror(error < 0 ? -error : error));

@@ -58,6 +58,7 @@ struct kernel {
 	uint64_t served_ns; /* and when it rose, CLOCK_MONOTONIC */
 	uint32_t degraded; /* BROKER_DEGRADED_* */
 	char reasons[KERNEL_N_REASONS][120];
+	uint32_t said; /* bits whose first reason is in the log */
 	struct kernel_link *links;
 	size_t n_links;
 	struct kernel_prefixes internal, net_allow;

@@ -3,29 +3,30 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "guard/guard.h"
 
 #define RECENT	      5
 #define WOULD_HIT_MAX 20
 
+/* What is in the way the broker says once, where it finds it: kernel_blame(). */
+#define WHY_NOT "journalctl -u pavise | grep 'not in force'"
 const struct degradation degradations[] = {
-	{ BROKER_DEGRADED_CONNECT, true, "net", "connections to mining ports are not refused: the connect hooks are not attached", "pavise doctor" },
+	{ BROKER_DEGRADED_CONNECT, true, "net", "connections to mining ports are not refused: the connect hooks are not attached", WHY_NOT },
 	{ BROKER_DEGRADED_SENDMSG, true, "net", "datagrams that a NAT of their own redirects are not refused: the sendmsg hooks are not attached",
-	  "pavise doctor" },
-	{ BROKER_DEGRADED_EGRESS, true, "dns", "DNS questions are not seen: the egress hook is not attached", "pavise doctor" },
+	  WHY_NOT },
+	{ BROKER_DEGRADED_EGRESS, true, "dns", "DNS questions are not seen: the egress hook is not attached", WHY_NOT },
 	{ BROKER_DEGRADED_INGRESS, true, "net", "UDP servers' answers or their clients cannot be told apart: the recvmsg or ingress hooks are not "
-	  "attached", "pavise doctor" },
+	  "attached", WHY_NOT },
 	{ BROKER_DEGRADED_CGROUPS, true, "workloads", "new containers are found late, by walking: the cgroup tracepoints are not attached",
-	  "pavise doctor" },
-	{ BROKER_DEGRADED_OOM, true, "memory", "OOM kills are found late, by sampling: the tracepoints are not attached", "pavise doctor" },
+	  WHY_NOT },
+	{ BROKER_DEGRADED_OOM, true, "memory", "OOM kills are found late, by sampling: the tracepoints are not attached", WHY_NOT },
 	{ BROKER_DEGRADED_EXEC, true, "exec", "programs are not judged: the exec hook is not attached, or this kernel's overlay is not known",
-	  "pavise doctor" },
+	  WHY_NOT },
 	{ BROKER_DEGRADED_MMAP, true, "exec", "programs that the dynamic loader runs, and libraries that are loaded, are not judged: the hook on "
-	  "mappings is not attached", "pavise doctor" },
+	  "mappings is not attached", WHY_NOT },
 	{ BROKER_DEGRADED_STORAGE, false, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
 	  "docker info --format {{.Driver}}" },
-	{ BROKER_DEGRADED_BELOW, true, "net", "another program holds the root cgroup; the hooks were attached one level below it", "pavise doctor" },
+	{ BROKER_DEGRADED_BELOW, true, "net", "another program holds the root cgroup; the hooks were attached one level below it", WHY_NOT },
 	{ BROKER_DEGRADED_REPLACED, true, "net", "a hook of the guard was missing or replaced by somebody; it was attached again",
 	  "pavise events --id guard." },
 	{ BROKER_DEGRADED_BANS, true, "login", "bans were gone from the kernel: somebody flushed the ruleset or changed the table inet pavise; they are "
