@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
+#include "model/log_places.h"
 
 #define ARGS_MAX 1400
 #define FDS_MAX	 500
@@ -26,10 +27,6 @@ struct start { /* of the child */
 	bool full; /* more files than can be opened at once: said */
 };
 
-static const char *const usual_files[] = {
-	"/var/log/nginx/*.log", "/var/log/apache2/*.log", "/var/log/httpd/*log", "/var/log/caddy/*.log", "/var/log/mysql/error.log",
-	"/var/log/mariadb/*.log", "/var/log/postgresql/*.log", "/var/log/redis/*.log", "/var/log/exim4/mainlog", "/var/log/openvpn/*.log",
-};
 static const char *const syslog_files[] = { "/var/log/auth.log", "/var/log/secure", "/var/log/mail.log", "/var/log/maillog", "/var/log/syslog" };
 static const char *const journal_files[] = { "/var/log/journal/*/*.journal", "/run/log/journal/*/*.journal" };
 
@@ -219,8 +216,10 @@ static void add_usual(struct cmd *c, struct start *s)
 		return;
 	for (size_t i = 0; !journals && i < N_ELEMENTS(syslog_files); i++)
 		(void) add_matching(s, syslog_files[i], false);
-	for (size_t i = 0; i < N_ELEMENTS(usual_files); i++)
-		(void) add_matching(s, usual_files[i], false);
+	for (unsigned i = 0; i < log_places(p); i++)
+		if (log_place(p, i).kind == PLACE_FILES)
+			(void) add_matching(s, log_place(p, i).path, false);
+	(void) add_matching(s, "/var/log/haproxy.log", false); /* by a socket of its own: not in the journal */
 }
 
 static int add_named(struct cmd *c, struct start *s)

@@ -70,6 +70,10 @@ def test_day(tap):
         status, out, err = c.logs("--since", "24h", "--only", "logs.auth-failure", auth, web, evidence="P12.1")
         tap.ok(status == 0 and "203.0.113.7" in out and "203.0.113.8" in out and "203.0.113.6" not in out and "192.0.2.1" not in out,
                "P12.1: the refused logins of the last 24 hours, 401 among them, in one screen", out + err)
+        conf = c.write("pavise.yaml", f"logs: {{files: [{{path: {web}, service: nginx}}]}}\n")
+        os.chmod(conf, 0o600)
+        status, out, err = c.logs("--config", conf, "--since", "24h", "--only", "logs.auth-failure")
+        tap.ok(status == 0 and "203.0.113.8" in out, "without a name: the configuration's own files, too", out + err)
         status, out, _ = c.logs("--since", "24h", "--format", "jsonl", "--service", "sshd", auth)
         events = [json.loads(line) for line in out.splitlines()]
         tap.ok(len(events) == 7 and all(e["schema"] == 1 and e["id"] == "logs.auth-failure" and e["service"] == "sshd" and e["strength"] == "strong" and
