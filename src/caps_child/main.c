@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 	since = boot_us();
 	r = confine();
 	if (r < 0)
-		return (void) log_error_errno(r, "cannot give up its rights: %s", strerror(-r)), 1;
+		return (void) log_error_errno(r, "cannot give up its rights"), 1;
 	if (write(STDOUT_FILENO, "ready\n", 6) != 6)
 		return 1;
 	while (boot_us() < since + (uint64_t) seconds * 1000000) {
@@ -117,5 +117,5 @@ int main(int argc, char **argv)
 	if (skel->bss->lost)
 		return log_error("more cgroups came than can be kept apart: what was seen is not whole"), 1;
 	r = write_seen(bpf_map__fd(skel->maps.caps), since);
-	return r < 0 ? (void) log_error_errno(r, "cannot say what was seen: %s", strerror(-r)), 1 : 0;
+	return r < 0 ? (void) log_error_errno(r, "cannot say what was seen"), 1 : 0;
 }

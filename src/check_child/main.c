@@ -428,7 +428,7 @@ static int list(struct audit *a, const struct args *args)
 		}
 	if (r == 0 && write(args->seen, pv_buf_str(&text), text.len) != (ssize_t) text.len)
 		r = -EIO;
-	return r < 0 ? log_error_errno(r, "not everything could be read: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
+	return r < 0 ? log_error_errno(r, "not everything could be read"), STATUS_INCOMPLETE : 0;
 }
 
 static int plan(struct audit *a, const struct args *args)
@@ -452,7 +452,7 @@ static int recreate(struct audit *a, const struct args *args)
 	int r = recreate_script(a, args->recreate, &text, &err);
 
 	if (r < 0)
-		return log_error_errno(r, "the commands could not be written: %s", strerror(-r)), STATUS_INCOMPLETE;
+		return log_error_errno(r, "the commands could not be written"), STATUS_INCOMPLETE;
 	for (char *save, *line = err.len ? strtok_r(err.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save)) {
 		pv_buf_clear(&safe);
 		pv_buf_safe(&safe, line, 0);
@@ -482,13 +482,13 @@ static int run(struct audit *a, const struct args *args)
 	if (r == 0 && apply_baseline(a, args->baseline) < 0)
 		return STATUS_USAGE;
 	if (r < 0) {
-		(void) log_error_errno(r, "the audit could not be finished: %s", strerror(-r));
+		(void) log_error_errno(r, "the audit could not be finished");
 		return STATUS_INCOMPLETE;
 	}
 	finding_list_sort(&a->out);
 	if (args->plan) {
 		r = plan(a, args);
-		return r < 0 ? log_error_errno(r, "what can be mended could not be worked out: %s", strerror(-r)), STATUS_INCOMPLETE : 0;
+		return r < 0 ? log_error_errno(r, "what can be mended could not be worked out"), STATUS_INCOMPLETE : 0;
 	}
 	if (args->recreate)
 		return recreate(a, args);
@@ -520,7 +520,7 @@ int main(int argc, char **argv)
 	}
 	r = audit_confine();
 	if (r < 0) {
-		(void) log_error_errno(r, "cannot give up its rights: %s", strerror(-r));
+		(void) log_error_errno(r, "cannot give up its rights");
 		return STATUS_INCOMPLETE;
 	}
 	a.sock = args.sock;
@@ -540,7 +540,7 @@ int main(int argc, char **argv)
 	}
 	r = hostfs_open(&a.fs, args.facts);
 	if (r < 0) {
-		(void) log_error_errno(r, "the saved host cannot be opened: %s", strerror(-r));
+		(void) log_error_errno(r, "the saved host cannot be opened");
 		return STATUS_USAGE;
 	}
 	r = run(&a, &args);

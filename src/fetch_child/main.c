@@ -285,7 +285,7 @@ int main(int argc, char **argv)
 		return 3;
 	r = confine();
 	if (r < 0) {
-		(void) log_error_errno(r, "cannot give up its rights: %s", strerror(-r));
+		(void) log_error_errno(r, "cannot give up its rights");
 		return 3;
 	}
 	ask_http(argv[1]);
