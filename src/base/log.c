@@ -5,16 +5,10 @@
 #include <string.h>
 
 static char log_name[32] = "pavise";
-static enum log_level log_max = LOG_LEVEL_INFO;
 
 void log_open(const char *name)
 {
 	(void) snprintf(log_name, sizeof(log_name), "%s", name);
-}
-
-void log_set_level(enum log_level level)
-{
-	log_max = level;
 }
 
 int log_full(enum log_level level, int error, const char *fmt, ...)
@@ -24,8 +18,6 @@ int log_full(enum log_level level, int error, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (level > log_max)
-		return error;
 	if (getenv("JOURNAL_STREAM"))
 		n = snprintf(line, sizeof(line), "<%d>%s: ", level, log_name);
 	else

@@ -133,7 +133,7 @@ struct exec_scratch {
 	struct event_exec e;
 	struct exec_look look;
 	struct pv_path_key key;
-	__u32 at; /* where the path begins so far; in script_kind() where a name begins */
+	__u32 at; /* where the path begins so far; in pv_script_kind() where a name begins */
 	__u32 arg, option, found, word;
 	__u32 busy; /* a mapping is judged in it */
 	__u64 hash; /* of the script's name */

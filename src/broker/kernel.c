@@ -159,11 +159,6 @@ uint64_t kernel_root_id(const struct kernel *k)
 	return k->root_id;
 }
 
-const char *kernel_cgroup_path(const struct kernel *k)
-{
-	return k->root_path;
-}
-
 uint32_t kernel_degraded(const struct kernel *k)
 {
 	return k->degraded;

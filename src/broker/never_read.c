@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "broker/never.h"
 
 #define FILE_CAP (4u << 20) /* some thirty thousand routes */

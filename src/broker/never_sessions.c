@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "base/text.h"
 #include "broker/cgroups.h"
 #include "broker/never.h"
 #include "model/roles.h"

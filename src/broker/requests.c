@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/text.h"
 #include "bpf/event.h"
 #include "model/persist.h"
 #include "model/log_places.h"

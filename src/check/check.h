@@ -19,8 +19,6 @@ enum answer {
 	ANSWER_UNKNOWN, /* the probe has set the reason: finding_unknown() */
 };
 
-enum due { DUE_SIX_HOURS, DUE_DAILY, DUE_WEEKLY, DUE_DEPLOY };
-
 #define CHECK_PORTS 64
 #define SSH_PORTS   16
 
@@ -47,7 +45,6 @@ struct ctr_check {
 	enum id id;
 	enum ctr_field field; /* what it needs */
 	unsigned sources;     /* bit 1 << enum ctr_source: where it has a meaning */
-	enum due due;
 	/* Fills evidence and, where it differs from the id's own, severity. */
 	enum answer (*probe)(const struct ctr *c, const struct check_policy *p, struct finding *f);
 	/* The one line that mends it in a Compose file below the service, with %s for nothing; NULL: none */

@@ -121,7 +121,7 @@ struct ctr {
 	struct ctr_step *step;
 	size_t n_steps;
 	struct ctr_word rootfs, limit_pids, limit_memory, limit_swap, limit_cpu, privileged; /* where they stand */
-	bool read_only, is_privileged, has_image_build;
+	bool read_only, is_privileged;
 	bool healthcheck, healthcheck_off;
 	int64_t pids;         /* 0: none */
 	uint64_t memory;      /* bytes; 0: none */

@@ -1,7 +1,6 @@
 /* `nft -j list ruleset`: libnftables-json(5). A verdict map becomes one rule for each of its elements. */
 #include <string.h>
 
-#include "base/text.h"
 #include "check/fw_rules.h"
 #include "engine_api/json.h"
 

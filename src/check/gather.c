@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "check/ask.h"
 #include "check/dotenv.h"
 #include "engine_api/json.h"

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 
 #define FILE_BYTES (1u << 20)
 

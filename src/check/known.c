@@ -1,9 +1,7 @@
 #include "check/known.h"
 
 #include <sodium/crypto_generichash.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "check/ask.h"
 
@@ -26,13 +24,4 @@ int known_since(struct audit *a, const char *kind, const char *what, struct know
 	ret->first_us = strtoull(pv_buf_str(&text), &end, 10);
 	ret->since_us = strtoull(end, &end, 10);
 	return ret->first_us && ret->since_us && *end == '\n' ? 0 : -EBADMSG;
-}
-
-void known_text(char out[40], uint64_t us)
-{
-	time_t at = (time_t) (us / 1000000);
-	struct tm tm;
-
-	if (!gmtime_r(&at, &tm) || !strftime(out, 40, "since %Y-%m-%d %H:%M UTC", &tm))
-		*out = '\0';
 }

@@ -16,7 +16,5 @@ static inline bool known_new(const struct known_at *s)
 {
 	return s->first_us > s->since_us;
 }
-/* "since 2026-11-28 16:20 UTC" */
-void known_text(char out[40], uint64_t us);
 
 #endif

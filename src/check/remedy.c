@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "check/recreate.h"
 
 #define PIPED " | sh" /* the lines of recreate.h */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/lines.h"
-#include "base/text.h"
 
 #define LINES_MAX  20000
 #define FILE_BYTES (1u << 20)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "check/ask.h"
 #include "check/conf_files.h"
 #include "check/gather.h"

@@ -31,7 +31,6 @@ struct web {
 	unsigned files, depth;
 	enum finding_reason gap; /* of what could not be read or followed; REASON_NONE: all was */
 	const char *gap_why;
-	bool own_redirects; /* Caddy: redirections are made by itself */
 };
 
 /* Each reads one text and what it includes; `files` NULL: nothing. 0 or -ENOMEM. What cannot be understood is passed over:

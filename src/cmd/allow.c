@@ -7,7 +7,6 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "model/conf_files.h"
-#include "model/roles.h"
 
 #define FILE_NAME "allow.yaml"
 #define FILE_NEW  ".allow.yaml.new" /* no NAME.yaml: a reader in between does not see it */

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/log.h"
 #include "cmd/cmd.h"
 #include "model/conf.h"
 #include "model/conf_files.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "cmd/cmd.h"
 #include "model/suggest.h"
 

@@ -47,7 +47,7 @@ struct login_table {
 	size_t slot_size;
 	uint32_t max;
 	uint32_t n, allocated; /* live; with memory */
-	uint8_t **chunks;      /* of LOGIN_CHUNK slots */
+	uint8_t **chunks;      /* of CHUNK slots */
 	uint32_t *index;       /* open addressing: place + 1; 0 free */
 	uint32_t index_size;
 	uint32_t *spare;       /* places that are free again */

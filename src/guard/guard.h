@@ -138,7 +138,6 @@ struct guard {
 	uint64_t degraded;	  /* BROKER_DEGRADED_* */
 	char refused[256];	  /* a configuration that was not taken: its first line; empty: the last one was */
 	uint64_t off_until_ns;	  /* as the broker said */
-	unsigned role_deaths;
 	uint32_t generation;
 	unsigned seconds;	  /* since the start, up to the word about who breaks a rule */
 	bool own_sampling_off;	  /* cgroup files could not be opened: said once */

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "engine_api/log_stream.h"
 #include "guard/logs.h"
 

@@ -1,4 +1,4 @@
-/* logs.h - inside guard/: what the files that read logs share. Everybody else calls logs_start() and its like of guard.h.
+/* logs.h - inside guard/: what the files that read logs share. Everybody else calls guard_logs_start() and its like of guard.h.
  *
  *   logs.c          sources and whose turn it is; what a line says -> bans, notices; positions in the history
  *   log_watch.c     files and containers' files: asked of the broker, found again after rotation

@@ -521,11 +521,6 @@ struct cgroup_files *cgroup_files_free(struct cgroup_files *f)
 	return NULL;
 }
 
-uint64_t cgroup_files_id(const struct cgroup_files *f)
-{
-	return f->id;
-}
-
 /* A kept file; one whose v1 cgroup has ended is closed, and looked for again at the next refresh. */
 static bool read_kept(struct cgroup_files *f, enum kept k, char *buf, size_t size)
 {

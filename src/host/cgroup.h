@@ -39,7 +39,6 @@ struct cgroup_files;
 int cgroup_files_open(const struct cgroup_tree *t, const char *path, struct cgroup_files **ret);
 struct cgroup_files *cgroup_files_free(struct cgroup_files *f);
 PV_AUTO(cgroup_files)
-uint64_t cgroup_files_id(const struct cgroup_files *f); /* a path can be made anew: compare with the id you meant */
 
 struct cgroup_usage {
 	uint64_t cpu_us;	  /* used since it was made */

@@ -55,7 +55,6 @@ struct logs_reader {
 	struct join join[2]; /* stdout, stderr */
 	uint64_t line; /* lines seen */
 	bool skipping; /* the rest of a line that is too long */
-	bool said_bom;
 	struct logs_counts counts;
 	logs_trial_fn trial; /* logs_try() */
 	void *trial_arg;

@@ -91,7 +91,6 @@ int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn,
  * of it skipped, also in the next calls. Events carry line numbers from 1 on from the reader's start. `time_us`: receipt. */
 int logs_lines(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg, size_t *ret_used);
 /* The lines counted so far were not from the beginning: the next one is `line`. */
-void logs_reader_at(struct logs_reader *r, uint64_t line);
 /* The end of what can be read: an unfinished line is judged as it is. */
 int logs_end(struct logs_reader *r, const char *buf, size_t len, uint64_t time_us, logs_fn fn, void *arg);
 

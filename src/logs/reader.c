@@ -341,11 +341,6 @@ int logs_record(struct logs_reader *r, const struct log_record *rec, logs_fn fn,
 	return has_escape(l.text, l.len) ? judge_plain(r, &l, fn, arg) : judge_text(r, &l, fn, arg);
 }
 
-void logs_reader_at(struct logs_reader *r, uint64_t line)
-{
-	r->line = line ? line - 1 : 0;
-}
-
 struct logs_counts logs_reader_counts(const struct logs_reader *r)
 {
 	struct logs_counts c = r->counts;

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
 #include "match/engine.h"
 
 #define MAP_MAX (256u << 20)

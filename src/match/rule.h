@@ -88,7 +88,6 @@ const struct rule *rules_find(const struct rules *rs, const char *id); /* NULL w
 struct rules *rules_free(struct rules *rs);
 PV_AUTO(rules)
 
-const char *rule_kind_name(enum rule_kind k);
 const char *rule_check_name(enum rule_check c);
 
 #endif

@@ -114,15 +114,9 @@ struct rule *rules_push(struct rules *rs)
 	return r;
 }
 
-static const char *const kind_names[] = { "log", "secret", "ioc" };
 static const char *const check_names[] = { "none", "crc32", "luhn", "base62crc", "base36crc", "jwt" };
 
 _Static_assert(N_ELEMENTS(check_names) == RULE_CHECK_N, "every check has a name");
-
-const char *rule_kind_name(enum rule_kind k)
-{
-	return kind_names[k];
-}
 
 const char *rule_check_name(enum rule_check c)
 {

@@ -96,11 +96,6 @@ bool match_set_was_cached(const struct match_set *set)
 	return set->cached;
 }
 
-uint32_t match_set_reach(const struct match_set *set)
-{
-	return PV_MAX(set->reach_near, set->reach_far);
-}
-
 struct match_scratch *match_scratch_free(struct match_scratch *s)
 {
 	if (!s)

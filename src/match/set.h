@@ -41,8 +41,6 @@ PV_AUTO(match_set)
 
 const struct rules *match_set_rules(const struct match_set *set);
 bool match_set_was_cached(const struct match_set *set);
-/* The longest reach of its rules; what a window over a longer text must overlap by. */
-uint32_t match_set_reach(const struct match_set *set);
 
 int match_scratch_new(const struct match_set *set, struct match_scratch **ret);
 struct match_scratch *match_scratch_free(struct match_scratch *s);

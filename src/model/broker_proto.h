@@ -54,7 +54,7 @@ enum broker_op { /* numbers are never reused */
 	BROKER_LOG_LIST = 13,
 	/* arg: place and, in the upper half, position in its list; arg2: number of the list and, in the upper half, which file:
 	 * 0 itself, n the nth newest file beside it whose name begins as its own (rotated ones). -> one descriptor, reading,
-	 * not blocking; value: its inotify watch (UINT64_MAX: none); value2: 1 a rotated one by its name. Opened as broker/logs.h says. -ESTALE: another list is in
+	 * not blocking; value: its inotify watch (UINT64_MAX: none); value2: 1 a rotated one by its name. Opened as broker/log_files.h says. -ESTALE: another list is in
 	 * force; -ENOENT; -ELOOP a link in a folder that others can write; -EPERM not a regular file, or with several names. */
 	BROKER_LOG_OPEN = 14,
 	/* id: 64 hex digits of a container; arg: enum log_driver (model/log_places.h); arg2: which file, as above without the

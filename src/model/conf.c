@@ -8,7 +8,6 @@
 #include "base/util.h"
 #include "model/conf_value.h"
 #include "model/dns_table.h"
-#include "model/severity.h"
 
 const struct conf_item conf_items[] = {
 #define CONF(key_, type_, member_, default_, min_, max_, help_)                                                        \

@@ -1,5 +1,5 @@
 /* policy.h - the configuration after parsing: one flat, fixed-size, pointer-free struct that the roles
- * get as a sealed memfd. Written by policy_parse() in the unprivileged policy child (model/conf.h),
+ * get as a sealed memfd. Written by conf_read() and conf_finish() in the unprivileged policy child (model/conf.h),
  * checked by policy_map() in every role. All strings are NUL-terminated inside their arrays. */
 #ifndef PV_MODEL_POLICY_H
 #define PV_MODEL_POLICY_H

@@ -25,7 +25,6 @@ struct findings_format {
 };
 
 extern const struct findings_format findings_formats[]; /* ends with a NULL name */
-#define FINDINGS_FORMATS "table json jsonl sarif junit markdown html" /* for --help and completion */
 
 const struct findings_format *findings_format_find(const char *name); /* NULL: there is none */
 

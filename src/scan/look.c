@@ -212,11 +212,6 @@ const struct look_secret *look_secret(const struct look *l, uint32_t secret)
 	return secret_at(l, secret);
 }
 
-size_t look_secrets(const struct look *l)
-{
-	return l->n_secrets;
-}
-
 const struct rules *look_rules(const struct look *l)
 {
 	return match_set_rules(l->set);

@@ -73,7 +73,6 @@ void look_lines(const char *text, struct look_hits *hits); /* fills in the lines
 bool look_is_binary(const char *text, size_t len);
 
 const struct look_secret *look_secret(const struct look *l, uint32_t secret);
-size_t look_secrets(const struct look *l);
 const struct rules *look_rules(const struct look *l);
 const char *look_rule_id(const struct look_secret *s); /* github.pat, own-value */
 void look_end(struct look *l);	/* adds a note about patterns that were given up */

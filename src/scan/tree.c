@@ -24,11 +24,6 @@ struct reader {
 	struct look_hits hits, inner;
 };
 
-uint64_t tree_bytes(const struct tree *t)
-{
-	return t->bytes;
-}
-
 int tree_open(const struct tree *t, const char *path)
 {
 	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC,
@@ -158,7 +153,6 @@ static int look_stream(struct reader *r, int fd, const char *path, size_t have)
 			return 0;
 		}
 		e = look_window(r, path, len, overlap, last, lines);
-		r->t->bytes += (uint64_t) n;
 		if (e != 0 || last)
 			return e;
 		lines += text_lines(r->buf, len - keep);
@@ -184,7 +178,6 @@ static int look_fd(struct reader *r, int fd, const char *path)
 		n = fill(fd, r->buf, size);
 		if (n < 0)
 			return (int) n;
-		r->t->bytes += (uint64_t) n;
 		return look_text(r, path, r->buf, (size_t) n);
 	}
 	return need(r, WINDOW) < 0 ? -ENOMEM : look_stream(r, fd, path, 0);
@@ -238,7 +231,6 @@ static bool is_clean(struct reader *r, const struct file *f)
 	    look_at(r->t->look, r->thread, r->buf, (size_t) n, NULL, 0, NULL, &r->hits) < 0 || r->hits.n ||
 	    allow_find(r->buf, (size_t) n))
 		return false;
-	r->t->bytes += (uint64_t) n;
 	return true;
 }
 

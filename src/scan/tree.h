@@ -49,6 +49,5 @@ int tree_scan(struct tree *t, struct look *look, int (*fn)(const struct tree_tex
  * windows from 16 MB on. */
 int tree_scan_fd(int fd, const char *path, struct look *look, struct scan_notes *notes,
 		 int (*fn)(const struct tree_text *f, void *user), void *user);
-uint64_t tree_bytes(const struct tree *t); /* read by tree_scan() */
 
 #endif

@@ -32,7 +32,7 @@ struct tree {
 	char *names; /* what stands in the folders that are open: a type, a name, NUL */
 	size_t names_len, names_room;
 
-	_Atomic uint64_t next, bytes;
+	_Atomic uint64_t next;
 	_Atomic int result;
 	_Atomic bool stop;    /* the thread that reads while files are listed */
 	pthread_mutex_t lock; /* of fn */

@@ -3,7 +3,7 @@
  *
  *   renamed, made anew     the old file is read on while the new one is; it is let go after FOLLOW_QUIET_US without a byte when it was
  *                          deleted or another one was rotated since, else kept (a writer that was not told writes there for hours)
- *   copied and truncated   what was not read before the truncation stands in the copy: follow_lost() gives the place, the caller
+ *   copied and truncated   what was not read before the truncation stands in the copy: `lost[]` of the state holds the place, the caller
  *                          tries files that lie beside it with follow_beside()
  *   deleted, made anew     the same as renamed; its descriptor keeps the deleted one readable
  *   while we did not run   follow_restore() brings the positions back; a file that the path does not mean any more is found beside it

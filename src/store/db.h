@@ -101,7 +101,6 @@ static inline int db_bind_u64(sqlite3_stmt *st, int index, uint64_t v)
 /* The columns of a notice, in this order, from `first` on. -EBADMSG: an id or name that this version does not know. */
 #define DB_NOTICE_COLUMNS                                                                          \
 	"n.row,n.time_us,n.last_us,n.id,n.severity,n.action,n.kind,n.subject,n.cgroup,n.count,n.what,n.next,n.evidence"
-#define DB_NOTICE_N 13
 int db_notice(sqlite3_stmt *st, int first, struct notice *ret);
 
 /* For db_each() over rows of DB_NOTICE_COLUMNS alone. A notice of another version's id is passed over: it stays in the

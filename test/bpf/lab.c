@@ -157,7 +157,7 @@ struct server {
 	struct pollfd fds[8 + CONNS];
 	uint8_t buf[8 + CONNS][2048];
 	size_t len[8 + CONNS];
-	nfds_t n, listeners;
+	nfds_t n;
 };
 
 static void listen_on(struct server *s, int type, const char *addr, uint16_t port)

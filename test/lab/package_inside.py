@@ -121,7 +121,7 @@ def stage_install(tap):
     tap.ok(ok and took < 60, f"from dpkg -i to the first refused connect: {took:.0f} s, dpkg itself {installed:.0f} s (60 s)", said)
     tap.eq((systemctl("is-active", "pavise"), systemctl("is-enabled", "pavise")), ("active", "enabled"), "started and enabled, no question asked")
     tap.ok(c.net(FINE) != ["EPERM"], "an ordinary port is not refused")
-    tap.ok("dns" and c.net(f"-t 1500 dns udp {OUTSIDE} 53 x.mine.org") == ["EPERM"], "a question for a mining name is refused")
+    tap.ok(c.net(f"-t 1500 dns udp {OUTSIDE} 53 x.mine.org") == ["EPERM"], "a question for a mining name is refused")
     doctor = json.loads(pavise("doctor", "--install", "--format", "json").splitlines()[-1])
     tap.eq([k for k in doctor["checks"] if k["result"] != "ok" and k["check"] != "channels"], [], "pavise doctor --install finds nothing")
     *lines, score = sh("systemd-analyze", "security", "--no-pager", "pavise.service", check=False, timeout=120).strip().splitlines()
@@ -185,7 +185,7 @@ def stage_install(tap):
     tap.ok(os.listdir("/sys/fs/bpf/pavise") == ["v9999"] != layout, f"the kernel's part has another layout than before: {layout}")
     tap.ok(systemctl("is-active", "pavise") == "active" and show("pavise", "MainPID")["MainPID"] != pid, "the new guard runs")
     tap.ok("+next" in sh("dpkg-query", "-W", "pavise"), "of the new version")
-    wait_for(lambda: pavise("status"), 10)
+    wait_for(lambda: "shop/worker" in pavise("status"), 10)
     tap.ok(before and before <= {(n["time"], n["id"]) for n in events()}, "the history is kept")
     tap.ok("shop/worker" in pavise("status"), "the exception is kept", pavise("status"))
 

@@ -20,7 +20,6 @@ for e in list(Draft4Validator(schema).iter_errors(log))[:5]:
 """
 
 URI = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*")  # RFC 3986, a reference
-GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", re.I)
 
 # object: {property: kind}; a ! is required, a [] a list of it. Nothing else may be there (additionalProperties: false),
 # but in property bags.

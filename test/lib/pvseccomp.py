@@ -4,7 +4,6 @@ here, so that a test asks `may this role call bpf(2)?` of the very filter that i
 import ctypes
 import os
 import platform
-import signal
 import struct
 
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH, PTRACE_GET_FILTER = 0x4206, 0x4207, 17, 0x420C

@@ -10,11 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from pvtest import CLIENT4, CLIENT6, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, REPO, Skip, fill, helper, main, sh, wait_for, world  # noqa: E402
+from pvtest import CLIENT4, DNS4, IMAGE, Dockerd, Guard, OUT4, PAVISE, REPO, fill, main, sh, wait_for, world  # noqa: E402
 
 AUTH = "/run/pv/auth.log"
 seq = [1000]

@@ -78,13 +78,6 @@ def each(n, kind="s"):
     return {word(i, kind): 1 for i in range(n)}
 
 
-def settled(g, n, seconds=6):
-    """Waits until `n` lines were told; then a moment longer, for those that come twice."""
-    wait_for(lambda: len(seen(g)) >= n, seconds)
-    time.sleep(0.3)
-    return seen(g)
-
-
 def kill_engine(g):
     pid = g.roles().get("pavise-engine")
     if pid:

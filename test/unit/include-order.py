@@ -66,7 +66,7 @@ def check(src, files):
 
 def generated(src, path, name):
     """A header made by the build: the BPF skeletons, which only broker and the commands see."""
-    return name.endswith((".skel.h", ".inc")) or name == "vmlinux.h" or \
+    return name.endswith((".skel.h", ".inc")) or \
         ("/" not in name and name.endswith(".h") and not os.path.exists(os.path.join(src, os.path.dirname(path), name)))
 
 
