@@ -10,7 +10,6 @@ static enum pv_signal signal_of(enum id id)
 {
 	switch (id) {
 	case ID_RUN_CPU:
-	case ID_RUN_RESPAWN:
 		return SIGNAL_CPU;
 	case ID_RUN_MEMORY:
 	case ID_RUN_OOM:
@@ -36,7 +35,8 @@ static enum pv_signal signal_of(enum id id)
 static enum pv_action soften(const struct verdict *v, const struct workload *w, const char *name,
 			     const struct policy *p, const char **ret_why)
 {
-	enum pv_signal signal = signal_of(v->id);
+	bool back = v->id == ID_RUN_RESPAWN; /* judged as what was ended before it */
+	enum pv_signal signal = signal_of(back ? v->cause : v->id);
 	enum pv_action action = v->action;
 
 	if (w->class_ == PV_CLASS_PROTECTED) {
@@ -46,7 +46,7 @@ static enum pv_action soften(const struct verdict *v, const struct workload *w, 
 	if (signal < SIGNAL_N) {
 		enum pv_action excepted;
 
-		if (policy_excepts(p, name, v->chain ? w->info : NULL, signal, &excepted)) {
+		if (policy_excepts(p, name, (back ? v->cause_chain : v->chain) ? w->info : NULL, signal, &excepted)) {
 			*ret_why = "an exception names it";
 			return PV_MIN(action, excepted);
 		}
@@ -117,7 +117,7 @@ void act_plan_describe(struct pv_buf *out, const struct act_plan *plan, const ch
 {
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		if (i)
-			pv_buf_putc(out, '\n');
+			pv_buf_puts(out, "; ");
 		switch (plan->steps[i]) {
 		case ACT_RESTART_OFF:
 			pv_buf_puts(out, "set the restart policy of ");

@@ -42,7 +42,7 @@ struct act_plan {
 void act_plan_make(struct act_plan *plan, const struct verdict *v, const struct workload *w, const char *name,
 		   const struct policy *p, bool engine_answers, const char **ret_why);
 
-/* The plan for people, a line a step: `set the restart policy of shop/web to no (was always)`. */
+/* The plan for people: `set the restart policy of shop/web to no (was always); kill container 0123456789ab; ...`. */
 void act_plan_describe(struct pv_buf *out, const struct act_plan *plan, const char *name);
 
 /* The broker request of one step. False where the step needs none (ACT_WAIT_EMPTY). */

@@ -16,6 +16,8 @@ struct entry {
 	char killed[65];     /* id of the one that was killed first */
 	uint64_t wall_us;    /* of its first kill, wall clock */
 	uint64_t last_us;    /* of its last kill */
+	enum id cause;
+	bool chain;
 	unsigned times;	     /* killed on sight */
 	bool told;
 	uint64_t seen[RESPAWN_KILLS + 1]; /* ids counted, their first 16 digits */
@@ -85,7 +87,15 @@ static struct entry *entry_take(struct respawn *r, uint64_t now_us)
 	return r->n < RESPAWN_SLOTS ? &r->entries[r->n++] : oldest;
 }
 
-void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t now_us, uint64_t wall_us)
+static void note_cause(struct entry *e, const struct verdict *v)
+{
+	if (v->id == ID_RUN_RESPAWN) /* it came with what respawn_seen() said */
+		return;
+	e->cause = v->id;
+	e->chain = v->chain != 0;
+}
+
+void respawn_killed(struct respawn *r, const struct container_info *c, const struct verdict *v, uint64_t now_us, uint64_t wall_us)
 {
 	struct entry *e;
 
@@ -94,10 +104,12 @@ void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t 
 	e = find(r, c, now_us);
 	if (e) {
 		e->last_us = now_us;
+		note_cause(e, v);
 		return;
 	}
 	e = entry_take(r, now_us);
-	*e = (struct entry){ .last_us = now_us, .wall_us = wall_us };
+	*e = (struct entry){ .last_us = now_us, .wall_us = wall_us, .cause = v->cause, .chain = v->cause_chain };
+	note_cause(e, v);
 	(void) text_copy(e->image_id, sizeof(e->image_id), c->image_id);
 	(void) text_copy(e->project, sizeof(e->project), c->project);
 	(void) text_copy(e->service, sizeof(e->service), c->service);
@@ -105,33 +117,43 @@ void respawn_killed(struct respawn *r, const struct container_info *c, uint64_t 
 	(void) text_copy(e->killed, sizeof(e->killed), c->id);
 }
 
-enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *c, uint64_t now_us,
-				 unsigned *ret_times)
+/* Which of the returns that were counted it is, from 0; e->times: none of them. */
+static unsigned place_of(const struct entry *e, const struct container_info *c)
 {
-	struct entry *e = find(r, c, now_us);
-	uint64_t head = id_head(c->id);
-	unsigned times;
+	unsigned i = 0;
+
+	while (i < e->times && e->seen[i] != id_head(c->id))
+		i++;
+	return i;
+}
+
+enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *c, struct verdict *v)
+{
+	const struct entry *e = find(r, c, v->now_us);
 
 	if (!e || strcmp(e->killed, c->id) == 0 || (c->created_us && c->created_us < e->wall_us))
 		return RESPAWN_NO;
-	for (times = 0; times < e->times; times++)
-		if (e->seen[times] == head)
-			break;
-	if (times == RESPAWN_KILLS) {
-		if (e->told)
-			return RESPAWN_NO;
+	v->cause = e->cause;
+	v->cause_chain = e->chain;
+	v->value = place_of(e, c) + 1;
+	if (v->value <= RESPAWN_KILLS)
+		return RESPAWN_KILL;
+	v->value = e->times;
+	return e->told ? RESPAWN_NO : RESPAWN_GIVE_UP;
+}
+
+void respawn_count(struct respawn *r, const struct container_info *c, uint64_t now_us)
+{
+	struct entry *e = find(r, c, now_us);
+
+	if (!e || place_of(e, c) < e->times)
+		return;
+	if (e->times == RESPAWN_KILLS) {
 		e->told = true;
-		if (ret_times)
-			*ret_times = e->times;
-		return RESPAWN_GIVE_UP;
+		return;
 	}
-	if (times == e->times) {
-		e->seen[e->times++] = head;
-		e->last_us = now_us;
-	}
-	if (ret_times)
-		*ret_times = times + 1;
-	return RESPAWN_KILL;
+	e->seen[e->times++] = id_head(c->id);
+	e->last_us = now_us;
 }
 
 /* Also by the id alone of any of its containers that was killed, or of its Swarm service: that is all undo knows. */
@@ -170,7 +192,7 @@ static void entry_json(const struct entry *e, uint64_t age_us, uint64_t wall_us,
 	pv_buf_printf(out, "%" PRIu64 ",%" PRIu64 ",%d,[", e->wall_us, wall_us - PV_MIN(age_us, wall_us), e->told);
 	for (unsigned i = 0; i < e->times; i++)
 		pv_buf_printf(out, "%s\"%016" PRIx64 "\"", i ? "," : "", e->seen[i]);
-	pv_buf_puts(out, "]]");
+	pv_buf_printf(out, "],\"%s\",%d]", id_info(e->cause)->name, e->chain);
 }
 
 void respawn_json(const struct respawn *r, uint64_t now_us, uint64_t wall_us, struct pv_buf *out)
@@ -210,15 +232,18 @@ static bool take_number(const cJSON *row, int at, uint64_t *ret)
 static bool entry_from_json(const cJSON *row, struct entry *e, uint64_t *ret_last_wall)
 {
 	const cJSON *seen = cJSON_GetArrayItem(row, 8), *id;
-	uint64_t told = 0;
+	uint64_t told = 0, chain = 0;
+	char cause[40];
 
 	*e = (struct entry){ 0 };
 	if (!take_text(row, 0, e->killed, sizeof(e->killed)) || !take_text(row, 1, e->image_id, sizeof(e->image_id)) ||
 	    !take_text(row, 2, e->project, sizeof(e->project)) || !take_text(row, 3, e->service, sizeof(e->service)) ||
 	    !take_text(row, 4, e->service_id, sizeof(e->service_id)) || !take_number(row, 5, &e->wall_us) ||
-	    !take_number(row, 6, ret_last_wall) || !take_number(row, 7, &told) || !cJSON_IsArray(seen))
+	    !take_number(row, 6, ret_last_wall) || !take_number(row, 7, &told) || !cJSON_IsArray(seen) || !take_text(row, 9, cause, sizeof(cause)) || id_parse(cause, &e->cause) < 0 ||
+	    !take_number(row, 10, &chain))
 		return false;
 	e->told = told != 0;
+	e->chain = chain != 0;
 	cJSON_ArrayForEach(id, seen)
 	{
 		const char *text = cJSON_GetStringValue(id);
@@ -256,14 +281,4 @@ int respawn_from_json(struct respawn *r, const char *text, uint64_t now_us, uint
 	if (result == 0)
 		*r = *got;
 	return result;
-}
-
-void respawn_starter(struct pv_buf *out, const struct container_info *c)
-{
-	if (c->service_id[0])
-		pv_buf_printf(out, "the Swarm service %s%s%s", c->project, c->project[0] ? "_" : "", c->service);
-	else if (c->service[0])
-		pv_buf_printf(out, "the Compose project %s (service %s)", c->project, c->service);
-	else
-		pv_buf_printf(out, "whoever runs the image %s", c->image[0] ? c->image : c->image_id);
 }

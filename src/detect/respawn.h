@@ -9,6 +9,7 @@
 #define PV_DETECT_RESPAWN_H
 
 #include "base/buf.h"
+#include "model/verdict.h"
 #include "model/workload.h"
 
 #define RESPAWN_SLOTS	  64
@@ -27,16 +28,16 @@ int respawn_new(struct respawn **ret);
 struct respawn *respawn_free(struct respawn *r);
 PV_AUTO(respawn)
 
-/* It was killed (also when it was killed on sight), at `wall_us` by the clock of container_info.created_us. Remembered for RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS
- * makes room. What has neither an image id nor a service is not remembered. */
-void respawn_killed(struct respawn *r, const struct container_info *info, uint64_t now_us, uint64_t wall_us);
+/* It was killed because of `v` (also when it was killed on sight), at `wall_us` by the clock of container_info.created_us. Remembered for
+ * RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS makes room. What has neither an image id nor a service is not remembered. */
+void respawn_killed(struct respawn *r, const struct container_info *info, const struct verdict *v, uint64_t now_us, uint64_t wall_us);
 
-/* A container is there. *ret_times (may be NULL; not for RESPAWN_NO): which time this is, 1 to RESPAWN_KILLS, on
- * RESPAWN_GIVE_UP how often it was killed on sight. The killed container itself, started again under its own id,
- * is RESPAWN_NO: somebody did that by hand. Asking again about the same container gives the same answer and
- * counts nothing, except that RESPAWN_GIVE_UP is given once. */
-enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *info, uint64_t now_us,
-				 unsigned *ret_times);
+/* A container is there, at v->now_us. Unless RESPAWN_NO, v->value is which time this is, 1 to RESPAWN_KILLS (on RESPAWN_GIVE_UP how often
+ * it was killed on sight), v->cause what for. The killed container itself, started again under its own id, is RESPAWN_NO: somebody did
+ * that by hand. Only looks. */
+enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *info, struct verdict *v);
+/* What respawn_seen() called for is done: it is ended, or told to be given up. The same container counts once. */
+void respawn_count(struct respawn *r, const struct container_info *info, uint64_t now_us);
 
 /* The owner spares it (`pavise allow`, `pavise undo`): it may come back. `info` may hold no more than the id of a container
  * that was killed, or a service_id. */
@@ -46,9 +47,5 @@ void respawn_forget(struct respawn *r, const struct container_info *info);
  * Text that this did not write is -EINVAL, and nothing is taken from it. */
 void respawn_json(const struct respawn *r, uint64_t now_us, uint64_t wall_us, struct pv_buf *out);
 int respawn_from_json(struct respawn *r, const char *text, uint64_t now_us, uint64_t wall_us);
-
-/* Who starts it again, for people: `the Compose project shop (service web)`, `the Swarm service shop_api`, `whoever
- * runs the image node:20`. Strangers' text: escape it. */
-void respawn_starter(struct pv_buf *out, const struct container_info *info);
 
 #endif

@@ -177,7 +177,7 @@ static void remember_ended(struct act *a)
 
 	if (!a->w->w.info)
 		return;
-	respawn_killed(g->respawn, &a->w->info, clock_monotonic_us(), clock_wall_us());
+	respawn_killed(g->respawn, &a->w->info, &a->verdict, clock_monotonic_us(), clock_wall_us());
 	kept_respawn(g);
 	if (!a->verdict.chain)
 		succession_forget(g->succession, &a->w->info);
@@ -376,14 +376,46 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 		notice_add_evidence(&n, "softened", "%s", why);
 	if (lifted)
 		notice_add_evidence(&n, "let through", "blocks were lifted by pavise off");
+	if (acts && g->policy->observe) {
+		pv_autobuf steps = PV_BUF_INIT;
+
+		act_plan_describe(&steps, &plan, name);
+		notice_add_evidence(&n, "would do", "%s", pv_buf_str(&steps));
+	}
 	if (!acts || g->policy->observe || act_start(g, w, &plan, &n, v) < 0)
 		(void) notices_raise(g, &n);
 }
 
+/* What the owner wants done now about what its kind was ended for before. */
+static enum pv_action wanted_now(const struct policy *p, enum id cause)
+{
+	switch (cause) {
+	case ID_RUN_CPU:
+		return (enum pv_action) p->cpu.action;
+	case ID_RUN_MEMORY:
+		return (enum pv_action) p->memory.action;
+	case ID_RUN_PIDS:
+		return (enum pv_action) p->pids.action;
+	default:
+		return ACTION_KILL;
+	}
+}
+
+/* Whether the verdict would be carried out, with all that the owner says. */
+static bool would_end(const struct guard *g, const struct guard_workload *w, const struct verdict *v)
+{
+	struct act_plan plan;
+	char name[160];
+
+	workload_name(name, sizeof(name), &w->w);
+	act_plan_make(&plan, v, &w->w, name, g->policy, answers_for(g, w), NULL);
+	return plan.action > ACTION_ALERT && !acts_are_lifted(g) && !g->policy->observe;
+}
+
 void acts_seen_container(struct guard *g, struct guard_workload *w)
 {
-	struct verdict v = { .id = ID_RUN_RESPAWN, .cgroup = w->w.cgroup, .now_us = clock_monotonic_us(), .action = ACTION_KILL };
-	unsigned times = 0;
+	struct verdict v = { .id = ID_RUN_RESPAWN, .cgroup = w->w.cgroup, .now_us = clock_monotonic_us() };
+	enum respawn_answer back;
 	struct notice n;
 
 	if (w->acting || w->respawn_checked)
@@ -393,21 +425,25 @@ void acts_seen_container(struct guard *g, struct guard_workload *w)
 		acts_verdict(g, w, &v);
 		return;
 	}
-	switch (respawn_seen(g->respawn, &w->info, v.now_us, &times)) {
-	case RESPAWN_NO:
+	back = respawn_seen(g->respawn, &w->info, &v);
+	if (back == RESPAWN_NO)
 		return;
-	case RESPAWN_KILL:
+	v.action = wanted_now(g->policy, v.cause);
+	if (v.action > ACTION_ALERT)
+		v.action = ACTION_KILL;
+	if (would_end(g, w, &v)) {
+		respawn_count(g->respawn, &w->info, v.now_us);
 		kept_respawn(g);
-		v.value = times;
+	} else if (back == RESPAWN_GIVE_UP) {
+		return;
+	}
+	if (back == RESPAWN_KILL) {
 		acts_verdict(g, w, &v);
 		return;
-	case RESPAWN_GIVE_UP:
-		kept_respawn(g);
-		break;
 	}
 	notice_init(&n, ID_RUN_RESPAWN, clock_wall_us());
 	notices_subject(&n, w);
-	tell_respawn(&n, times, &w->info);
+	tell_respawn(&n, (unsigned) v.value, &w->info);
 	n.severity = SEV_CRITICAL;
 	(void) notices_raise(g, &n);
 }

@@ -21,6 +21,9 @@ struct verdict {
 	 * or of its image; `mixed`: of an image under several services' names; `restarts`: its engine starts them again and again. */
 	uint32_t chain;
 	uint8_t chain_image, mixed, restarts;
+	/* ID_RUN_RESPAWN only: what its kind was ended for before, and whether it was a chain then. Its exceptions and its action count. */
+	enum id cause;
+	uint8_t cause_chain;
 };
 
 #endif

@@ -125,6 +125,20 @@ static void test_image_exception(void **state)
 	v.chain = 0;
 	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
 	assert_int_equal(p.action, ACTION_KILL);
+	/* A return is judged as what was ended before it: by that signal, and as one of a chain. */
+	v = (struct verdict){ .id = ID_RUN_RESPAWN, .action = ACTION_KILL, .cgroup = 42, .cause = ID_RUN_CPU };
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_KILL);
+	v.cause_chain = 1;
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_IGNORE);
+	(void) text_copy(policy.exceptions[0].name, sizeof(policy.exceptions[0].name), "shop/web");
+	policy.exceptions[0].signal = SIGNAL_MEMORY;
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_KILL);
+	v.cause = ID_RUN_MEMORY;
+	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
+	assert_int_equal(p.action, ACTION_IGNORE);
 	policy.n_exceptions = 0;
 }
 

@@ -340,7 +340,7 @@ static void test_ended_by_itself(void **state)
 {
 	struct guard_workload w = workload("job", "no");
 	struct container_info next;
-	unsigned times;
+	struct verdict back = { .id = ID_RUN_RESPAWN, .now_us = clock_monotonic_us() };
 
 	(void) state;
 	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
@@ -352,7 +352,7 @@ static void test_ended_by_itself(void **state)
 	CHECK_STR(evidence(&told[0], "spared"), "it ended by itself", "why");
 	next = w.info;
 	next.id[0] = 'f';
-	assert_int_equal(respawn_seen(g.respawn, &next, clock_monotonic_us(), &times), RESPAWN_NO);
+	assert_int_equal(respawn_seen(g.respawn, &next, &back), RESPAWN_NO);
 }
 
 /* But of containers that come one after the other each ends by itself: the next one is ended on sight. */
@@ -361,7 +361,7 @@ static void test_one_of_many_ended(void **state)
 	struct guard_workload w = workload("job", "no");
 	struct verdict v = { .id = ID_RUN_CPU, .action = ACTION_KILL, .cgroup = w.w.cgroup, .value = 9000, .limit = 8000, .chain = 3, .chain_image = 1 };
 	struct container_info next;
-	unsigned times;
+	struct verdict back = { .id = ID_RUN_RESPAWN, .now_us = clock_monotonic_us() };
 
 	(void) state;
 	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
@@ -373,7 +373,7 @@ static void test_one_of_many_ended(void **state)
 	next = w.info;
 	next.id[0] = 'f';
 	next.created_us = clock_wall_us() + 1;
-	assert_int_equal(respawn_seen(g.respawn, &next, clock_monotonic_us(), &times), RESPAWN_KILL);
+	assert_int_equal(respawn_seen(g.respawn, &next, &back), RESPAWN_KILL);
 }
 
 /* Those that wait for the limit are looked at again: the owner's word and their own end count until the last moment. */
@@ -525,6 +525,51 @@ static void test_respawn_kept(void **state)
 	CHECK_STR(asked[1].req.id, next.info.id, "the new one");
 	next.w.gone = true;
 	answer(1, 204);
+}
+
+/* What the owner says of what was ended holds for what comes back, and what is not ended counts for nothing. */
+static void test_respawn_spared(void **state)
+{
+	struct guard_workload w = workload("web", "no"), next = workload("web", "no");
+	struct verdict v = { .id = ID_RUN_MEMORY, .action = ACTION_KILL, .cgroup = w.w.cgroup, .value = 9, .limit = 8 };
+
+	(void) state;
+	policy.memory.action = ACTION_KILL;
+	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
+	w.w.info = &w.info;
+	acts_verdict(&g, &w, &v);
+	w.w.gone = true;
+	answer(0, 204);
+	assert_int_equal(told[0].action, DONE_KILLED);
+	(void) text_copy(next.info.image_id, sizeof(next.info.image_id), "sha256:" ID64);
+	next.w.info = &next.info;
+	for (unsigned i = 0; i < 24; i++) {
+		(void) snprintf(next.info.id, sizeof(next.info.id), "%064x", i + 1);
+		memcpy(next.w.id, next.info.id, sizeof(next.w.id));
+		next.respawn_checked = false;
+		policy.n_exceptions = i % 4 == 0;
+		(void) text_copy(policy.exceptions[0].name, sizeof(policy.exceptions[0].name), "web");
+		policy.exceptions[0].signal = SIGNAL_MEMORY;
+		policy.exceptions[0].action = ACTION_ALERT;
+		g.off_until_ns = i % 4 == 1 ? UINT64_MAX : 0;
+		policy.observe = i % 4 == 2;
+		policy.memory.action = i % 4 == 3 ? ACTION_IGNORE : ACTION_KILL;
+		n_told = 0;
+		acts_seen_container(&g, &next);
+		CHECK(n_asked == 1 && n_told == (i % 4 != 3), "return %u: asked %zu, told %zu", i, n_asked, n_told);
+		CHECK(!n_told || !strstr(told[0].what, "not killed again"), "return %u: %s", i, told[0].what);
+		if (policy.observe)
+			CHECK(strstr(evidence(&told[0], "would do"), "kill container 0000"), "%s", evidence(&told[0], "would do"));
+	}
+	policy.memory.action = ACTION_KILL;
+	policy.observe = false;
+	next.respawn_checked = false;
+	n_told = 0;
+	acts_seen_container(&g, &next);
+	assert_int_equal(n_asked, 2);
+	next.w.gone = true;
+	answer(1, 204);
+	CHECK_STR(told[0].what, "came back after it was killed (return 1)", "the first that counts");
 }
 
 /* ---- control ---- */
@@ -741,7 +786,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};

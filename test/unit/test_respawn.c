@@ -23,6 +23,21 @@ static struct container_info container(unsigned n, const char *image_id, const c
 	return c;
 }
 
+static const struct verdict load = { .id = ID_RUN_CPU };
+
+/* Looks, and does what it says. */
+static enum respawn_answer seen(struct respawn *r, const struct container_info *c, uint64_t now_us, unsigned *ret_times)
+{
+	struct verdict v = { .id = ID_RUN_RESPAWN, .now_us = now_us };
+	enum respawn_answer back = respawn_seen(r, c, &v);
+
+	if (back != RESPAWN_NO)
+		respawn_count(r, c, now_us);
+	if (ret_times)
+		*ret_times = (unsigned) v.value;
+	return back;
+}
+
 /* A twin of the same image that was there before: dockerd starts it again, and it lives. */
 static void test_older_twin(void **state)
 {
@@ -31,11 +46,11 @@ static void test_older_twin(void **state)
 
 	(void) state;
 	assert_int_equal(respawn_new(&r), 0);
-	respawn_killed(r, &miner, 5, WALL);
+	respawn_killed(r, &miner, &load, 5, WALL);
 	twin.created_us = WALL - 1;
-	assert_int_equal(respawn_seen(r, &twin, 6, NULL), RESPAWN_NO);
+	assert_int_equal(seen(r, &twin, 6, NULL), RESPAWN_NO);
 	twin.created_us = WALL + 1;
-	assert_int_equal(respawn_seen(r, &twin, 6, NULL), RESPAWN_KILL);
+	assert_int_equal(seen(r, &twin, 6, NULL), RESPAWN_KILL);
 	respawn_free(r);
 }
 
@@ -53,11 +68,11 @@ static void test_forget_by_id(void **state)
 	(void) text_copy(service.service_id, sizeof(service.service_id), first.service_id);
 	assert_int_equal(respawn_new(&r), 0);
 	for (int by_service = 0; by_service < 2; by_service++) {
-		respawn_killed(r, &first, 5, WALL);
-		assert_int_equal(respawn_seen(r, &second, 6, NULL), RESPAWN_KILL);
+		respawn_killed(r, &first, &load, 5, WALL);
+		assert_int_equal(seen(r, &second, 6, NULL), RESPAWN_KILL);
 		respawn_forget(r, by_service ? &service : &id);
-		assert_int_equal(respawn_seen(r, &second, 7, NULL), RESPAWN_NO);
-		assert_int_equal(respawn_seen(r, &third, 8, NULL), RESPAWN_NO);
+		assert_int_equal(seen(r, &second, 7, NULL), RESPAWN_NO);
+		assert_int_equal(seen(r, &third, 8, NULL), RESPAWN_NO);
 	}
 	respawn_free(r);
 }
@@ -88,10 +103,10 @@ static void test_who(void **state)
 		enum respawn_answer got;
 
 		assert_int_equal(respawn_new(&r), 0);
-		CHECK(respawn_seen(r, &b, 1, NULL) == RESPAWN_NO, "case %zu: before any kill", i);
-		respawn_killed(r, &a, 1, WALL);
-		CHECK(respawn_seen(r, &a, 2, NULL) == RESPAWN_NO, "case %zu: the same id, started by hand", i);
-		got = respawn_seen(r, &b, 2, NULL);
+		CHECK(seen(r, &b, 1, NULL) == RESPAWN_NO, "case %zu: before any kill", i);
+		respawn_killed(r, &a, &load, 1, WALL);
+		CHECK(seen(r, &a, 2, NULL) == RESPAWN_NO, "case %zu: the same id, started by hand", i);
+		got = seen(r, &b, 2, NULL);
 		CHECK(got == cases[i].want, "case %zu: %d", i, got);
 	}
 }
@@ -106,23 +121,58 @@ static void test_five_times(void **state)
 
 	(void) state;
 	assert_int_equal(respawn_new(&r), 0);
-	respawn_killed(r, &first, now, WALL);
+	respawn_killed(r, &first, &load, now, WALL);
 	for (unsigned i = 1; i <= RESPAWN_KILLS; i++) {
 		struct container_info c = container(100 + i, IMAGE_A, "", "");
 
 		now += RESPAWN_WINDOW_US - 1;
-		assert_int_equal(respawn_seen(r, &c, now, &times), RESPAWN_KILL);
+		assert_int_equal(seen(r, &c, now, &times), RESPAWN_KILL);
 		assert_int_equal(times, i);
-		assert_int_equal(respawn_seen(r, &c, now, &times), RESPAWN_KILL); /* asked again: counts nothing */
+		assert_int_equal(seen(r, &c, now, &times), RESPAWN_KILL); /* asked again: counts nothing */
 		assert_int_equal(times, i);
-		respawn_killed(r, &c, now, WALL);
+		respawn_killed(r, &c, &load, now, WALL);
 	}
 	first = container(200, IMAGE_A, "", "");
-	assert_int_equal(respawn_seen(r, &first, now + 1, &times), RESPAWN_GIVE_UP);
+	assert_int_equal(seen(r, &first, now + 1, &times), RESPAWN_GIVE_UP);
 	assert_int_equal(times, RESPAWN_KILLS);
-	assert_int_equal(respawn_seen(r, &first, now + 2, &times), RESPAWN_NO);
+	assert_int_equal(seen(r, &first, now + 2, &times), RESPAWN_NO);
 	first = container(201, IMAGE_A, "", "");
-	assert_int_equal(respawn_seen(r, &first, now + 3, &times), RESPAWN_NO);
+	assert_int_equal(seen(r, &first, now + 3, &times), RESPAWN_NO);
+}
+
+/* What is only looked at is not counted, and what it was ended for comes back with it, also from the store. */
+static void test_cause(void **state)
+{
+	static const struct verdict causes[] = { { .id = ID_RUN_MEMORY }, { .id = ID_RUN_CPU, .chain = 3 } };
+	struct container_info a = container(1, IMAGE_A, "", "");
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(causes); i++) {
+		pv_auto(respawn) r = NULL;
+		pv_autobuf text = PV_BUF_INIT;
+		struct verdict v = { .id = ID_RUN_RESPAWN, .now_us = 6 };
+
+		assert_int_equal(respawn_new(&r), 0);
+		respawn_killed(r, &a, &causes[i], 5, WALL);
+		for (unsigned k = 2; k < 20; k++) {
+			struct container_info b = container(k, IMAGE_A, "", "");
+
+			v.value = 99;
+			assert_int_equal(respawn_seen(r, &b, &v), RESPAWN_KILL);
+			assert_int_equal(v.value, 1);
+			assert_int_equal(v.cause, causes[i].id);
+			assert_int_equal(v.cause_chain, causes[i].chain != 0);
+		}
+		respawn_killed(r, &a, &v, 7, WALL); /* a return that was killed leaves the cause as it is */
+		respawn_json(r, 7, WALL, &text);
+		assert_int_equal(respawn_from_json(r, pv_buf_str(&text), 7, WALL), 0);
+		v = (struct verdict){ .id = ID_RUN_RESPAWN, .now_us = 8 };
+		a.id[15] = '2';
+		assert_int_equal(respawn_seen(r, &a, &v), RESPAWN_KILL);
+		assert_int_equal(v.cause, causes[i].id);
+		assert_int_equal(v.cause_chain, causes[i].chain != 0);
+		a.id[15] = '1';
+	}
 }
 
 static void test_forgetting(void **state)
@@ -132,42 +182,24 @@ static void test_forgetting(void **state)
 
 	(void) state;
 	assert_int_equal(respawn_new(&r), 0);
-	respawn_killed(r, &a, 5, WALL);
-	assert_int_equal(respawn_seen(r, &b, 5 + RESPAWN_WINDOW_US + 1, NULL), RESPAWN_NO); /* after ten minutes */
-	respawn_killed(r, &a, 5, WALL);
-	assert_int_equal(respawn_seen(r, &b, 1, NULL), RESPAWN_KILL); /* a clock that went back forgets nothing */
+	respawn_killed(r, &a, &load, 5, WALL);
+	assert_int_equal(seen(r, &b, 5 + RESPAWN_WINDOW_US + 1, NULL), RESPAWN_NO); /* after ten minutes */
+	respawn_killed(r, &a, &load, 5, WALL);
+	assert_int_equal(seen(r, &b, 1, NULL), RESPAWN_KILL); /* a clock that went back forgets nothing */
 	respawn_forget(r, &b);
-	assert_int_equal(respawn_seen(r, &b, 6, NULL), RESPAWN_NO);
+	assert_int_equal(seen(r, &b, 6, NULL), RESPAWN_NO);
 	/* 64 are remembered, the oldest goes first */
 	for (unsigned i = 0; i <= RESPAWN_SLOTS; i++) {
 		char image[80];
 
 		snprintf(image, sizeof(image), "sha256:%064u", i);
 		a = container(1000 + i, image, "", "");
-		respawn_killed(r, &a, 100 + i, WALL);
+		respawn_killed(r, &a, &load, 100 + i, WALL);
 	}
 	b = container(1, "sha256:0000000000000000000000000000000000000000000000000000000000000000", "", "");
-	assert_int_equal(respawn_seen(r, &b, 300, NULL), RESPAWN_NO);
+	assert_int_equal(seen(r, &b, 300, NULL), RESPAWN_NO);
 	b = container(1, "sha256:0000000000000000000000000000000000000000000000000000000000000001", "", "");
-	assert_int_equal(respawn_seen(r, &b, 300, NULL), RESPAWN_KILL);
-}
-
-static void test_starter(void **state)
-{
-	struct container_info c = container(1, IMAGE_A, "shop", "web");
-	pv_autobuf out = PV_BUF_INIT;
-
-	(void) state;
-	respawn_starter(&out, &c);
-	CHECK_STR(out.data, "the Compose project shop (service web)", "compose");
-	pv_buf_clear(&out);
-	strcpy(c.service_id, "qkvun5cpywyklpk6wz5jpy974");
-	respawn_starter(&out, &c);
-	CHECK_STR(out.data, "the Swarm service shop_web", "swarm");
-	pv_buf_clear(&out);
-	c = container(1, IMAGE_A, "", "");
-	respawn_starter(&out, &c);
-	CHECK_STR(out.data, "whoever runs the image " IMAGE_A, "image");
+	assert_int_equal(seen(r, &b, 300, NULL), RESPAWN_KILL);
 }
 
 /* ---- burst ---- */
@@ -262,26 +294,26 @@ static void test_kept(void **state)
 	(void) state;
 	assert_int_equal(respawn_new(&a), 0);
 	assert_int_equal(respawn_new(&b), 0);
-	respawn_killed(a, &other, now - 11 * minute, WALL); /* too old to be kept */
-	respawn_killed(a, &first, now, WALL);
+	respawn_killed(a, &other, &load, now - 11 * minute, WALL); /* too old to be kept */
+	respawn_killed(a, &first, &load, now, WALL);
 	next.id[15] = '2';
-	assert_int_equal(respawn_seen(a, &next, now, &times), RESPAWN_KILL);
+	assert_int_equal(seen(a, &next, now, &times), RESPAWN_KILL);
 	respawn_json(a, now + minute, WALL + minute, &text);
 	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
 		CHECK(respawn_from_json(b, bad[i], 5, WALL) == -EINVAL, "%s", bad[i]);
 	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), 5 * minute, WALL + 3 * minute), 0);
-	assert_int_equal(respawn_seen(b, &first, 5 * minute, NULL), RESPAWN_NO); /* the killed one itself, started by hand */
-	assert_int_equal(respawn_seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
+	assert_int_equal(seen(b, &first, 5 * minute, NULL), RESPAWN_NO); /* the killed one itself, started by hand */
+	assert_int_equal(seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
 	assert_int_equal(times, 1); /* counted before */
 	next.id[15] = '3';
-	assert_int_equal(respawn_seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
+	assert_int_equal(seen(b, &next, 5 * minute, &times), RESPAWN_KILL);
 	assert_int_equal(times, 2);
 	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), 5 * minute, WALL + 12 * minute), 0);
-	assert_int_equal(respawn_seen(b, &next, 5 * minute, NULL), RESPAWN_NO); /* ten minutes are over */
+	assert_int_equal(seen(b, &next, 5 * minute, NULL), RESPAWN_NO); /* ten minutes are over */
 	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), minute, WALL - 60 * minute), 0); /* the clock went back */
-	assert_int_equal(respawn_seen(b, &next, minute, NULL), RESPAWN_KILL);
+	assert_int_equal(seen(b, &next, minute, NULL), RESPAWN_KILL);
 	assert_int_equal(respawn_from_json(b, pv_buf_str(&text), minute, WALL), 0);
-	assert_int_equal(respawn_seen(b, &next, 12 * minute, NULL), RESPAWN_NO);
+	assert_int_equal(seen(b, &next, 12 * minute, NULL), RESPAWN_NO);
 }
 
 /* More keys than slots: the one quiet for longest goes, and its count is handed over first. */
@@ -316,8 +348,8 @@ static void test_burst_eviction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_kept), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_forgetting),
-		cmocka_unit_test(test_starter),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
+		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_kept), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_cause),
+		cmocka_unit_test(test_forgetting),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
 		cmocka_unit_test(test_burst_eviction),
 	};
 
