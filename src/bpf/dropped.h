@@ -203,12 +203,12 @@ static __always_inline bool is_brought(__u8 place)
 }
 
 /* Whether the owner wants it refused; bits are filled in on the way. */
-static __always_inline __u8 why_of(struct exec_look *l, struct file *file, __u8 action, const struct pv_exec *c,
+static __always_inline __u8 why_of(struct exec_look *l, struct inode *inode, __u8 action, const struct pv_exec *c,
 				   const struct pv_workload *root, __u32 slot)
 {
 	bool memory = l->place == PV_PLACE_MEMFD || l->place == PV_PLACE_TMPFS;
 
-	if (!BPF_CORE_READ(file, f_inode, i_nlink))
+	if (!BPF_CORE_READ(inode, i_nlink))
 		l->bits |= PV_EXEC_DELETED;
 	if (pv_below_writable(slot))
 		l->bits |= PV_EXEC_WRITABLE;
@@ -366,11 +366,9 @@ static __always_inline void fill_chain(struct event_exec *e, struct task_struct 
 	}
 }
 
-static __always_inline void fill_event(struct event_exec *e, const struct exec_look *l, struct task_struct *task, struct file *file,
+static __always_inline void fill_event(struct event_exec *e, const struct exec_look *l, struct task_struct *task, struct inode *inode,
 				       const char *name, __u32 ns)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-
 	e->head.tgid = task->tgid;
 	bpf_probe_read_kernel(e->head.comm, PV_COMM_LEN, &task->comm);
 	e->ino = BPF_CORE_READ(inode, i_ino);
@@ -398,12 +396,12 @@ static __always_inline bool is_allowed_path(struct exec_scratch *s)
 }
 
 /* Of what look.flags say: whether it is to be told at all, and with which path. EVF_*, or SILENT: it has been told or is allowed. */
-static __always_inline __u32 settle(struct exec_scratch *s, const struct here *h, struct file *file, __u32 slot)
+static __always_inline __u32 settle(struct exec_scratch *s, const struct here *h, struct inode *inode, __u32 slot)
 {
 	long repeats = 0;
 
 	if (!(s->look.flags & EVF_REFUSED))
-		repeats = s->look.flags & SILENT ? -1 : told_before(h->root_id, BPF_CORE_READ(file, f_inode), &s->look);
+		repeats = s->look.flags & SILENT ? -1 : told_before(h->root_id, inode, &s->look);
 	if (repeats < 0) {
 		count(EVENT_EXEC, PV_COUNT_SEEN);
 		return SILENT;

@@ -12,6 +12,9 @@
 #define MAP_PRIVATE   2
 #define MAP_ANONYMOUS 0x20
 #define MAP_DENYWRITE 0x800
+#define FMODE_BACKING 0x2000000
+#define VM_EXEC	      0x4
+#define VM_MAYSHARE   0x80
 #define AT_BASE	      7
 
 /* ---- a program starts ---- */
@@ -28,11 +31,11 @@ static __always_inline void learn_root(struct pv_exec *c, struct fs_struct *fs, 
 }
 
 /* Not of the image. Returns EVF_*, or SILENT. */
-static __always_inline __u32 judge_program(struct exec_scratch *s, const struct here *h, struct file *file)
+static __always_inline __u32 judge_program(struct exec_scratch *s, const struct here *h, struct inode *inode)
 {
-	s->look.why = why_of(&s->look, file, h->conf->exec_action, h->c, h->root, 0);
+	s->look.why = why_of(&s->look, inode, h->conf->exec_action, h->c, h->root, 0);
 	s->look.flags = exec_verdict(&s->look, h->conf, h->c, h->root, h->w->class_);
-	return settle(s, h, file, 0);
+	return settle(s, h, inode, 0);
 }
 
 /* What is to be told of a program of the image: a shell that a server started, say. EVF_*, or SILENT. */
@@ -104,7 +107,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (own && !stage)
 		return 0;
 	s->look = l;
-	flags = own ? judge_role(s, &h, stage) : judge_program(s, &h, bprm->file);
+	flags = own ? judge_role(s, &h, stage) : judge_program(s, &h, at.inode);
 	if (flags & SILENT)
 		return 0;
 	if (bprm->interp != bprm->filename)
@@ -112,7 +115,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (flags & EVF_REFUSED)
 		end_current(&s->look);
 	fill_head(&s->e.head, sizeof(s->e), own ? EVENT_SHELL : EVENT_EXEC, flags | (h.moved ? EVF_MOVED : 0), h.cgroup, h.w->class_);
-	fill_event(&s->e, &s->look, task, bprm->file, bprm->filename, h.ns);
+	fill_event(&s->e, &s->look, task, at.inode, bprm->filename, h.ns);
 	send(s, h.c, flags);
 	return 0;
 }
@@ -177,16 +180,16 @@ static __always_inline bool is_honest(const struct exec_look *l)
 }
 
 /* EVF_* or SILENT. What the loader runs is judged as if it had been started; a library is told, never refused. */
-static __always_inline __u32 judge_mapping(struct exec_scratch *s, const struct here *h, struct file *file, __u32 slot)
+static __always_inline __u32 judge_mapping(struct exec_scratch *s, const struct here *h, struct inode *inode, __u32 slot)
 {
-	s->look.why = why_of(&s->look, file, h->conf->exec_action, h->c, h->root, slot);
+	s->look.why = why_of(&s->look, inode, h->conf->exec_action, h->c, h->root, slot);
 	if (s->look.bits & PV_EXEC_LOADER)
 		s->look.flags = exec_verdict(&s->look, h->conf, h->c, h->root, h->w->class_);
 	else if (h->w->class_ == PV_CLASS_BUILD || (h->root->flags & PV_EXEC_BUILD) || is_honest(&s->look))
 		return SILENT;
 	else
 		s->look.flags = h->root->flags & PV_ALLOW_EXEC ? EVF_ALLOWED : 0;
-	return settle(s, h, file, slot);
+	return settle(s, h, inode, slot);
 }
 
 /* So many at once can only be meant to leave no room: what would run is refused unseen, whatever it is called. */
@@ -199,7 +202,8 @@ static __always_inline int without_room(const struct here *h, struct exec_look *
 	return 0;
 }
 
-static __always_inline int on_dropped(struct here *h, struct exec_look *l, struct task_struct *task, struct file *file)
+static __always_inline int on_dropped(struct here *h, struct exec_look *l, struct task_struct *task, const struct seat *at,
+				      struct dentry *dentry)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 	struct exec_scratch *s;
@@ -212,31 +216,43 @@ static __always_inline int on_dropped(struct here *h, struct exec_look *l, struc
 	s = claim(&slot);
 	if (!s)
 		return without_room(h, l);
-	s->dentry = BPF_CORE_READ(file, f_path.dentry);
-	s->mnt = BPF_CORE_READ(file, f_path.mnt);
+	s->dentry = dentry;
+	s->mnt = at->mnt;
 	l->kind = (__u32) pv_name_kind(slot);
 	home = own_home(task);
 	l->role = home ? home->role : 0;
 	s->look = *l;
-	flags = judge_mapping(s, h, file, slot);
+	flags = judge_mapping(s, h, at->inode, slot);
 	if (!(flags & SILENT)) {
 		if (flags & EVF_REFUSED)
 			end_current(&s->look);
 		fill_head(&s->e.head, sizeof(s->e), EVENT_EXEC, flags | (h->moved ? EVF_MOVED : 0), h->cgroup, h->w->class_);
-		fill_event(&s->e, &s->look, task, file, (const char *) BPF_CORE_READ(exe, f_path.dentry, d_name.name), h->ns);
+		fill_event(&s->e, &s->look, task, at->inode, (const char *) BPF_CORE_READ(exe, f_path.dentry, d_name.name), h->ns);
 		send(s, h->c, flags);
 	}
 	s->busy = 0;
 	return 0;
 }
 
-/* `code`: it is certain that it is mapped as code. Else only a loader's own name says so. */
-static __always_inline int on_mapping(struct here *h, struct task_struct *task, struct file *file, bool code)
+/* What says that a mapping is code, or will be. */
+enum mapping_sign {
+	SIGN_CODE, /* it is executable, or the first part of a library as the caller's registers show it */
+	SIGN_DENY, /* glibc's loader maps it: code may be written beside it, or it may be made so, before the program has a part that is */
+	SIGN_NAME, /* nothing but a loader's own name */
+};
+
+static __always_inline bool is_sign_of(const struct exec_look *l, struct file *exe, enum mapping_sign sign)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	return sign == SIGN_CODE || ((l->bits & PV_EXEC_LOADER) && (sign == SIGN_DENY || is_loaders_name(exe)));
+}
+
+static __always_inline int on_mapping(struct here *h, struct task_struct *task, const struct path *path, enum mapping_sign sign)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	struct exec_look l = { .bits = 0 };
-	struct seat at = { inode, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(inode, i_sb, s_magic), BPF_CORE_READ(inode, i_sb, s_flags),
-			   BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(file, f_path.mnt, mnt_flags) };
+	struct seat at = { inode, BPF_CORE_READ(path, mnt), BPF_CORE_READ(inode, i_sb, s_magic), BPF_CORE_READ(inode, i_sb, s_flags),
+			   BPF_CORE_READ(inode, i_sb, s_dev), BPF_CORE_READ(path, mnt, mnt_flags) };
 	struct file *exe;
 
 	l.place = place_of(&l, h->c, &at, task->fs, h->ns, h->conf->ovl_layout);
@@ -248,23 +264,53 @@ static __always_inline int on_mapping(struct here *h, struct task_struct *task, 
 	l.bits |= PV_EXEC_MAPPED;
 	if (pv_is_loader(0))
 		l.bits |= PV_EXEC_LOADER;
-	if (!code && !((l.bits & PV_EXEC_LOADER) && is_loaders_name(exe)))
+	if (!is_sign_of(&l, exe, sign))
 		return 0;
-	return on_dropped(h, &l, task, file);
+	return on_dropped(h, &l, task, &at, dentry);
 }
 
 /* Called by mmap() and for each part of a program that starts. Most calls end at once: data, memory without a file, and
- * what is shared, as compilers have it that write code beside running it. No library is mapped so. */
+ * what is shared, as compilers have it that write code beside running it. No library is mapped so. MAP_DENYWRITE, which the kernel ignores,
+ * is glibc's word that it maps a library or a program: it comes here as it was given since 5.15. */
 SEC("fentry/security_mmap_file")
 int BPF_PROG(pv_mmap, struct file *file, unsigned long prot, unsigned long flags)
 {
+	bool code = prot & PROT_EXEC;
 	struct task_struct *task;
 	struct here h;
 
-	if (!(prot & PROT_EXEC) || (flags & MAP_TYPE) != MAP_PRIVATE || !file)
+	if ((!code && !(flags & MAP_DENYWRITE)) || (flags & MAP_TYPE) != MAP_PRIVATE || !file)
 		return 0;
 	task = bpf_get_current_task_btf();
-	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, file, true) : 0;
+	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, &file->f_path, code ? SIGN_CODE : SIGN_DENY) : 0;
+}
+
+/* Of a file of an overlay's a mapping has the one below it; its path is that in the overlay, or the one that it keeps beside. */
+static __always_inline const struct path *path_of(struct file *file)
+{
+	struct backing_file *backing = (struct backing_file *) file;
+
+	if (bpf_core_field_exists(backing->user_path) && (BPF_CORE_READ(file, f_mode) & FMODE_BACKING))
+		return &backing->user_path;
+	return &file->f_path;
+}
+
+/* What was mapped as data and becomes code: musl's loader does so to a program whose text is to be relocated. Called for each mapping that
+ * mprotect() changes, which are mostly memory without a file: compilers' code and threads' stacks. */
+SEC("fentry/security_file_mprotect")
+int BPF_PROG(pv_mprotect, struct vm_area_struct *vma, unsigned long reqprot, unsigned long prot)
+{
+	struct task_struct *task;
+	struct file *file;
+	struct here h;
+
+	if (!(prot & PROT_EXEC))
+		return 0;
+	file = vma->vm_file;
+	if (!file || (vma->vm_flags & (VM_EXEC | VM_MAYSHARE)))
+		return 0;
+	task = bpf_get_current_task_btf();
+	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, path_of(file), SIGN_CODE) : 0;
 }
 
 /* mmap()'s arguments as they came; false in another system call. */
@@ -291,8 +337,8 @@ static __always_inline bool mmap_arguments(struct task_struct *task, __u64 *prot
 }
 
 /* In place of pv_mmap where a kernel takes no program before its functions. It comes when mmap() looks for a free range, with the
- * first part of a library or a program, which need not be code yet; MAP_DENYWRITE, which the kernel ignores, is glibc's word that it
- * maps one. What asks for an address of its own is not seen: a program that is not position-independent. */
+ * first part of a library or a program, which need not be code yet. What asks for an address of its own is not seen, a program that is
+ * not position-independent, nor what becomes code later, unless a loader has a loader's name. */
 SEC("tp_btf/vm_unmapped_area")
 int BPF_PROG(pv_unmapped)
 {
@@ -309,7 +355,7 @@ int BPF_PROG(pv_unmapped)
 	table = BPF_CORE_READ(task, files, fdt);
 	if ((__u32) fd < BPF_CORE_READ(table, max_fds))
 		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + (__u32) fd);
-	return file ? on_mapping(&h, task, file, (prot & PROT_EXEC) || (flags & MAP_DENYWRITE)) : 0;
+	return file ? on_mapping(&h, task, &file->f_path, (prot & PROT_EXEC) || (flags & MAP_DENYWRITE) ? SIGN_CODE : SIGN_NAME) : 0;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";

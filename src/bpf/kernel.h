@@ -182,6 +182,13 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	__u32 f_mode;
+};
+
+/* What an overlay really maps, since 6.7: the file below it, and behind that the path in the overlay. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
 };
 
 struct linux_binprm {
@@ -208,6 +215,11 @@ struct nsproxy {
 struct mm_struct {
 	unsigned long arg_start, arg_end, saved_auxv[40];
 	struct file *exe_file;
+};
+
+struct vm_area_struct {
+	unsigned long vm_flags;
+	struct file *vm_file;
 };
 
 struct signal_struct {

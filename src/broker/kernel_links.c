@@ -24,6 +24,7 @@ const struct kernel_hook kernel_hooks[] = {
 	{ "mark_victim", -2, BROKER_DEGRADED_OOM },
 	{ "exec", -1, BROKER_DEGRADED_EXEC },
 	{ "mmap", -1, BROKER_DEGRADED_MMAP },
+	{ "mprotect", -1, BROKER_DEGRADED_MMAP },
 	{ "unmapped", -1, BROKER_DEGRADED_MMAP },
 	{ "recvmsg4", BPF_CGROUP_UDP4_RECVMSG, BROKER_DEGRADED_INGRESS },
 	{ "recvmsg6", BPF_CGROUP_UDP6_RECVMSG, BROKER_DEGRADED_INGRESS },
@@ -192,7 +193,7 @@ int kernel_load(struct kernel *k)
 	uint32_t works;
 	int r;
 
-	k->spared = (egress_sees_nat() ? sendmsg : 0) | hook_named(functions_take_programs() ? "unmapped" : "mmap");
+	k->spared = (egress_sees_nat() ? sendmsg : 0) | (functions_take_programs() ? hook_named("unmapped") : hook_named("mmap") | hook_named("mprotect"));
 	r = load(all & ~k->spared, k->dir, &k->skel);
 	if (r == 0)
 		return 0;

@@ -22,8 +22,8 @@ const struct degradation degradations[] = {
 	{ BROKER_DEGRADED_OOM, true, "memory", "OOM kills are found late, by sampling: the tracepoints are not attached", WHY_NOT },
 	{ BROKER_DEGRADED_EXEC, true, "exec", "programs are not judged: the exec hook is not attached, or this kernel's overlay is not known",
 	  WHY_NOT },
-	{ BROKER_DEGRADED_MMAP, true, "exec", "programs that the dynamic loader runs, and libraries that are loaded, are not judged: the hook on "
-	  "mappings is not attached", WHY_NOT },
+	{ BROKER_DEGRADED_MMAP, true, "exec", "programs that the dynamic loader runs, and libraries that are loaded, are not or not all judged: a hook "
+	  "on mappings is not attached", WHY_NOT },
 	{ BROKER_DEGRADED_STORAGE, false, "exec", "some container's root is no overlay (storage driver vfs, btrfs, zfs): its programs are not judged",
 	  "docker info --format {{.Driver}}" },
 	{ BROKER_DEGRADED_BELOW, true, "net", "another program holds the root cgroup; the hooks were attached one level below it", WHY_NOT },

@@ -167,7 +167,7 @@ enum ban_other { OTHER_NONE, OTHER_FAIL2BAN, OTHER_CROWDSEC, OTHER_SSHGUARD, OTH
 #define BROKER_DEGRADED_INGRESS	 (1u << 9) /* recvmsg/ingress: servers' answers cannot be told apart */
 #define BROKER_DEGRADED_EXEC	 (1u << 10) /* programs are not judged: no hook, or an overlay that is not known */
 #define BROKER_DEGRADED_STORAGE	 (1u << 11) /* some container's root is no overlay: its programs are not judged */
-#define BROKER_DEGRADED_MMAP	 (1u << 12) /* what is mapped as code is not judged: no trampoline for security_mmap_file() */
+#define BROKER_DEGRADED_MMAP	 (1u << 12) /* what is mapped as code is not judged: no trampoline for security_mmap_file(), or for what mprotect() calls */
 #define BROKER_DEGRADED_BANS	 (1u << 16) /* bans are gone from the kernel (somebody flushed the ruleset): load them again */
 #define BROKER_DEGRADED_UNBANNED (1u << 17) /* the first ban dropped no packet in its own test */
 #define BROKER_DEGRADED_NEVER	 (1u << 18) /* who is never banned cannot be read whole: bans are held back */

@@ -1,5 +1,6 @@
-/* one_byte - a static program without a library: its first system call writes one byte to descriptor 3. `one_byte map FILE` first maps
- * FILE as the dynamic loader maps a program, which it is itself in the kernel's eyes: it was started without one. */
+/* one_byte - a static program without a library: its first system call writes one byte to descriptor 3. `one_byte WAY FILE` first maps
+ * FILE as a dynamic loader maps a program, which it is itself in the kernel's eyes: it was started without one. Ways: `map`, as code;
+ * `deny`, glibc's of a program whose code its relocations write into a part without a file; `text`, musl's of one with DT_TEXTREL. */
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <sys/syscall.h>
@@ -35,10 +36,13 @@ void begin(const long *stack)
 {
 	const char *word = stack[0] == 3 ? (const char *) stack[2] : "";
 
-	if (word[0] == 'm' && word[1] == 'a' && word[2] == 'p') {
+	if (word[0] == 'm' || word[0] == 'd' || word[0] == 't') {
 		long fd = call(SYS_openat, AT_FDCWD, stack[3], O_RDONLY, 0, 0, 0);
+		long prot = word[0] == 'm' ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE;
+		long at = call(SYS_mmap, 0, 4096, prot, MAP_PRIVATE | (word[0] == 't' ? 0 : MAP_DENYWRITE), fd, 0);
 
-		(void) call(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_DENYWRITE, fd, 0);
+		if (word[0] == 't')
+			(void) call(SYS_mprotect, at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, 0, 0, 0);
 	}
 	(void) call(SYS_write, 3, (long) "x", 1, 0, 0, 0);
 	(void) call(SYS_exit_group, 0, 0, 0, 0, 0, 0);

@@ -63,7 +63,7 @@ static bool make_image(void)
 {
 	static const char *const dirs[] = { "lower", "lower/bin", "lower/tmp", "lower/opt", "lower/opt/.pnpm", "lower/proc", "lower/mem",
 					    "lower/vol", "lower/ro", "upper", "work", "root", "volume", "volume/open" };
-	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "volume/tool",
+	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "lower/bin/ld-one.so.1", "volume/tool",
 						"volume/open/tool" };
 	char program[300];
 
@@ -251,6 +251,22 @@ static void by_loader(const char *path)
 	(void) execl("/bin/one", "one", "map", path, NULL);
 }
 
+/* A program none of whose parts is code when it is mapped. */
+static void by_loader_without_code(const char *path)
+{
+	(void) execl("/bin/one", "one", "deny", path, NULL);
+}
+
+static void by_loader_made_code(const char *path)
+{
+	(void) execl("/bin/one", "one", "text", path, NULL);
+}
+
+static void by_named_loader_made_code(const char *path)
+{
+	(void) execl("/bin/ld-one.so.1", "one", "text", path, NULL);
+}
+
 static void by_loader_from_memory(const char *path)
 {
 	int fd = memfd_create("kworker", 0), in = open(path, O_RDONLY);
@@ -279,6 +295,32 @@ static void as_library(const char *path)
 static void as_data(const char *path)
 {
 	map(path, PROT_READ, MAP_PRIVATE);
+}
+
+static void made_code(const char *path, int flags)
+{
+	int fd = open(path, O_RDONLY);
+	void *at = mmap(NULL, 4096, PROT_READ, flags, fd, 0);
+
+	_exit(at != MAP_FAILED && mprotect(at, 4096, PROT_READ | PROT_EXEC) == 0 && write(3, "x", 1) == 1 ? 0 : 102);
+}
+
+static void as_library_made_code(const char *path)
+{
+	made_code(path, MAP_PRIVATE);
+}
+
+static void as_code_beside_later(const char *path)
+{
+	made_code(path, MAP_SHARED);
+}
+
+static void as_memory_made_code(const char *path)
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void) path;
+	_exit(at != MAP_FAILED && mprotect(at, 4096, PROT_READ | PROT_EXEC) == 0 && write(3, "x", 1) == 1 ? 0 : 102);
 }
 
 static void as_code_beside(const char *path)
@@ -319,13 +361,23 @@ static const struct program {
 	{ "the loader runs a miner's name", "/bin/one", "/opt/sub/xmrig", AS_IS, by_loader, KILLED, PV_PLACE_NEW, PV_WHY_NAME },
 	{ "the loader runs a copy in /opt", "/bin/one", "/opt/loaded", AS_IS, by_loader, RAN, PV_PLACE_NEW, PV_WHY_NONE },
 	{ "the loader runs the image's program", NULL, "/bin/other", AS_IS, by_loader, RAN, -1, 0 },
+	{ "the loader runs what it maps as data", "/bin/one", "/tmp/rel", AS_IS, by_loader_without_code, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "and in /opt", "/bin/one", "/opt/rel", AS_IS, by_loader_without_code, RAN, PV_PLACE_NEW, PV_WHY_NONE },
+	{ "and the image's", NULL, "/bin/other", AS_IS, by_loader_without_code, RAN, -1, 0 },
+	{ "the loader makes it code afterwards", "/bin/one", "/tmp/textrel", AS_IS, by_loader_made_code, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "and the image's, too", NULL, "/bin/other", AS_IS, by_loader_made_code, RAN, -1, 0 },
+	{ "one with a loader's name does", "/bin/one", "/tmp/named", AS_IS, by_named_loader_made_code, KILLED, PV_PLACE_NEW, PV_WHY_WRITABLE },
 	{ "a library in /tmp", "/bin/one", "/tmp/lib.so", AS_IS, as_library, RAN, PV_PLACE_NEW, PV_WHY_WRITABLE },
 	{ "a library on a tmpfs", "/bin/one", "/mem/lib.so", AS_IS, as_library, RAN, PV_PLACE_TMPFS, PV_WHY_MEMORY },
 	{ "a library of a package", "/bin/one", "/opt/node_modules/native.node", AS_IS, as_library, RAN, -1, 0 },
+	{ "a library of /tmp that becomes code", "/bin/one", "/tmp/later.so", AS_IS, as_library_made_code, RAN, PV_PLACE_NEW, PV_WHY_WRITABLE },
+	{ "one of a package", "/bin/one", "/opt/node_modules/later.node", AS_IS, as_library_made_code, RAN, -1, 0 },
+	{ "memory that becomes code", NULL, "/bin/one", AS_IS, as_memory_made_code, RAN, -1, 0 },
 	{ "a library of the image", NULL, "/bin/other", AS_IS, as_library, RAN, -1, 0 },
 	{ "a library on a read-only mount", NULL, "/ro/open/tool", AS_IS, as_library, RAN, -1, 0 },
 	{ "data in /tmp", "/bin/one", "/tmp/data", AS_IS, as_data, RAN, -1, 0 },
 	{ "what is written beside being run, in /tmp", "/bin/one", "/tmp/jit", AS_IS, as_code_beside, RAN, -1, 0 },
+	{ "the same, run later", "/bin/one", "/tmp/jit", AS_IS, as_code_beside_later, RAN, -1, 0 },
 	{ "read-only in one's own namespace", NULL, "/bin/one", AS_IS, by_own_readonly, KILLED, PV_PLACE_TMPFS, PV_WHY_MEMORY },
 };
 
@@ -404,7 +456,14 @@ static void check_event(const struct program *p)
 
 static bool is_mapping(const struct program *p)
 {
-	return p->start == by_loader || p->start == by_loader_from_memory || p->start == as_library || p->start == as_data;
+	return p->start == by_loader || p->start == by_loader_from_memory || p->start == as_library || p->start == as_data ||
+	       p->start == by_loader_without_code || p->start == by_named_loader_made_code;
+}
+
+/* Only a hook on mprotect() sees it; where functions take no programs there is none. */
+static bool is_unseen(const struct program *p)
+{
+	return (p->start == by_loader_made_code || p->start == as_library_made_code) && p->place >= 0 && access_link("mprotect") < 0;
 }
 
 static void places(bool mappings)
@@ -425,7 +484,7 @@ static void places(bool mappings)
 		const struct program *p = &programs[i];
 		int r;
 
-		if (mappings && !is_mapping(p))
+		if ((mappings && !is_mapping(p)) || is_unseen(p))
 			continue;
 		r = lab_in(CONTAINER, run_program, (void *) (uintptr_t) p);
 		lab_check(r == (int) p->outcome, "%s: %s", p->what, name_of(r));
@@ -497,7 +556,7 @@ static bool reopen(void)
 static void mappings_by_tracepoint(void)
 {
 	kernel_functions = FUNCTIONS_CLOSED;
-	lab_check(reopen() && access_link("mmap") < 0 && access_link("unmapped") == 0 && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
+	lab_check(reopen() && access_link("mmap") < 0 && access_link("mprotect") < 0 && access_link("unmapped") == 0 && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
 		  "where functions take no programs a tracepoint is there");
 	places(true);
 }
@@ -513,7 +572,7 @@ static void mappings_refused(void)
 	lab_check(access_link("exec") == 0 && (access_link("mmap") == 0) == (*why == '\0') && access_link("unmapped") < 0,
 		  "what is left out is said: %s", *why ? why : "nothing");
 	kernel_functions = FUNCTIONS_TRIED;
-	lab_check(reopen() && access_link("mmap") != access_link("unmapped") && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
+	lab_check(reopen() && access_link("mmap") != access_link("unmapped") && access_link("mmap") == access_link("mprotect") && !(kernel_degraded(lab_kernel) & BROKER_DEGRADED_MMAP),
 		  "one of both is attached");
 }
 

@@ -133,7 +133,7 @@ static bool program_cost(const char *link, uint64_t *ns, uint64_t *runs)
 static void verifier(void)
 {
 	static const char *const links[] = { "connect4", "connect6", "sendmsg4", "sendmsg6", "recvmsg4", "recvmsg6", "egress", "ingress",
-		"cgroup_mkdir", "cgroup_rmdir", "attach_task", "fork", "exit", "mark_victim", "exec", "mmap", "unmapped" };
+		"cgroup_mkdir", "cgroup_rmdir", "attach_task", "fork", "exit", "mark_victim", "exec", "mmap", "mprotect", "unmapped" };
 	unsigned seen = 0;
 
 	for (size_t i = 0; i < N_ELEMENTS(links); i++) {

@@ -3,6 +3,7 @@
 nothing), then with it: its program must not say a word. Honest twins: test_exec_benign.py."""
 
 import os
+import struct
 import sys
 import threading
 
@@ -11,6 +12,32 @@ from pvevidence import *  # noqa: E402,F403
 from pvtest import *  # noqa: E402,F403
 
 RUN = "exec:1"
+
+
+def relocated():
+    """A program for glibc's loader none of whose parts is code in the file: relocations write it, eight octets each, into one that has no file."""
+    said = b"RAN\n"
+    tail = b"\xba" + struct.pack("<I", len(said)) + b"\x0f\x05\xb8\x3c\0\0\0\x31\xff\x0f\x05"  # mov $4, %edx; syscall; exit(0)
+    code = b"\xb8\1\0\0\0\xbf\1\0\0\0\x48\x8d\x35" + struct.pack("<i", len(tail)) + tail + said  # write(1, ...
+    offset, bss, blob, at = 0x1000, 0x4000, b"\0", {}  # from address 0 on, so that the loader asks for no other
+    words = struct.unpack(f"<{-(-len(code) // 8)}q", code.ljust(-(-len(code) // 8) * 8, b"\0"))
+    for name, part in (("symbols", b"\0" * 24), ("strings", b"\0libc.so.6\0"), ("hash", struct.pack("<4I", 1, 1, 0, 0)),
+                       ("relocations", b"".join(struct.pack("<QQq", bss + 8 * i, 33, w) for i, w in enumerate(words)))):  # R_X86_64_SIZE64 of symbol 0
+        blob = blob.ljust(-(-len(blob) // 8) * 8, b"\0")
+        at[name] = len(blob)
+        blob += part
+    dynamic = -(-len(blob) // 8) * 8
+    blob = blob.ljust(dynamic, b"\0")
+    blob += struct.pack("<20Q", 1, 1, 4, at["hash"], 5, at["strings"], 6, at["symbols"], 10, 11, 11, 24, 7, at["relocations"], 8, 24 * len(words), 9, 24, 0, 0)
+    parts = ((1, 6, 0, len(blob), len(blob), 4096), (1, 7, bss, 0, 4096, 4096), (2, 6, dynamic, 160, 160, 8))
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 3, 62, 1, bss, 64, 0, 0, 64, 56, len(parts), 0, 0, 0)
+    path = os.path.join(REPO, "build", "pvtest-relocated")
+    with open(path, "wb") as f:
+        f.write((head + b"".join(struct.pack("<IIQQQQQQ", t, flags, offset + va, va, va, *rest) for t, flags, va, *rest in parts)).ljust(offset, b"\0") + blob)
+    os.chmod(path, 0o755)
+    return path
+
+
 DYNAMIC_FILES, LOADER = dynamic_files()
 GONE = ("/memfd:kworker", "/memfd:kloader", "/opt/gone")  # files that end with their process
 # what, a line for the shell, why it is refused (in the words of the notice), the program as the notice has it
@@ -40,6 +67,7 @@ ATTACKS = [
     ("a volume with a folder for everybody", "mkdir -p /vol/up && chmod 777 /vol/up && cp /bin/pvran /vol/up/x && /vol/up/x",
      "volume or another mount", "/vol/up/x"),
     ("by the dynamic loader", f"cp /bin/pvdyn /tmp/ld && {LOADER} /tmp/ld", "everybody may write", "/tmp/ld"),
+    *[("by the loader, its code written by relocations", f"cp /bin/pvrel /tmp/rel && {LOADER} /tmp/rel", "everybody may write", "/tmp/rel")] * (os.uname().machine == "x86_64"),
     ("from memory by the loader", f"/bin/pvdyn memory {LOADER}", "lies in memory", "/memfd:kloader"),
     ("as the first process", None, "everybody may write", "/tmp/p1"),
     ("by docker exec alone", None, "everybody may write", "/tmp/e"),
@@ -48,11 +76,13 @@ ATTACKS = [
 
 
 def image(d):
-    d.import_image(image_tar(extra=(*((helper("pvran"), f"bin/{name}") for name in ("pvran", "node", "npm", "perl")), (helper("pvnet"), "bin/php-fpm"), *DYNAMIC_FILES)), RUN)
+    d.import_image(image_tar(extra=(*((helper("pvran"), f"bin/{name}") for name in ("pvran", "node", "npm", "perl")), (helper("pvnet"), "bin/php-fpm"), (relocated(), "bin/pvrel"), *DYNAMIC_FILES)), RUN)
 
 
 def program(path):
     """What was dropped there."""
+    if path == "/tmp/rel":
+        return relocated()
     return helper("pvdyn" if path in ("/tmp/ld", "/memfd:kloader") else "pvran")
 
 
