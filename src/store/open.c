@@ -172,11 +172,13 @@ static void db_defend(sqlite3 *db)
 static int db_connect(struct store *s)
 {
 	int code = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, STORE_VFS);
-	int r, pages = 0;
+	int r, pages = 0, keep = 1;
 
 	if (code != SQLITE_OK)
 		return s->db ? db_error(s) : -ENOMEM;
 	db_defend(s->db);
+	/* The log and its index stay when it is closed: where the disk is full, they could not be made anew. */
+	(void) sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 	r = check_version(s);
 	if (r < 0)
 		return r;

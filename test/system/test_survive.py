@@ -173,6 +173,12 @@ def test_disk_full(tap):
                 os.unlink(filler)
                 tap.ok(wait_for(lambda: len(g.notices()) > before, 10), "room again: what waited is stored", g.log(5))
                 tap.eq([x for x in g.status()["degraded"] if x["signal"] == "history"], [], "and status is content")
+                g.stop()
+                g._rules = lambda save=False: None  # nothing of ours either
+                fill(g.state_dir)
+                g.start()
+                tap.ok(g.answers() and len(g.notices()) > before, "stopped and started on a full disk: it runs, with its history", g.log(8))
+                tap.eq(c.net(f"-t 1500 connect {OUT4} 3333"), ["EPERM"], "and refuses")
         finally:
             sh("umount", "-l", g.state_dir, check=False)
 
