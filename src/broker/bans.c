@@ -225,6 +225,8 @@ void bans_start(struct broker *b)
 	struct nft_form form = form_of(b->policy);
 	unsigned rules;
 
+	if (b->policy->observe) /* it may be another guard's, and nothing is changed */
+		return;
 	if (nft_look_rules("in", &rules) < 0 && nft_look_rules("early", &rules) < 0)
 		return;
 	if (nft_new(&b->nft) == 0 && nft_adopt(b->nft, &form) < 0)
@@ -252,7 +254,12 @@ void bans_policy(struct broker *b)
 
 void bans_off(struct broker *b, uint64_t until_ns)
 {
-	if (b->nft && nft_made(b->nft) && nft_off(b->nft, bans_seconds(until_ns)) < 0)
+	pv_auto(nft) left = NULL; /* who only observes has not taken the table over */
+	bool mine = b->nft && nft_made(b->nft);
+
+	if (!mine && (!b->policy->observe || nft_new(&left) < 0))
+		return;
+	if (nft_off(mine ? b->nft : left, bans_seconds(until_ns)) < 0 && mine)
 		log_error("bans could not be lifted or put in force again");
 }
 

@@ -107,7 +107,7 @@ static int cmd_state(const char *dir)
 
 	if (r < 0)
 		return told(r, "cannot read what is pinned");
-	if (ns == 0)
+	if (!bans_seconds(ns)) /* never, or its time is over */
 		puts("on");
 	else if (ns == UINT64_MAX)
 		puts("off forever");
