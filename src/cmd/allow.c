@@ -161,7 +161,12 @@ static int check_new(const struct cmd *c, struct edit *e)
 		(void) snprintf(name, sizeof(name), "%s/" FILE_NAME, e->dir);
 		for (i = 0; i < files.n && strcmp(files.file[i].name, name) != 0; i++)
 			;
-		if (i == files.n && files.n < CONF_FILES_MAX) {
+		if (i == CONF_FILES_MAX) {
+			conf_files_close(&files);
+			cmd_fail("nothing was changed: there are 64 files of configuration already, and no more are read", "put some of conf.d's together");
+			return -E2BIG;
+		}
+		if (i == files.n) {
 			files.file[i].fd = -1;
 			(void) text_copy(files.file[i].name, CONF_FILE_NAME, name);
 			files.n++;
