@@ -54,6 +54,7 @@ add() {
 	tar -xzf "$tarball" -C "$tmp" --strip-components=1 --no-same-owner
 	(cd "$tmp" && sha256sum --quiet -c SHA256SUMS) || fail "the files in it do not fit its own list"
 	libraries "$tmp/lib"
+	[ ! -d "$prefix" ] || [ -e "$prefix/lib/pavise-launcher" ] || [ -z "$(ls -A "$prefix")" ] || fail "$prefix holds something else; give --prefix a folder of its own"
 	[ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail "run it as root, or with --dry-run to see what it would do"
 	say "${dry:+(rehearsal) }what is done:"
 	users
@@ -65,7 +66,8 @@ add() {
 	done
 	step rm -rf "$prefix/rules"
 	step cp -r "$tmp/rules" "$prefix/rules"
-	step install -m 755 "$self" "$prefix/install.sh"
+	# shellcheck disable=SC3013
+	[ "$self" -ef "$prefix/install.sh" ] || step install -m 755 "$self" "$prefix/install.sh"
 	step ln -sfn "$prefix/lib/pavise" "$links/bin/pavise"
 	step install -m 644 "$tmp/share/pavise.8" "$links/share/man/man8/pavise.8"
 	step install -m 644 "$tmp/share/pavise.bash" "$links/share/bash-completion/completions/pavise"
@@ -126,7 +128,9 @@ take_away() {
 	[ -n "$dry" ] || rmdir "$prefix/lib" "$prefix" 2>/dev/null || true
 	! systemd_up || step systemctl daemon-reload
 	if [ -n "$purge" ]; then
-		step rm -rf /var/lib/pavise /etc/pavise /run/pavise
+		step rm -rf /var/lib/pavise /etc/pavise /run/pavise /var/cache/pavise
+		# What `audit --fix --guarded` closed: its record, and with it the command that takes it back, are gone.
+		! nft list table inet pavise_audit >/dev/null 2>&1 || step nft delete table inet pavise_audit
 	else
 		say "/etc/pavise and /var/lib/pavise are left; --purge takes them too"
 	fi
