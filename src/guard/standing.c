@@ -91,26 +91,57 @@ static bool is_excepted(const struct guard *g, const struct guard_workload *w, e
 	return exception >= 0 || (w->w.info && w->info.label_action[signal] < ACTION_N);
 }
 
+/* A connection that is being cut, until it is known whether it was. */
+struct standing {
+	struct notice notice;
+	struct ip_addr addr;
+	uint16_t port;
+};
+
+static void tell_standing(struct guard *g, struct standing *s)
+{
+	tell_net(&s->notice, &s->addr, s->port, IPPROTO_TCP);
+	notice_add_evidence(&s->notice, "when", "the connection was open before the guard or the rule came");
+	(void) notices_raise(g, &s->notice);
+}
+
+static void on_cut(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
+{
+	pv_autofree struct standing *s = arg;
+
+	(void) pv_close(fd);
+	if (rep->result == -ESRCH || (rep->result == 0 && !rep->value))
+		return; /* it is over, or it is another one's in the same network namespace */
+	s->notice.action = rep->result < 0 ? DONE_FAILED : DONE_BLOCKED;
+	if (rep->result < 0)
+		notice_add_evidence(&s->notice, "failed", "%s", strerror(-rep->result));
+	tell_standing(g, s);
+}
+
 void standing_cut(struct guard *g, struct guard_workload *w)
 {
 	struct found f;
-	bool block = g->policy->net.action == ACTION_BLOCK;
+	bool block = g->policy->net.action == ACTION_BLOCK, cut = block && !g->policy->observe;
 
 	if (is_excepted(g, w, SIGNAL_NET) || !find_connections(g, w, &f))
 		return;
 	for (size_t i = 0; i < f.n; i++) {
 		struct broker_req req = { .op = BROKER_CUT, .cgroup = w->w.cgroup, .port = f.peers[i].port };
-		struct notice n;
+		pv_autofree struct standing *s = calloc(1, sizeof(*s));
 
+		if (!s)
+			return;
 		memcpy(req.addr, f.peers[i].addr.b, 16);
-		notice_init(&n, ID_NET_STRATUM, clock_wall_us());
-		notices_subject(&n, w);
-		n.action = !block ? DONE_ALERTED : g->policy->observe ? DONE_WOULD_BLOCK : DONE_BLOCKED;
-		if (block && !g->policy->observe && link_call(g, &req, NULL, NULL) < 0)
-			n.action = DONE_FAILED;
-		tell_net(&n, &f.peers[i].addr, f.peers[i].port, IPPROTO_TCP);
-		notice_add_evidence(&n, "when", "the connection was open before the guard or the rule came");
-		(void) notices_raise(g, &n);
+		s->addr = f.peers[i].addr;
+		s->port = f.peers[i].port;
+		notice_init(&s->notice, ID_NET_STRATUM, clock_wall_us());
+		notices_subject(&s->notice, w);
+		if (cut && link_call(g, &req, on_cut, s) >= 0) {
+			(void) pv_steal(s);
+			continue;
+		}
+		s->notice.action = cut ? DONE_FAILED : block ? DONE_WOULD_BLOCK : DONE_ALERTED;
+		tell_standing(g, s);
 	}
 }
 
