@@ -54,14 +54,21 @@ static void tell_news(struct broker *b, uint64_t once)
 	broker_reply(b, &a);
 }
 
+static bool on_launcher(struct broker *b);
+
 static void on_peer(struct broker *b)
 {
 	for (unsigned i = 0; i < REQUESTS_AT_ONCE && b->peer_fd >= 0; i++) {
 		struct broker_answer a;
 		struct broker_req req;
-		ssize_t n = fdpass_recv(b->peer_fd, &req, sizeof(req), NULL, NULL);
+		const int peer = b->peer_fd;
+		ssize_t n = fdpass_recv(peer, &req, sizeof(req), NULL, NULL);
 
 		if (n == -EAGAIN)
+			return;
+		while (on_launcher(b) && !b->ending) /* a new policy was sent before what is asked by it */
+			;
+		if (b->peer_fd != peer)
 			return;
 		if (n <= 0 || requests_handle(&b->requests, &req, (size_t) n, clock_monotonic_us(), &a) < 0) {
 			if (n > 0 || n == -EBADMSG)
@@ -103,7 +110,8 @@ static void new_policy(struct broker *b, int fd)
 	b->check_us = 0;
 }
 
-static void on_launcher(struct broker *b)
+/* False: it has said nothing. */
+static bool on_launcher(struct broker *b)
 {
 	int fds[FDPASS_MAX];
 	struct launch_msg m;
@@ -111,7 +119,7 @@ static void on_launcher(struct broker *b)
 	ssize_t n = fdpass_recv(b->launcher_fd, &m, sizeof(m), fds, &n_fds);
 
 	if (n == -EAGAIN)
-		return;
+		return false;
 	if (n != (ssize_t) sizeof(m)) { /* the launcher is gone: so are we; what is pinned stays in force */
 		b->ending = true;
 	} else if (m.op == LAUNCH_PEER && n_fds == 1) {
@@ -123,6 +131,7 @@ static void on_launcher(struct broker *b)
 	}
 	while (n_fds)
 		(void) pv_close(fds[--n_fds]);
+	return true;
 }
 
 static void look_around(struct broker *b, uint64_t now)
@@ -168,7 +177,7 @@ static void on_event(struct broker *b, uint64_t data)
 		b->ending = true;
 		break;
 	case TAG_LAUNCHER:
-		on_launcher(b);
+		(void) on_launcher(b);
 		break;
 	case TAG_PEER:
 		if (b->peer_fd >= 0)
