@@ -59,7 +59,7 @@ void ask_patience(struct ask *a, unsigned seconds)
 	(void) setsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-void ask_explain(const struct policy *p, int r)
+void ask_explain(const struct cmd *c, const struct policy *p, int r)
 {
 	pv_autobuf what = PV_BUF_INIT;
 
@@ -69,7 +69,10 @@ void ask_explain(const struct policy *p, int r)
 		pv_buf_puts(&what, "/" CONTROL_SOCKET);
 		cmd_fail(pv_buf_str(&what), "systemctl start pavise    (a first look: pavise guard --observe)");
 	} else if (r == -EACCES || r == -EPERM) {
-		cmd_fail("only root and members of the group pavise-admin may ask the guard", "sudo pavise status");
+		pv_autobuf next = PV_BUF_INIT;
+
+		cmd_by_root(c, &next);
+		cmd_fail("only root and members of the group pavise-admin may ask the guard", "%s", pv_buf_str(&next));
 	} else {
 		pv_buf_printf(&what, "the guard cannot be reached: %s", strerror(-r));
 		cmd_fail(pv_buf_str(&what), "pavise doctor");
@@ -198,7 +201,7 @@ int ask_guard(struct cmd *c, struct ask **ret)
 	r = ask_open(p, ret);
 	if (r == 0)
 		return CMD_OK;
-	ask_explain(p, r);
+	ask_explain(c, p, r);
 	return CMD_INCOMPLETE;
 }
 

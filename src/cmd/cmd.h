@@ -71,6 +71,7 @@ void cmd_fail(const char *what, const char *next_fmt, ...) PV_PRINTF(2, 3); /* `
 int cmd_write(const struct pv_buf *out); /* to standard output; CMD_OK or CMD_INCOMPLETE */
 int cmd_output_to(const char *path);	 /* -o FILE: becomes standard output; 0 or -errno, said */
 struct words_style cmd_style(const struct cmd *c);
+void cmd_by_root(const struct cmd *c, struct pv_buf *out); /* this very command, all of it, as a line for the shell: `sudo pavise ...` */
 
 /* --- child.c: programs beside the command (build folder) or in /usr/lib/pavise --- */
 int child_path(const struct cmd *c, const char *name, char *out, size_t size); /* 0 or -ENOENT */
@@ -111,7 +112,7 @@ PV_AUTO(ask)
 #define ASK_READ_S 5
 #define ASK_ACT_S  30 /* an undo asks Docker, a reload starts the policy child */
 void ask_patience(struct ask *a, unsigned seconds);
-void ask_explain(const struct policy *p, int r); /* says why ask_open() failed, and the next command */
+void ask_explain(const struct cmd *c, const struct policy *p, int r); /* says why ask_open() failed, and the next command */
 /* Root gives up everything before it reads what the engine (an unprivileged process) answers. */
 void ask_confine(void);
 struct cJSON;

@@ -13,12 +13,13 @@
 #define FOR_MAX (366 * USEC_PER_DAY)
 
 /* The guard is asked first, because it also tells that it was switched off, and by whom. True: it answered. */
-static bool by_guard(const struct policy *p, const char *request, bool quiet)
+static bool by_guard(const struct policy *p, const char *request, bool quiet, int *ret_why)
 {
 	pv_auto(ask) a = NULL;
 	cJSON *answer = NULL;
 
-	if (ask_open(p, &a) < 0)
+	*ret_why = ask_open(p, &a);
+	if (*ret_why < 0)
 		return false;
 	ask_patience(a, PATIENCE_S);
 	if (ask(a, request, NULL, NULL, &answer) < 0)
@@ -35,7 +36,7 @@ static bool by_guard(const struct policy *p, const char *request, bool quiet)
 }
 
 /* The guard is dead or stuck: the same code as a child of root's own. */
-static int by_broker(const struct cmd *c, const struct policy *p, const char *op, const char *until)
+static int by_broker(const struct cmd *c, const struct policy *p, const char *op, const char *until, int why)
 {
 	char path[4096];
 	const char *argv[6] = { path, op };
@@ -43,8 +44,15 @@ static int by_broker(const struct cmd *c, const struct policy *p, const char *op
 	size_t n = 2;
 	int r;
 
+	if (geteuid() != 0 && (why == -EACCES || why == -EPERM)) {
+		ask_explain(c, p, why);
+		return CMD_INCOMPLETE;
+	}
 	if (geteuid() != 0) {
-		cmd_fail("the guard does not answer, and only root may switch without it", "sudo pavise %s", op);
+		pv_autobuf next = PV_BUF_INIT;
+
+		cmd_by_root(c, &next);
+		cmd_fail("the guard does not answer, and only root may switch without it", "%s", pv_buf_str(&next));
 		return CMD_INCOMPLETE;
 	}
 	if (child_path(c, "pavise-broker", path, sizeof(path)) < 0) {
@@ -79,6 +87,7 @@ int cmd_off(struct cmd *c)
 	pv_autobuf request = PV_BUF_INIT, until = PV_BUF_INIT;
 	const struct policy *p;
 	uint64_t us = 0;
+	int why;
 
 	if (span && (parse_duration(span, &us) < 0 || us < USEC_PER_SEC || us > FOR_MAX)) {
 		cmd_fail("--for takes a duration from 1s to 366d, such as 10m or 1h", "pavise off --help");
@@ -86,20 +95,21 @@ int cmd_off(struct cmd *c)
 	}
 	p = load_policy_or_defaults(c);
 	pv_buf_printf(&request, "{\"verb\":\"off\",\"for_us\":%" PRIu64 "}", us);
-	if (by_guard(p, pv_buf_str(&request), c->quiet))
+	if (by_guard(p, pv_buf_str(&request), c->quiet, &why))
 		return CMD_OK;
 	if (us)
 		pv_buf_printf(&until, "%" PRIu64, (clock_monotonic_us() + us) * 1000);
 	else
 		pv_buf_puts(&until, "forever");
-	return by_broker(c, p, "off", pv_buf_str(&until));
+	return by_broker(c, p, "off", pv_buf_str(&until), why);
 }
 
 int cmd_on(struct cmd *c)
 {
 	const struct policy *p = load_policy_or_defaults(c);
+	int why;
 
-	if (by_guard(p, "{\"verb\":\"on\"}", c->quiet))
+	if (by_guard(p, "{\"verb\":\"on\"}", c->quiet, &why))
 		return CMD_OK;
-	return by_broker(c, p, "on", NULL);
+	return by_broker(c, p, "on", NULL, why);
 }

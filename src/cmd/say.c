@@ -74,3 +74,25 @@ struct words_style cmd_style(const struct cmd *c)
 		style.width = w.ws_col;
 	return style;
 }
+
+void cmd_by_root(const struct cmd *c, struct pv_buf *out)
+{
+	const struct cmd_option *o = c->command->options;
+
+	pv_buf_printf(out, "sudo pavise %s", c->command->name);
+	if (c->config) {
+		pv_buf_puts(out, " --config ");
+		words_shell(out, c->config);
+	}
+	for (size_t i = 0; o && o[i].name; i++) {
+		if (!c->value[i])
+			continue;
+		pv_buf_printf(out, " --%s%s", o[i].name, o[i].arg ? " " : "");
+		if (o[i].arg)
+			words_shell(out, c->value[i]);
+	}
+	for (size_t i = 0; i < c->n_words; i++) {
+		pv_buf_putc(out, ' ');
+		words_shell(out, c->word[i]);
+	}
+}

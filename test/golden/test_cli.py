@@ -168,8 +168,12 @@ def test_statuses(tap):
         conf = f.guard_conf()
         for args in (["status"], ["top"], ["events"], ["undo"], ["undo", "1"]):
             code, out, err = pavise(args[0], "--config", conf, *args[1:])
-            tap.ok(code == 3 and "the guard does not run" in err and "systemctl start pavise" in err and not out,
-                   f"{' '.join(args)} without a guard: 3", f"{code}\n{out}{err}")
+            after = f"sudo pavise undo --config {conf}" if args[0] == "undo" and not ROOT else "systemctl start pavise"
+            tap.ok(code == 3 and "the guard does not run" in err and after in err and not out, f"{' '.join(args)} without a guard: 3", f"{code}\n{out}{err}")
+        if ROOT:
+            os.rename(conf, f.path + "/it's.yaml")
+            code, out, err = pavise("off", "--config", f.path + "/it's.yaml", "--for", "10m", user=65534)
+            tap.ok(code == 3 and f"next: sudo pavise off --config '{f.path}/it'\\''s.yaml' --for 10m\n" in err, "off without rights: the whole command", err)
 
 
 WRONG = """mode: enforcing
