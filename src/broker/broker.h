@@ -4,6 +4,7 @@
  *   main.c       start, sandbox, the one-shot commands
  *   broker.c     the loop, the launcher's and the engine's messages, the periodic look
  *   operations.c what the requests do; bans.c: those about bans
+ *   undo.c       one request, for root's own `pavise undo`
  */
 #ifndef PV_BROKER_BROKER_H
 #define PV_BROKER_BROKER_H
@@ -66,6 +67,9 @@ void broker_probe_engines(struct broker *b);
 void broker_job_done(struct broker *b, uint32_t which); /* result there, pipe closed, or time over */
 void broker_look_asks(struct broker *b, uint32_t which); /* or has ended */
 uint64_t broker_degraded(const struct broker *b);
+
+/* undo.c. Of `b` it needs peer_fd, epoll_fd, cgroups and requests. 0, also where nothing was asked, or negative errno. */
+int broker_undo(struct broker *b);
 
 /* bans.c */
 int bans_ban(void *ctx, const struct ip_prefix *who, uint32_t seconds, uint64_t *ret_why);

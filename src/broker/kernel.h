@@ -29,6 +29,8 @@ int kernel_policy(struct kernel *k, const struct policy *p);
 int kernel_ring_fd(const struct kernel *k);
 size_t kernel_ring_size(const struct kernel *k);
 int kernel_counters_fd(const struct kernel *k);
+/* Where the v2 hierarchy of p->cgroup_root lies. 0, -ENOTSUP or another negative errno. */
+int kernel_root_find(const char *cgroup_root, char *ret, size_t size);
 int kernel_cgroup_fd(const struct kernel *k);	  /* the watched root's folder: for open_by_handle_at() */
 uint64_t kernel_root_id(const struct kernel *k); /* its cgroup id */
 

@@ -58,7 +58,7 @@ static bool is_v2(const char *path)
 }
 
 /* The v2 mount of a hybrid host: where systemd has it, or wherever /proc/self/mountinfo says. */
-static int find_v2(const char *root, char *out, size_t size)
+int kernel_root_find(const char *root, char *out, size_t size)
 {
 	FILE *f;
 	char line[2048];
@@ -89,7 +89,7 @@ static int find_v2(const char *root, char *out, size_t size)
 
 int kernel_root_open(struct kernel *k, const char *cgroup_root)
 {
-	int r = find_v2(cgroup_root, k->root_path, sizeof(k->root_path));
+	int r = kernel_root_find(cgroup_root, k->root_path, sizeof(k->root_path));
 
 	if (r < 0)
 		return r;

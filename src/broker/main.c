@@ -7,6 +7,7 @@
  *   pavise-broker [--bpf-dir DIR] on            prints "on"
  *   pavise-broker [--bpf-dir DIR] state         prints "on", "off UNTIL" or "off forever"
  *   pavise-broker [--bpf-dir DIR] unpin         removes what is pinned, and the table of bans; prints "unpinned N"
+ *   pavise-broker undo CGROUP_ROOT DOCKER_SOCKET PODMAN_SOCKET     does what is asked at ROLE_FD_UNDO (undo.c)
  *
  * Exit status 0; 3 with "none" when nothing is pinned; 1 and a message else; 2 usage. */
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -49,7 +51,8 @@ static const char *const syscalls[] = {
 
 static int usage(void)
 {
-	(void) fputs("usage: pavise-broker [--bpf-dir DIR] off UNTIL_NS|forever | on | state | unpin\n", stderr);
+	(void) fputs("usage: pavise-broker [--bpf-dir DIR] off UNTIL_NS|forever | on | state | unpin\n"
+		     "       pavise-broker undo CGROUP_ROOT DOCKER_SOCKET PODMAN_SOCKET\n", stderr);
 	return 2;
 }
 
@@ -116,6 +119,30 @@ static int cmd_state(const char *dir)
 	return 0;
 }
 
+static int cmd_undo(char **where)
+{
+	static struct policy policy; /* of which only the sockets are asked */
+	static struct broker b = { .peer_fd = ROLE_FD_UNDO, .policy = &policy };
+	pv_autoclose int root = -1;
+	char path[4096];
+	int r = text_copy(policy.docker_socket, sizeof(policy.docker_socket), where[1]) &&
+		text_copy(policy.podman_socket, sizeof(policy.podman_socket), where[2]) ? 0 : -ENAMETOOLONG;
+
+	b.requests = (struct requests){ .ops = &broker_operations, .ctx = &b, .policy = &policy, .kills = LIMIT_KILL };
+	if (r == 0)
+		r = kernel_root_find(where[0], path, sizeof(path));
+	if (r == 0) {
+		root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		b.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		r = root < 0 || b.epoll_fd < 0 ? -errno : cgroups_init(&b.cgroups, root);
+	}
+	if (r == 0)
+		r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+	if (r == 0)
+		r = broker_undo(&b);
+	return r < 0 ? log_error_errno(r, "nothing can be taken back"), 1 : 0;
+}
+
 /* Root's own command: the same narrow rights as the role. */
 static int one_shot(const char *dir, int argc, char **argv)
 {
@@ -135,6 +162,8 @@ static int one_shot(const char *dir, int argc, char **argv)
 		return cmd_state(dir);
 	if (argc == 1 && strcmp(argv[0], "unpin") == 0)
 		return cmd_unpin(dir);
+	if (argc == 4 && strcmp(argv[0], "undo") == 0)
+		return cmd_undo(argv + 1);
 	return usage();
 }
 

@@ -150,23 +150,27 @@ static int refused(const cJSON *line)
 	return -EREMOTEIO;
 }
 
+/* 0: it said ok, and is *ret_last. Takes `line`. */
+static int last_line(cJSON *line, cJSON **ret_last)
+{
+	int r = json_true(line, "ok") ? 0 : refused(line);
+
+	if (r == 0 && ret_last)
+		*ret_last = pv_steal(line);
+	cJSON_Delete(line);
+	return r;
+}
+
 static int answers(struct ask *a, int (*fn)(const cJSON *, void *), void *arg, cJSON **ret_last)
 {
 	for (;;) {
 		cJSON *line = NULL;
-		const cJSON *ok;
 		int r = read_line(a, &line);
 
 		if (r < 0)
 			return r;
-		ok = cJSON_GetObjectItemCaseSensitive(line, "ok");
-		if (ok) {
-			r = cJSON_IsTrue(ok) ? 0 : refused(line);
-			if (r == 0 && ret_last)
-				*ret_last = pv_steal(line);
-			cJSON_Delete(line);
-			return r;
-		}
+		if (cJSON_GetObjectItemCaseSensitive(line, "ok"))
+			return last_line(line, ret_last);
 		r = fn ? fn(line, arg) : 0;
 		cJSON_Delete(line);
 		if (r)
@@ -189,6 +193,16 @@ int ask(struct ask *a, const char *request, int (*fn)(const cJSON *, void *), vo
 		pv_buf_printf(&what, "the guard's answer broke off: %s", r == -EPIPE ? "it ended the connection" : strerror(-r));
 	cmd_fail(pv_buf_str(&what), "journalctl -u pavise -n 20");
 	return r;
+}
+
+int ask_said(const struct pv_buf *said, cJSON **ret_last)
+{
+	cJSON *line = cJSON_ParseWithLength(pv_buf_str(said), said->len);
+
+	if (line)
+		return last_line(line, ret_last);
+	cmd_fail("the history could not be read: the program that reads it gave no answer", "sudo pavise doctor");
+	return -EBADMSG;
 }
 
 int ask_guard(struct cmd *c, struct ask **ret)

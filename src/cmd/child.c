@@ -102,27 +102,49 @@ static int make_pipe(struct pv_buf *to, int *ret_read, int *ret_write)
 	return *ret_read < 0 || *ret_write < 0 ? -EMFILE : 0;
 }
 
-int child_run(const char *const argv[], const struct child_io *io)
+static int start(const char *const argv[], const struct child_io *io, int out, int err, pid_t *ret)
 {
-	pv_autoclose int out_r = -1, out_w = -1, err_r = -1, err_w = -1;
-	int r = make_pipe(io->out, &out_r, &out_w), status;
 	pid_t pid;
 
-	if (r == 0)
-		r = make_pipe(io->err, &err_r, &err_w);
-	if (r < 0)
-		return r;
 	(void) fflush(NULL);
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		in_child(argv, io, out_w, err_w);
-	out_w = pv_close(out_w);
-	err_w = pv_close(err_w);
-	collect(out_r, io->out, err_r, io->err);
+		in_child(argv, io, out, err);
+	*ret = pid;
+	return 0;
+}
+
+int child_start(const char *const argv[], const struct child_io *io, pid_t *ret)
+{
+	return start(argv, io, -1, -1, ret);
+}
+
+int child_wait(pid_t pid)
+{
+	int status;
+
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int child_run(const char *const argv[], const struct child_io *io)
+{
+	pv_autoclose int out_r = -1, out_w = -1, err_r = -1, err_w = -1;
+	int r = make_pipe(io->out, &out_r, &out_w);
+	pid_t pid = -1;
+
+	if (r == 0)
+		r = make_pipe(io->err, &err_r, &err_w);
+	if (r == 0)
+		r = start(argv, io, out_w, err_w, &pid);
+	if (r < 0)
+		return r;
+	out_w = pv_close(out_w);
+	err_w = pv_close(err_w);
+	collect(out_r, io->out, err_r, io->err);
+	return child_wait(pid);
 }

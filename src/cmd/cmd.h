@@ -3,6 +3,8 @@
 #ifndef PV_CMD_CMD_H
 #define PV_CMD_CMD_H
 
+#include <sys/types.h>
+
 #include "base/buf.h"
 #include "model/policy.h"
 #include "report/words.h"
@@ -86,6 +88,9 @@ struct child_io {
 	const char *const *env; /* NULL: none */
 };
 int child_run(const char *const argv[], const struct child_io *io);
+/* The same in two steps, for one that another child talks to. `io` without `out` and `err`. */
+int child_start(const char *const argv[], const struct child_io *io, pid_t *ret);
+int child_wait(pid_t pid);
 /* Where a child keeps compiled rules: $XDG_CACHE_HOME/pavise, /var/cache/pavise, ~/.cache/pavise. false: nowhere; without a folder
  * of one's own nothing is cached, which costs half a second, not more. */
 bool child_cache(char *out, size_t size);
@@ -120,6 +125,8 @@ struct cJSON;
  * 0: the last line said ok (it is stored in *ret_last when that is not NULL: cJSON_Delete() it); -EREMOTEIO: it said
  * no, which has been said; other negative errno: the connection failed (said). */
 int ask(struct ask *a, const char *request, int (*fn)(const struct cJSON *line, void *arg), void *arg, struct cJSON **ret_last);
+/* The same for the one line that a child wrote in the guard's stead. */
+int ask_said(const struct pv_buf *said, struct cJSON **ret_last);
 /* load_policy() and ask_open(), and says what went wrong: an exit status, *ret is set with CMD_OK. */
 int ask_guard(struct cmd *c, struct ask **ret);
 /* ask_guard(), confine, ask(). Returns an exit status. */

@@ -203,7 +203,8 @@ const struct command commands[] = {
 	  .examples = "pavise bans\npavise bans 203.0.113.7\npavise bans --format jsonl\nsudo pavise bans import fail2ban", .run = cmd_bans },
 	{ .name = "undo", .args = "[ROW]", .brief = "take one act back",
 	  .about = "Without ROW: lists what can be taken back. With it: gives the container its restart policy back, scales "
-		   "the service up again, thaws what was frozen.",
+		   "the service up again, thaws what was frozen. Works with the guard dead, too, for root; a service is then scaled by the "
+		   "command that it prints.",
 	  .max_words = 1, .statuses = "0 done or listed; 2 usage; 3 it could not be done",
 	  .examples = "pavise undo\npavise undo 3", .run = cmd_undo },
 	{ .name = "doctor", .args = "", .brief = "what this machine can and cannot do",

@@ -461,19 +461,22 @@ static void undo_over(struct guard *g, struct undo *u, int result)
 	char text[512];
 
 	if (result >= 0) {
-		(void) store_act_undone(g->store, u->act.row);
 		(void) snprintf(text, sizeof(text), "%s: taken back%s%s%s", u->act.subject, *u->act.old_value ? " (" : "",
 				u->act.old_value, *u->act.old_value ? " again)" : "");
 		if (strncmp(u->act.kind, "restart-", 8) == 0)
 			(void) snprintf(text, sizeof(text), "%s: restart policy is %s again; start it with: docker start %.12s",
 					u->act.subject, u->act.old_value, u->act.id);
 	} else if (result == -EALREADY) { /* a service whose owner was faster */
-		(void) store_act_undone(g->store, u->act.row);
 		(void) snprintf(text, sizeof(text), "%s: it is scaled up already, and stays as it is; for the %s it had: docker service scale %.25s=%s",
 				u->act.subject, u->act.old_value, u->act.id, u->act.old_value);
 		result = 0;
 	} else {
 		(void) snprintf(text, sizeof(text), "%s: could not be taken back: %s", u->act.subject, strerror(-result));
+	}
+	if (result >= 0 && store_act_undone(g->store, u->act.row) < 0) {
+		size_t n = strlen(text);
+
+		(void) snprintf(text + n, sizeof(text) - n, "; the history could not be written, and still lists it");
 	}
 	u->fn(g, result >= 0, text, u->arg);
 	free(u);
@@ -515,8 +518,7 @@ static int undo_request(const struct store_act *a, struct broker_req *ret)
 	return -EINVAL;
 }
 
-/* Before the request: a service's new tasks may be there before its answer. */
-static void spare_undone(struct guard *g, const struct store_act *a)
+void acts_spare(struct guard *g, const struct store_act *a)
 {
 	struct container_info spared = { 0 };
 
@@ -545,10 +547,40 @@ int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *, bool, co
 	if (r >= 0)
 		r = undo_request(&u->act, &req);
 	if (r >= 0)
-		spare_undone(g, &u->act);
+		acts_spare(g, &u->act); /* before the request: a service's new tasks may be there before its answer */
 	if (r >= 0)
 		r = req.op == BROKER_API ? engines_act(g, &req, on_undo_api, u) : link_call(g, &req, on_undo_broker, u);
 	if (r < 0)
 		free(u);
 	return r;
+}
+
+const char *acts_undo_why(int r)
+{
+	return r == -ENOENT ? "there is no act of that number" : r == -EALREADY ? "that act was taken back already" : "the act could not be taken back";
+}
+
+static int on_act_row(const struct store_act *a, void *arg)
+{
+	struct pv_buf *out = arg;
+
+	pv_buf_printf(out, "%s{\"row\":%" PRIu64 ",\"time\":\"", out->data[out->len - 1] == '[' ? "" : ",", a->row);
+	clock_rfc3339(out, a->time_us);
+	pv_buf_puts(out, "\",\"kind\":");
+	pv_buf_json_str(out, a->kind);
+	pv_buf_puts(out, ",\"subject\":");
+	pv_buf_json_str(out, a->subject);
+	pv_buf_puts(out, ",\"id\":");
+	pv_buf_json_str(out, a->id);
+	pv_buf_puts(out, ",\"old\":");
+	pv_buf_json_str(out, a->old_value);
+	pv_buf_printf(out, ",\"undone\":%s}", a->undone ? "true" : "false");
+	return out->cut;
+}
+
+void acts_json(struct store *s, struct pv_buf *out)
+{
+	pv_buf_puts(out, "{\"ok\":true,\"acts\":[");
+	(void) store_acts(s, 100, on_act_row, out);
+	pv_buf_puts(out, "]}\n");
 }

@@ -108,20 +108,20 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
-static void answer_error(struct client *c, const char *error, const char *next)
+void control_error(struct pv_buf *out, const char *error, const char *next)
 {
-	pv_buf_puts(&c->out, "{\"ok\":false,\"error\":");
-	pv_buf_json_str(&c->out, error);
-	pv_buf_puts(&c->out, ",\"next\":");
-	pv_buf_json_str(&c->out, next);
-	pv_buf_puts(&c->out, "}\n");
+	pv_buf_puts(out, "{\"ok\":false,\"error\":");
+	pv_buf_json_str(out, error);
+	pv_buf_puts(out, ",\"next\":");
+	pv_buf_json_str(out, next);
+	pv_buf_puts(out, "}\n");
 }
 
-static void answer_text(struct client *c, const char *text)
+void control_text(struct pv_buf *out, const char *text)
 {
-	pv_buf_puts(&c->out, "{\"ok\":true,\"text\":");
-	pv_buf_json_str(&c->out, text);
-	pv_buf_puts(&c->out, "}\n");
+	pv_buf_puts(out, "{\"ok\":true,\"text\":");
+	pv_buf_json_str(out, text);
+	pv_buf_puts(out, "}\n");
 }
 
 static uint64_t get_u64(const cJSON *o, const char *key, uint64_t otherwise)
@@ -209,7 +209,7 @@ static void verb_event(struct client *c, const cJSON *o)
 	struct notice n;
 
 	if (store_notice(c->g->store, get_u64(o, "row", 0), &n) < 0) {
-		answer_error(c, "there is no event of that number", "pavise events");
+		control_error(&c->out, "there is no event of that number", "pavise events");
 		return;
 	}
 	(void) on_notice_row(&n, c);
@@ -235,27 +235,10 @@ void control_follow(struct guard *g, const struct notice *n)
 
 /* acts */
 
-static int on_act_row(const struct store_act *a, void *arg)
-{
-	struct client *c = arg;
-
-	pv_buf_printf(&c->out, "%s{\"row\":%" PRIu64 ",\"time\":\"", c->out.data[c->out.len - 1] == '[' ? "" : ",",
-		      a->row);
-	clock_rfc3339(&c->out, a->time_us);
-	pv_buf_printf(&c->out, "\",\"kind\":\"%s\",\"subject\":", a->kind);
-	pv_buf_json_str(&c->out, a->subject);
-	pv_buf_printf(&c->out, ",\"id\":\"%s\",\"old\":", a->id);
-	pv_buf_json_str(&c->out, a->old_value);
-	pv_buf_printf(&c->out, ",\"undone\":%s}", a->undone ? "true" : "false");
-	return c->out.cut;
-}
-
 static void verb_acts(struct client *c, const cJSON *o)
 {
 	(void) o;
-	pv_buf_puts(&c->out, "{\"ok\":true,\"acts\":[");
-	(void) store_acts(c->g->store, 100, on_act_row, c);
-	pv_buf_puts(&c->out, "]}\n");
+	acts_json(c->g->store, &c->out);
 }
 
 /* What was asked of the broker came to an end. */
@@ -270,9 +253,9 @@ static void on_done(struct guard *g, bool ok, const char *text, const char *next
 		return;
 	}
 	if (ok)
-		answer_text(c, text);
+		control_text(&c->out, text);
 	else
-		answer_error(c, text, next);
+		control_error(&c->out, text, next);
 	client_wake(c);
 }
 
@@ -290,9 +273,7 @@ static void verb_undo(struct client *c, const cJSON *o)
 	if (r >= 0)
 		return;
 	c->pending--;
-	answer_error(c, r == -ENOENT ? "there is no act of that number" :
-		       r == -EALREADY ? "that act was taken back already" : "the act could not be taken back",
-		     "pavise undo");
+	control_error(&c->out, acts_undo_why(r), "pavise undo");
 }
 
 /* off, on */
@@ -330,9 +311,9 @@ static void on_off_answer(struct guard *g, const struct broker_rep *rep, int fd,
 		return;
 	}
 	if (rep->result < 0)
-		answer_error(c, "the broker could not switch the blocks", "pavise doctor");
+		control_error(&c->out, "the broker could not switch the blocks", "pavise doctor");
 	else
-		answer_text(c, g->off_until_ns ? "blocks, kills and bans are lifted" : "blocks, kills and bans are in force");
+		control_text(&c->out, g->off_until_ns ? "blocks, kills and bans are lifted" : "blocks, kills and bans are in force");
 	client_wake(c);
 }
 
@@ -345,7 +326,7 @@ static void ask_off(struct client *c, uint64_t until_ns, uint64_t for_us)
 	c->off_for_us = for_us;
 	if (link_call(c->g, &req, on_off_answer, c) < 0) {
 		c->pending--;
-		answer_error(c, "the broker is busy", "pavise off");
+		control_error(&c->out, "the broker is busy", "pavise off");
 	}
 }
 
@@ -366,7 +347,7 @@ static void verb_reload(struct client *c, const cJSON *o)
 {
 	(void) o;
 	if (guard_ask_launcher(LAUNCH_WANT_RELOAD) < 0) {
-		answer_error(c, "the launcher does not answer", "systemctl restart pavise");
+		control_error(&c->out, "the launcher does not answer", "systemctl restart pavise");
 		return;
 	}
 	c->waits_reload = true;
@@ -381,9 +362,9 @@ void control_reloaded(struct guard *g, bool ok, const char *text)
 			continue;
 		c->waits_reload = false;
 		if (ok)
-			answer_text(c, text);
+			control_text(&c->out, text);
 		else
-			answer_error(c, text, "pavise config check");
+			control_error(&c->out, text, "pavise config check");
 		client_wake(c);
 	}
 }
@@ -452,7 +433,7 @@ static void client_line(struct client *c, const char *line, size_t len)
 		return;
 	}
 	cJSON_Delete(o);
-	answer_error(c, verb ? "unknown verb" : "not a JSON object with a verb", "pavise --help");
+	control_error(&c->out, verb ? "unknown verb" : "not a JSON object with a verb", "pavise --help");
 }
 
 static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
@@ -487,7 +468,7 @@ static int on_client(sd_event_source *s, int fd, uint32_t revents, void *arg)
 		memmove(c->in.data, nl + 1, c->in.len);
 	}
 	if (c->in.cut && !c->closing) {
-		answer_error(c, "the line is longer than 16 KiB", "pavise --help");
+		control_error(&c->out, "the line is longer than 16 KiB", "pavise --help");
 		c->closing = true;
 	}
 	(void) client_flush(c);

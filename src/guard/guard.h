@@ -19,6 +19,7 @@
  *   logs.c       logs: sources, whose turn it is, what a line led to (log_watch.c, log_journal.c: logs.h)
  *   bans*.c      refused logins -> bans (bans.h)
  *   control.c    the control socket; status.c: what it says about the whole
+ *   offline.c    the history without a guard, for `pavise undo`
  */
 #ifndef PV_GUARD_GUARD_H
 #define PV_GUARD_GUARD_H
@@ -232,7 +233,11 @@ void successions_gone(struct guard *g, const struct guard_workload *w);
 bool acts_are_lifted(const struct guard *g); /* by `pavise off` */
 void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdict *v);
 void acts_seen_container(struct guard *g, struct guard_workload *w); /* a container with its facts: respawned? */
+/* `fn` is called once, also before this returns. -ENOENT, -EALREADY and others (acts_undo_why()): it is not called. */
 int acts_undo(struct guard *g, uint64_t row, void (*fn)(struct guard *g, bool ok, const char *text, void *arg), void *arg);
+const char *acts_undo_why(int r);
+void acts_spare(struct guard *g, const struct store_act *a); /* what it was about may come back */
+void acts_json(struct store *s, struct pv_buf *out);	      /* the answer to `acts`, a line */
 
 /* capture.c. A collector takes what there is of `w`; what came of it is added to the notice. */
 struct capture;
@@ -343,6 +348,8 @@ void packets_look(struct guard *g);
 
 /* control.c, status.c */
 int control_start(struct guard *g, int listen_fd);
+void control_text(struct pv_buf *out, const char *text); /* an answer: one line */
+void control_error(struct pv_buf *out, const char *error, const char *next);
 void control_stop(struct guard *g);
 void control_follow(struct guard *g, const struct notice *n); /* to those who follow */
 void control_reloaded(struct guard *g, bool ok, const char *text);
@@ -357,7 +364,13 @@ struct degradation {
 extern const struct degradation degradations[];
 extern const size_t n_degradations;
 
+/* offline.c: what `pavise-engine WORDS` does; its exit status */
+int offline(int argc, char **argv);
+
 /* main.c */
+/* The folder at ROLE_FD_STATE, /proc and cgroups; negative: said. Before the store is opened; guard_sandbox_calls() afterwards. */
+int guard_sandbox_files(void);
+int guard_sandbox_calls(void);
 int guard_ask_launcher(char byte);
 void guard_degraded(struct guard *g, uint64_t bits); /* news from the broker: notices for what changed */
 void guard_off(struct guard *g, uint64_t until_ns);  /* the same: somebody switched past us */

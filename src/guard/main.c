@@ -1,5 +1,5 @@
 /* pavise-engine: the unprivileged role that sees, decides and remembers. Started by the launcher with the descriptors
- * of model/roles.h; ends when the launcher or the broker does. */
+ * of model/roles.h; ends when the launcher or the broker does. With words it is offline.c. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -234,7 +234,7 @@ void guard_off(struct guard *g, uint64_t until_ns)
 	(void) notices_raise(g, &n);
 }
 
-static int sandbox_files(void)
+int guard_sandbox_files(void)
 {
 	const struct sandbox_path paths[] = {
 		{ .path = "/proc", .fd = -1 },
@@ -248,6 +248,13 @@ static int sandbox_files(void)
 	else if (r < 0)
 		return log_error_errno(r, "landlock could not be set up");
 	return 0;
+}
+
+int guard_sandbox_calls(void)
+{
+	int r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+
+	return r < 0 ? log_error_errno(r, "seccomp could not be set up") : 0;
 }
 
 static int sources_start(struct guard *g)
@@ -324,7 +331,7 @@ static int guard_run(struct guard *g)
 	r = sd_event_default(&g->loop);
 	if (r < 0)
 		return r;
-	r = sandbox_files(); /* before the store starts its thread: landlock holds for the thread that asks and its children */
+	r = guard_sandbox_files(); /* before the store starts its thread: landlock holds for the thread that asks and its children */
 	if (r < 0)
 		return r;
 	r = notices_start(g, ROLE_FD_SENDER); /* arms a timer: sd-event reads boot_id once, before the filter */
@@ -337,9 +344,9 @@ static int guard_run(struct guard *g)
 	r = hello(g);
 	if (r < 0)
 		return r;
-	r = sandbox_syscalls(syscalls, N_ELEMENTS(syscalls));
+	r = guard_sandbox_calls();
 	if (r < 0)
-		return log_error_errno(r, "seccomp could not be set up");
+		return r;
 	r = sources_start(g);
 	if (r < 0)
 		return r;
@@ -375,12 +382,14 @@ static void guard_done(struct guard *g)
 	policy_unmap(g->policy);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct guard g = { .started_wall_us = clock_wall_us() };
 	int r;
 
 	log_open("pavise-engine");
+	if (argc > 1)
+		return offline(argc - 1, argv + 1);
 	r = sandbox_basics();
 	if (r >= 0)
 		r = guard_run(&g);

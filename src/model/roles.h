@@ -15,6 +15,9 @@ enum role_fd {
 	ROLE_FD_SENDER = 8,   /* engine: its end towards the sender */
 };
 
+/* `pavise undo` without a guard: engine and broker, started by the command, find each other here. */
+#define ROLE_FD_UNDO 3
+
 /* launcher -> role: one struct, at most one descriptor with it (SCM_RIGHTS). */
 enum launch_op {
 	LAUNCH_POLICY = 1, /* a new sealed policy (reload): broker and engine */

@@ -257,7 +257,7 @@ class Folder:
         return path
 
     def guard_conf(self, more=""):
-        return self.write("pavise.yaml", f"run_dir: {self.path}\nbpf_dir: {self.path}/bpf\n{more}")
+        return self.write("pavise.yaml", f"run_dir: {self.path}\nstate_dir: {self.path}/state\nbpf_dir: {self.path}/bpf\n{more}")
 
 
 HOSTILE = "web\x1b[2J\u202eevil\x07\n"

@@ -528,6 +528,30 @@ def test_by_hand(tap):
         tap.eq([broker(*a)[0] for a in (("off",), ("off", "soon"), ("on", "x"), ("what",))], [2] * 4, "what it does not know")
         tap.eq((broker("off", "forever"), broker("state")), ((0, "off"), (0, "off forever")), "off without an end")
         tap.eq((broker("on"), broker("state")), ((0, "on"), (0, "on")), "and on again, with no guard running")
+
+        def undo(asked):
+            """What one request to `undo` is answered, and its exit status."""
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            if asked:
+                ours.send(asked)
+            ours.shutdown(socket.SHUT_WR)
+            p = subprocess.run(["sh", "-c", f'exec 3<&{theirs.fileno()}; exec "$@"', "sh", f"{r.bin}/pavise-broker", "undo", r.world.root,
+                                f"{r.dir}/none.sock", f"{r.dir}/none.sock"], pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL, timeout=30)
+            theirs.close()
+            with ours:
+                got = ours.recv(64)
+            return p.returncode, -struct.unpack("<i", got[4:8])[0] if got else None
+
+        own = os.stat(r.world.root).st_ino
+        for what, asked, want in (("nothing is asked", b"", (0, None)), ("half of a request", request(FREEZE)[:64], (1, None)),
+                                  ("a kill", request(KILL, own), (0, errno.EPERM)), ("a freeze", request(FREEZE, own, 1), (0, errno.EPERM)),
+                                  ("a policy taken away", request(API, arg=RESTART_NO, id_=ID), (0, errno.EPERM)),
+                                  ("a list", request(API, arg=LIST), (0, errno.EPERM)), ("off", request(OFF, arg=1), (0, errno.EPERM)),
+                                  ("a policy given to a path", request(API, arg=ALWAYS, id_="../images"), (0, errno.EINVAL)),
+                                  ("a policy, and no engine", request(API, arg=ALWAYS, id_=ID), (0, errno.ENOENT)),
+                                  ("one that is no container is thawed", request(FREEZE, own), (0, errno.EPERM)),
+                                  ("one that is gone is thawed", request(FREEZE, 1 << 50), (0, errno.ESRCH))):
+            tap.eq(undo(asked), want, f"undo: {what}")
         tap.ok(broker("unpin")[1].startswith("unpinned "), "the pins are removed")
         tap.eq((broker("state"), broker("on")), ((3, "none"), (3, "none")), "nothing is left to ask")
         r.launch()

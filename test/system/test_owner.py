@@ -2,6 +2,8 @@
 """The owner stays in charge: off and on, also with the guard dead; exceptions by name and by label; reload; observe."""
 
 import os
+import pwd
+import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -30,20 +32,24 @@ def test_off(tap):
             tap.ok(wait_for(lambda: blocked(c), 6), "and blocked again by itself")
 
 
+def kill_all(tap, g):
+    for _ in range(3):
+        for pid in (g.proc.pid, *g.roles().values()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    g.proc.wait()
+    tap.ok(wait_for(lambda: not g.roles(), 5), "every role is dead", g.roles())
+
+
 def test_off_dead(tap):
     with Dockerd() as d:
         c = d.run("sleep 1000", name="web")
         g = Guard(d)
         with g:
             tap.ok(blocked(c), "blocked to begin with")
-            for _ in range(3):
-                for pid in (g.proc.pid, *g.roles().values()):
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        pass
-            g.proc.wait()
-            tap.ok(wait_for(lambda: not g.roles(), 5), "every role is dead", g.roles())
+            kill_all(tap, g)
             tap.ok(blocked(c), "blocks stay in force without them")
             g.cmd("off", "--for", "4s")
             tap.ok(not blocked(c), "off --for works with the guard dead")
@@ -60,6 +66,67 @@ def test_off_dead(tap):
             tap.ok("block" in g.log().lower(), "and it says so", g.log(5))
             g.start()
             tap.ok(blocked(c), "started again: blocked")
+
+
+def undo_dead(tap, g, subject, kind):
+    """Every role is killed and the act on `subject` taken back; the row."""
+    row = next(a["row"] for a in g.ask({"verb": "acts"})[-1]["acts"] if (a["subject"], a["kind"]) == (subject, kind))
+    kill_all(tap, g)
+    said = g.cmd("undo")
+    tap.ok(f"{subject}: {kind}" in said and "taken back" not in said, "with the guard dead: listed", said)
+    said = g.cmd("undo", str(row), check=False)
+    tap.ok(subject in said and "the guard does not run" in said and "next:" not in said, "and taken back", said)
+    tap.ok("taken back already" in g.cmd("undo", str(row), check=False), "once", said)
+    tap.ok("no act of that number" in g.cmd("undo", "4711", check=False), "another number is none")
+    said = g.cmd("undo", str(row), check=False, user=65534)
+    tap.ok("only root" in said and f"next: sudo pavise undo --config {g.config} {row}" in said, "only by root, who is told how", said)
+    own = pwd.getpwnam("pavise").pw_uid
+    files = {f: os.stat(f"{g.state_dir}/engine/{f}").st_uid for f in os.listdir(f"{g.state_dir}/engine")}
+    tap.ok("history.db" in files and set(files.values()) == {own}, "all files of the history are the engine's", files)
+    return row
+
+
+def add_acts(g, *acts):
+    """Rows (kind, id, old value) in the history of a guard that is dead; their numbers. Nothing of ours stays in its folder."""
+    db = sqlite3.connect(f"{g.state_dir}/engine/history.db")
+    rows = [db.execute("INSERT INTO acts(time_us,notice,kind,subject,id,old_value,undone) VALUES(1,0,?,'svc',?,?,0)", a).lastrowid for a in acts]
+    db.commit()
+    db.close()
+    return rows
+
+
+def test_undo_dead(tap):
+    fast = {"sample": "500ms", "cpu": {"limit": "10%", "for": "4s"}}
+    with Dockerd() as d:
+        with Guard(d, merge(fast, {"cpu": {"action": "freeze"}}), name="g-freeze") as g:
+            c = d.run("pvnet burn 1000", name="frozen", image=d.variant("frozen"))
+            frozen = lambda: "frozen 1" in open(c.cgroup() + "/cgroup.events").read()  # noqa: E731
+            tap.ok(g.wait_notice("run.cpu", "frozen", 25, where=lambda n: n["action"] == "frozen") and wait_for(frozen, 5), "frozen", g.log(5))
+            undo_dead(tap, g, "frozen", "freeze")
+            tap.ok(not frozen(), "it goes on")
+            c.remove()
+        with Guard(d, fast) as g:
+            c = d.run("pvnet burn 1000", name="busy", image=d.variant("busy"), restart="always")
+            tap.ok(g.wait_notice("run.cpu", "busy", 25, where=lambda n: n["action"] == "killed") and wait_for(lambda: not c.running(), 5), "killed", g.log(5))
+            tap.eq(c.policy(), "no", "its restart policy is off")
+            row = undo_dead(tap, g, "busy", "restart-docker")
+            tap.eq(c.policy(), "always", "its restart policy is back")
+            svc, cannot = "a1" * 12 + "b", "the act could not be taken back"
+            for n, (what, want) in zip(add_acts(g, ("swarm-scale", svc, "2"), ("swarm-scale", svc, "global"), ("swarm-scale", svc, "$(id)"),
+                                                ("swarm-scale", "x;id", "2"), ("freeze", "1; id", ""), ("restart-docker", "../images", "always")),
+                                       (("a service", f"next: docker service scale {svc}=2\n"),
+                                        ("a global one", f"next: docker service update --constraint-rm node.labels.pavise.stopped==true {svc}\n"),
+                                        ("a number that is none", cannot), ("a service's id that is none", cannot), ("a cgroup that is none", cannot),
+                                        ("a container that is none", "svc: could not be taken back: Invalid argument"))):
+                said = g.cmd("undo", str(n), check=False)
+                tap.ok(want in said, f"{what}: {want.strip()}", said)
+            tap.eq(g.cmd("undo", check=False).count("taken back"), 1, "none of these is taken back")
+            g.start()
+            tap.ok(next(a["undone"] for a in g.ask({"verb": "acts"})[-1]["acts"] if a["row"] == row), "the guard that comes knows it")
+            d.api("POST", f"/containers/{c.id}/start")
+            time.sleep(2)
+            tap.ok(c.running(), "and does not kill it on sight", g.log(5))
+            c.remove()
 
 
 def test_off_past(tap):
@@ -148,4 +215,4 @@ def test_observe(tap):
             busy.remove()
 
 
-main(test_reload, test_exceptions, test_off_dead, test_observe, test_off, test_off_past, at_once=3)
+main(test_reload, test_exceptions, test_undo_dead, test_off_dead, test_observe, test_off, test_off_past, at_once=3)

@@ -10,6 +10,7 @@
 #include "base/fdpass.h"
 #include "base/text.h"
 #include "check.h"
+#include "full_disk.h"
 #include "guard/guard.h"
 #include "host/sockets.h"
 
@@ -689,6 +690,32 @@ static void test_answers_at_once(void **state)
 	(void) close(listening);
 }
 
+static void keep_text(struct guard *gg, bool ok, const char *text, void *arg)
+{
+	(void) gg;
+	assert_true(ok);
+	pv_buf_puts(arg, text);
+}
+
+/* What was taken back, and could not be marked: both are said. */
+static void test_undo_unmarked(void **state)
+{
+	struct store_act act = { .kind = "restart-docker", .subject = "web", .id = ID64, .old_value = "always" };
+	pv_autobuf got = PV_BUF_INIT;
+
+	(void) state;
+	assert_int_equal(store_act_add(g.store, &act), 0);
+	assert_int_equal(acts_undo(&g, act.row, keep_text, &got), 0);
+	disk_take();
+	disk_is_full = true;
+	answer(0, 200);
+	disk_give_back();
+	CHECK_STR(pv_buf_str(&got),
+		  "web: restart policy is always again; start it with: docker start 001122334455; the history could not be written, and still lists it",
+		  "unmarked");
+	assert_int_equal(acts_kept(), 1);
+}
+
 /* `off` that the broker refuses is not told as done. */
 static void test_off_refused(void **state)
 {
@@ -787,7 +814,7 @@ int main(void)
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared),
-		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_off_refused),     STAGED(test_too_many),
+		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_undo_unmarked), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};
 
