@@ -842,6 +842,12 @@ GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
 		return SILENT;
 	who_sends(skb, s->pkt.proto, &from);
 	verdict = what == PV_OPENING_RESOLVER ? judge_encrypted(from.cgroup, &class_) : judge(from.cgroup, PV_ALLOW_NET, false, &class_);
+	if (what == PV_OPENING_UNKEPT && !(verdict & EVF_REFUSED)) { /* it may become either */
+		__u32 encrypted = judge_encrypted(from.cgroup, &class_);
+
+		if (encrypted & EVF_REFUSED)
+			verdict = encrypted;
+	}
 	if (verdict & SILENT)
 		return verdict;
 	if (is_net_allowed(&s->pkt.daddr))
@@ -850,7 +856,7 @@ GLOBAL __u32 pv_on_opening(struct __sk_buff *skb, __u32 slot, __u32 what)
 		return SILENT;
 	s->cgroup = from.cgroup;
 	s->pkt.running = running_cgroup() == from.task;
-	if (what == PV_OPENING_MINER || what == PV_OPENING_URGENT) {
+	if (what != PV_OPENING_SNI && what != PV_OPENING_RESOLVER) {
 		dns_reset(&s->state);
 		s->state.name_hash = 0;
 	}
@@ -881,6 +887,8 @@ GLOBAL int pv_opening_bytes(struct __sk_buff *skb, __u32 slot, __u32 off, __u32 
 
 /* Octets of a connection's beginning at `off`. `at`: of the stream's, how many came before (a client's first octet is 1, for
  * its SYN was acknowledged). Nothing is kept for a connection whose first segment tells it all, which is nearly every one.
+ * Where it cannot be kept the segment is held back: TCP sends it again, and no later one before it. Who has used up his
+ * socket's memory himself, which any program can (groups to join, filters), gets nowhere.
  * URGENT: the other end may leave an octet out, so that it reads other words than these. No protocol begins so; those that
  * have a use for urgent data (telnet, FTP, Oracle's) have said what they are before. */
 static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32 len, __u32 seq, __u32 at)
@@ -921,18 +929,20 @@ static __noinline int opening_segment_at(struct __sk_buff *skb, __u32 off, __u32
 	what = pv_opening_bytes(skb, slot, off + ahead, len - ahead);
 	if (urgent && !what)
 		what = PV_OPENING_URGENT;
-	if (what)
-		verdict = pv_on_opening(skb, slot, what);
-	if (!(verdict & SILENT)) /* here, for the sake of the stack: see stack.py */
-		pv_tell_dns(skb, slot, EVENT_OPENING, verdict, what);
-	r = verdict & EVF_REFUSED ? DROP : PASS;
-	if (!f && (r == DROP || opening_goes_on(&s->opening))) {
+	if (!f && (what || opening_goes_on(&s->opening))) {
 		f = first_bytes_of(skb, BPF_SK_STORAGE_GET_F_CREATE);
 		if (f)
 			f->begin = seq - at;
 		if (f && running_cgroup() == bpf_skb_cgroup_id(skb))
 			fill_current(&f->tgid, f->comm);
+		if (!f && !what)
+			what = PV_OPENING_UNKEPT;
 	}
+	if (what)
+		verdict = pv_on_opening(skb, slot, what);
+	if (!(verdict & SILENT)) /* here, for the sake of the stack: see stack.py */
+		pv_tell_dns(skb, slot, EVENT_OPENING, verdict, what);
+	r = verdict & EVF_REFUSED ? DROP : PASS;
 	if (f) {
 		f->o = s->opening;
 		f->next = seq + len;

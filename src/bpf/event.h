@@ -102,6 +102,7 @@ enum pv_opening_what {
 	PV_OPENING_SNI = 2,
 	PV_OPENING_RESOLVER = 3,
 	PV_OPENING_URGENT = 4, /* with an octet that the other end's stream may lack (MSG_OOB) */
+	PV_OPENING_UNKEPT = 5, /* the socket has no memory left for what has to be known of it; of EVENT_DNS_ODD, too */
 };
 
 struct event_net {
@@ -124,7 +125,7 @@ struct event_dns {
 	__u8 proto;
 	__u8 name_len; /* octets of `name` in use, the root label's zero not counted */
 	__u8 pattern;  /* index into the policy's dns.names; DNS_POOL: a known pool's; DNS_NO_PATTERN: neither */
-	__u8 what;     /* EVENT_OPENING: enum pv_opening_what; else 0 */
+	__u8 what;     /* EVENT_OPENING, EVENT_DNS_ODD: enum pv_opening_what; else 0 */
 	__u8 name[256]; /* wire form, folded to lower case */
 };
 _Static_assert(sizeof(struct event_dns) == 360, "BPF and user space disagree");

@@ -2,21 +2,22 @@
  * changed) refuses blocked ports and marks the sockets that speak DNS; recvmsg remembers who wrote first. */
 #include "bpf/maps.h"
 
-/* Who connected this socket to a resolver: of a TCP packet nobody else knows. And room for its question. */
-static __always_inline void mark_dns(struct bpf_sock_addr *ctx)
+/* Who connected this socket to a resolver: of a TCP packet nobody else knows. And room for its question: false, there is
+ * none to be had, so that nobody will see the question whole. */
+static __always_inline bool mark_dns(struct bpf_sock_addr *ctx)
 {
 	struct mark *m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (!m || (m->flags & MARK_DNS))
-		return;
-	m->flags |= MARK_DNS;
-	fill_current(&m->tgid, m->comm);
-	if (ctx->type == SOCK_STREAM)
-		bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (m && !(m->flags & MARK_DNS)) {
+		m->flags |= MARK_DNS;
+		fill_current(&m->tgid, m->comm);
+	}
+	return ctx->type != SOCK_STREAM || bpf_sk_storage_get(&streams, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-/* Nor does anybody else know of a TCP packet that whoever connected its socket had left its container. */
-static __always_inline void mark_moved(struct bpf_sock_addr *ctx)
+/* Nor does anybody else know of a TCP packet that whoever connected its socket had left its container. False: it had, and
+ * that cannot be kept. */
+static __always_inline bool mark_moved(struct bpf_sock_addr *ctx)
 {
 	struct home *home = home_of_current();
 	struct mark *m = NULL;
@@ -25,6 +26,40 @@ static __always_inline void mark_moved(struct bpf_sock_addr *ctx)
 		m = bpf_sk_storage_get(&marks, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (m)
 		m->origin = home->cgroup;
+	return m || !home || !home->moved || ctx->type != SOCK_STREAM;
+}
+
+/* The socket has no memory left for what its packets are judged by, which any program can bring about (groups to join,
+ * filters): it is not connected where the packets could be refused. `kind`: EVENT_DNS_ODD, to a resolver; EVENT_OPENING. */
+static __noinline int unkept(const struct addr *daddr, __u16 port, __u32 kind)
+{
+	bool is_dns = kind == EVENT_DNS_ODD;
+	struct home *home = home_of_current();
+	struct event_dns *e;
+	__u64 cgroup;
+	__u32 flags;
+	__u8 class_ = 0;
+
+	if (!daddr)
+		return 1;
+	cgroup = home && home->moved ? home->cgroup : bpf_get_current_cgroup_id();
+	flags = judge(cgroup, is_dns ? PV_ALLOW_DNS : PV_ALLOW_NET, is_dns, &class_);
+	if (flags & SILENT)
+		return 1;
+	if (!is_dns && is_net_allowed(daddr))
+		flags = EVF_ALLOWED;
+	e = event_new(sizeof(*e), kind, flags | (home && home->moved ? EVF_MOVED : 0), cgroup, class_);
+	if (e) {
+		fill_current(&e->head.tgid, e->head.comm);
+		__builtin_memset((void *) e + sizeof(e->head), 0, sizeof(*e) - sizeof(e->head));
+		__builtin_memcpy(e->daddr, daddr, sizeof(e->daddr));
+		e->dport = port;
+		e->proto = IPPROTO_TCP;
+		e->pattern = DNS_NO_PATTERN;
+		e->what = PV_OPENING_UNKEPT;
+		bpf_ringbuf_submit(e, 0);
+	}
+	return flags & EVF_REFUSED ? 0 : 1;
 }
 
 static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 proto, __u8 what, __u64 cgroup, __u32 flags, __u8 class_)
@@ -160,14 +195,16 @@ static __noinline int metadata(const struct addr *daddr)
 	return 0;
 }
 
-static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr)
+static __noinline int on_address(struct bpf_sock_addr *ctx, const struct addr *daddr, bool kept)
 {
 	__u16 port = bpf_ntohs(ctx->user_port);
 
 	if (!daddr)
 		return 1;
-	if (port == 53 || is_embedded_resolver(daddr))
-		mark_dns(ctx);
+	if (!kept && !unkept(daddr, port, EVENT_OPENING))
+		return 0;
+	if ((port == 53 || is_embedded_resolver(daddr)) && !mark_dns(ctx) && !unkept(daddr, port, EVENT_DNS_ODD))
+		return 0;
 	if (is_metadata(daddr))
 		metadata(daddr);
 	if (!port_told(port))
@@ -202,21 +239,22 @@ static __always_inline void address_v6(struct bpf_sock_addr *ctx, struct addr *a
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
-		mark_moved(ctx);                                                                   \
-		if (is_plain(ctx, ctx->user_ip4))                                                  \
+		bool kept = mark_moved(ctx);                                                       \
+		if (kept && is_plain(ctx, ctx->user_ip4))                                          \
 			return 1;                                                                  \
 		v4_mapped(&a, ctx->user_ip4);                                                      \
-		return on_address(ctx, &a) ? 1 : 0; /* the verifier wants to see the range */      \
+		/* the verifier wants to see the range */                                          \
+		return on_address(ctx, &a, kept) ? 1 : 0;                                          \
 	}
 #define HOOK6(section, name)                                                                       \
 	SEC(section) int name(struct bpf_sock_addr *ctx)                                           \
 	{                                                                                          \
 		struct addr a;                                                                     \
-		mark_moved(ctx);                                                                   \
-		if (is_plain(ctx, ctx->user_ip6[3]))                                               \
+		bool kept = mark_moved(ctx);                                                       \
+		if (kept && is_plain(ctx, ctx->user_ip6[3]))                                       \
 			return 1;                                                                  \
 		address_v6(ctx, &a);                                                               \
-		return on_address(ctx, &a) ? 1 : 0;                                                \
+		return on_address(ctx, &a, kept) ? 1 : 0;                                          \
 	}
 HOOK4("cgroup/connect4", pv_connect4)
 HOOK6("cgroup/connect6", pv_connect6)

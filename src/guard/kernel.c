@@ -224,7 +224,6 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 	uint64_t root = w ? w->w.cgroup : e->head.cgroup_id, key;
 	bool odd = e->head.kind == EVENT_DNS_ODD;
 	char name[512], client[160];
-	struct ip_addr resolver;
 	struct notice n;
 
 	if (e->head.flags & EVF_REFUSED && w)
@@ -232,13 +231,12 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 	if (kernel_is_ignored(g, w, e->head.flags, SIGNAL_DNS))
 		return;
 	name_text(name, sizeof(name), e->name, e->name_len);
-	memcpy(resolver.b, e->daddr, 16);
 	notice_init(&n, odd ? ID_DNS_ODD : e->pattern == DNS_POOL ? ID_NET_POOL : ID_DNS_MINING, kernel_event_time(&e->head));
 	blame_client(g, e, &subject, client, sizeof(client));
 	kernel_notice_fill(&n, &e->head, subject);
-	key = kernel_mix(kernel_mix(kernel_mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16);
+	key = kernel_mix(kernel_mix(kernel_mix(kernel_mix(n.id, &root, 8), &e->head.flags, 2), e->client, 16), &e->what, 1);
 	if (odd) {
-		tell_dns_odd(&n, &resolver);
+		tell_dns_odd(&n, e);
 	} else {
 		const char *pattern = e->pattern < g->policy->dns.n_names ? g->policy->dns.names[e->pattern] : "";
 		char resolver_name[160] = "";
@@ -251,12 +249,13 @@ static void on_dns(struct guard *g, const struct event_dns *e)
 		else
 			key = kernel_mix(key, &e->pattern, 1);
 	}
-	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED)
+	if (e->proto == IPPROTO_TCP && e->head.flags & EVF_REFUSED && e->what != PV_OPENING_UNKEPT)
 		cut(g, e, root);
 	notices_fold(g, key, &n);
 }
 
-/* The segment was dropped, and all that follows is; the connection is ended, so that nobody waits for it. */
+/* The segment was dropped, and all that follows is; the connection is ended, so that nobody waits for it. But where only
+ * memory was lacking: that may come back, and TCP sends the segment again. */
 static void on_opening(struct guard *g, const struct event_dns *e)
 {
 	struct guard_workload *w = table_find(g, e->head.cgroup_id);
@@ -266,7 +265,8 @@ static void on_opening(struct guard *g, const struct event_dns *e)
 	char name[512];
 
 	if (e->head.flags & EVF_REFUSED) {
-		cut(g, e, root);
+		if (e->what != PV_OPENING_UNKEPT)
+			cut(g, e, root);
 		if (w)
 			w->refused++;
 	}

@@ -100,6 +100,10 @@ void tell_dns(struct notice *n, const char *name, const char *pattern, const cha
 	tell_allow(n, resolver ? resolver : n->subject, signal_name(SIGNAL_DNS));
 }
 
+#define UNKEPT                                                                                                        \
+	"no room for the beginning of what it says: joined groups and filters take it (net.core.optmem_max), and words " \
+	"and names that come piece by piece can be hidden so"
+
 void tell_opening(struct notice *n, const struct event_dns *e, const char *name)
 {
 	const char *end = name_end(name, NAME_SHOWN), *dots = end == name ? "" : "…";
@@ -113,6 +117,10 @@ void tell_opening(struct notice *n, const struct event_dns *e, const char *name)
 	} else if (e->what == PV_OPENING_URGENT) {
 		notice_set_what(n, "%s words to %s with an octet that the other end may leave out", refused ? "began to send" : "sent", pv_buf_str(&at));
 		notice_add_evidence(n, "seen", "%s", "urgent data (MSG_OOB) in a connection's first words: miners' words and names can be hidden so");
+	} else if (e->what == PV_OPENING_UNKEPT) {
+		n->severity = SEV_MEDIUM; /* an honest program may be out of memory */
+		notice_set_what(n, "%s to %s through a socket whose memory is used up", refused ? "tried to speak" : "spoke", pv_buf_str(&at));
+		notice_add_evidence(n, "seen", "%s", UNKEPT);
 	} else {
 		notice_set_what(n, "%s %s%s at %s by TLS (%s)", refused ? "tried to reach" : "reached", dots, end, pv_buf_str(&at),
 				resolver ? "a public resolver" : "mining pool name");
@@ -121,12 +129,20 @@ void tell_opening(struct notice *n, const struct event_dns *e, const char *name)
 	tell_allow(n, n->subject, signal_name(resolver ? SIGNAL_DNS : SIGNAL_NET));
 }
 
-void tell_dns_odd(struct notice *n, const struct ip_addr *resolver)
+void tell_dns_odd(struct notice *n, const struct event_dns *e)
 {
 	pv_autobuf text = PV_BUF_INIT;
+	struct ip_addr resolver;
 
-	ip_format(&text, resolver);
-	notice_set_what(n, "sent %s a DNS question that cannot be read", pv_buf_str(&text));
+	memcpy(resolver.b, e->daddr, 16);
+	ip_format(&text, &resolver);
+	if (e->what == PV_OPENING_UNKEPT) {
+		notice_set_what(n, "%s to %s for DNS through a socket whose memory is used up", was_refused(n) ? "tried to connect" : "connected",
+				pv_buf_str(&text));
+		notice_add_evidence(n, "seen", "%s", UNKEPT);
+	} else {
+		notice_set_what(n, "sent %s a DNS question that cannot be read", pv_buf_str(&text));
+	}
 	notice_add_evidence(n, "resolver", "%s", pv_buf_str(&text));
 	notice_set_next(n, "pavise explain %s", id_info(n->id)->name);
 }

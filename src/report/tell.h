@@ -22,7 +22,7 @@ void tell_dns(struct notice *n, const char *name, const char *pattern, const cha
 void tell_watched(struct notice *n, const struct event_net *e);
 /* net.pool and dns.encrypted: what a connection began with; `name` of the TLS server, "" for a miner's words. */
 void tell_opening(struct notice *n, const struct event_dns *e, const char *name);
-void tell_dns_odd(struct notice *n, const struct ip_addr *resolver);
+void tell_dns_odd(struct notice *n, const struct event_dns *e);
 
 /* exec.dropped: `tried to run /tmp/x, which is not of its image (in a folder that everybody may write to)`, or `loaded /tmp/p.so, ..., into
  * id`. `build`: it happened while an image was built. */

@@ -17,7 +17,7 @@
 const char *way_name(enum way w)
 {
 	static const char *const names[] = { "connect", "fast open", "io_uring connect", "raw SYN", "sendto", "connected", "sendmmsg",
-		"io_uring sendmsg", "raw UDP", "UDP_SEGMENT", "UDP-Lite", "tcp", "tcp byte by byte", "tcp split", "tcp pipelined" };
+		"io_uring sendmsg", "raw UDP", "UDP_SEGMENT", "UDP-Lite", "tcp", "tcp byte by byte", "tcp split", "tcp pipelined", "tcp urgent" };
 
 	return names[w];
 }
@@ -92,6 +92,22 @@ static int uring_result(int r)
 	return r < 0 ? from_errno() : WENT;
 }
 
+/* The kernel's own list of the groups that a socket has joined takes of what is there for filters, options and our state. */
+bool fill_socket(int fd)
+{
+	struct group_req join = { .gr_interface = 1 };
+	struct sockaddr_in6 *group = (struct sockaddr_in6 *) &join.gr_group;
+
+	group->sin6_family = AF_INET6;
+	(void) inet_pton(AF_INET6, "ff02::1:0:0", &group->sin6_addr);
+	for (uint32_t i = 1; i < 1u << 20; i++) {
+		group->sin6_addr.s6_addr32[3] = htonl(i);
+		if (setsockopt(fd, IPPROTO_IPV6, MCAST_JOIN_GROUP, &join, sizeof(join)) < 0)
+			return errno == ENOMEM;
+	}
+	return false;
+}
+
 /* ---- TCP connects ---- */
 
 static int do_connect(const struct job *j)
@@ -101,6 +117,8 @@ static int do_connect(const struct job *j)
 	struct timeval wait = { .tv_usec = PATIENCE * 1000 };
 	int fd = socket(lab_family(j->addr), SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+	if (j->full && !fill_socket(fd))
+		return CANNOT;
 	(void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (j->way == BY_URING_CONNECT)
 		return uring_result(uring(&(struct io_uring_sqe){ .opcode = IORING_OP_CONNECT, .fd = fd,
@@ -165,7 +183,7 @@ static int do_datagram(const struct job *j)
 	struct mmsghdr m = { .msg_hdr = { .msg_name = &to, .msg_namelen = len, .msg_iov = &iov, .msg_iovlen = 1 } };
 	ssize_t r;
 
-	if (fd < 0)
+	if (fd < 0 || (j->full && !fill_socket(fd)))
 		return CANNOT;
 	switch (j->way) {
 	case BY_CONNECTED:
@@ -196,6 +214,8 @@ static int do_stream(const struct job *j)
 	uint8_t buf[600];
 	size_t n = lab_question(buf + 2, j->name), at = 0;
 
+	if (j->full && !fill_socket(fd))
+		return CANNOT;
 	if (connect(fd, (struct sockaddr *) &to, len) < 0)
 		return from_errno();
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));

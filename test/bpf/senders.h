@@ -15,9 +15,11 @@ struct job {
 	enum lab_addr addr;
 	uint16_t port;
 	const char *name; /* a question for it; NULL: four bytes */
+	bool full;	  /* by connect, connected, tcp: fill_socket() before */
 };
 
 int send_job(void *job); /* for lab_in() */
+bool fill_socket(int fd); /* no octet of memory for its options is left to this IPv6 socket */
 const char *way_name(enum way w);
 const char *outcome_name(int o);
 

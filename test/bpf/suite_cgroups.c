@@ -41,6 +41,8 @@ static const struct job raw = { BY_RAW_UDP, OUT4, 3333, NULL };
 
 static const struct job dot = { BY_CONNECT, OUT4, 853, NULL };
 
+static const struct job without_room = { BY_CONNECT, OUT6, 3334, NULL, true };
+
 /* Both ends are its own: does the other hear a miner's words? */
 static int speak(void)
 {
@@ -64,12 +66,15 @@ static int escape(void *arg)
 	pid_t pid;
 
 	(void) arg;
+	if (send_job((void *) (uintptr_t) &without_room) != WENT)
+		return 97;
 	pid = fork(); /* a process that was never moved into the container by anybody */
 	if (pid == 0) {
 		if (lab_enter(".") < 0)
 			_exit(99);
 		r = send_job((void *) (uintptr_t) &tcp) == REFUSED && send_job((void *) (uintptr_t) &dns) == REFUSED &&
-		    send_job((void *) (uintptr_t) &raw) == REFUSED && send_job((void *) (uintptr_t) &dot) == REFUSED && speak() == REFUSED;
+		    send_job((void *) (uintptr_t) &raw) == REFUSED && send_job((void *) (uintptr_t) &dot) == REFUSED && speak() == REFUSED &&
+		    send_job((void *) (uintptr_t) &without_room) == REFUSED;
 		pid = fork();
 		if (pid == 0)
 			_exit(send_job((void *) (uintptr_t) &tcp) != REFUSED);
@@ -132,7 +137,7 @@ static void moves(void)
 	lab_check(r == 0, "who moved out keeps the class it left, and so do its children (%d)", r);
 	lab_check(s->n[EVENT_MOVED] == 1 && s->move.head.cgroup_id == box && s->move.to_id == kernel_root_id(lab_kernel),
 		  "the move is told once");
-	lab_check(s->n[EVENT_NET] == 4 && s->n[EVENT_OPENING] == 1 && s->net.head.cgroup_id == box && (s->flags[EVENT_NET] & EVF_MOVED) &&
+	lab_check(s->n[EVENT_NET] == 4 && s->n[EVENT_OPENING] == 2 && s->net.head.cgroup_id == box && (s->flags[EVENT_NET] & EVF_MOVED) &&
 			  (s->flags[EVENT_DNS] & EVF_MOVED),
 		  "refusals name the container (%zu, %x %x)", s->n[EVENT_NET], s->flags[EVENT_NET], s->flags[EVENT_DNS]);
 	lab_policy->dns.encrypted = ACTION_ALERT;

@@ -122,6 +122,47 @@ static void urgent(void)
 	lab_check(r == SILENT && s->n[EVENT_DNS_ODD] == 1, "urgent data in a question: %s, told %zu times", outcome_name(r), s->n[EVENT_DNS_ODD]);
 }
 
+/* A socket in which its owner has left no room for a question: it connects to no resolver, nor when it tries again. */
+static int ask_full(void *arg)
+{
+	int r = send_job(arg);
+
+	return r == REFUSED ? send_job(arg) : r;
+}
+
+static void full(void)
+{
+	static const enum lab_addr roads[] = { MAPPED, OUT6 };
+	const struct lab_seen *s;
+	struct job j = { BY_TCP_BYTES, OUT6, 53, "pool.hashvault.pro", true };
+	int r;
+
+	for (size_t i = 0; i < N_ELEMENTS(roads); i++) {
+		j.addr = roads[i];
+		r = lab_in(BOX, ask_full, &j);
+		s = lab_events();
+		lab_check(r == REFUSED && s->n[EVENT_DNS_ODD] == 2 && s->flags[EVENT_DNS_ODD] == EVF_REFUSED && s->dns.head.tgid && s->dns.dport == 53 &&
+				  s->dns.what == PV_OPENING_UNKEPT,
+			  "DNS over TCP from a socket without room: %s, told %zu times", outcome_name(r), s->n[EVENT_DNS_ODD]);
+	}
+	j.way = BY_CONNECTED;
+	j.name = "www.example.com";
+	r = lab_in(BOX, send_job, &j);
+	lab_check(r == WENT && !lab_events()->n[EVENT_DNS_ODD], "a datagram needs none: %s", outcome_name(r));
+	j.name = "pool.hashvault.pro";
+	r = lab_in(BOX, send_job, &j);
+	lab_check(r == REFUSED && lab_events()->n[EVENT_DNS] == 1, "and is judged: %s", outcome_name(r));
+	lab_policy->observe = 1;
+	(void) kernel_policy(lab_kernel, lab_policy);
+	j.way = BY_TCP_BYTES;
+	r = lab_in(BOX, send_job, &j);
+	s = lab_events();
+	lab_check(r == WENT && s->n[EVENT_DNS_ODD] == 1 && s->flags[EVENT_DNS_ODD] == EVF_OBSERVED, "observe: %s, told %zu times", outcome_name(r),
+		  s->n[EVENT_DNS_ODD]);
+	lab_policy->observe = 0;
+	(void) kernel_policy(lab_kernel, lab_policy);
+}
+
 static void odd(void)
 {
 	static const struct {
@@ -287,6 +328,7 @@ void suite_dns(void)
 	if (lab_nat)
 		neighbours();
 	urgent();
+	full();
 	odd();
 	servers();
 	resting();

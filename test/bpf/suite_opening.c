@@ -19,6 +19,8 @@ struct talk {
 	bool fast; /* the first ones with the SYN */
 	size_t urgent; /* so many octets first, the last of them urgent */
 	const char *before; /* said on the same socket to somebody else first */
+	bool full; /* the socket has no room for anything of ours */
+	bool refused; /* filled in by converse() */
 };
 
 static int connect_to(int fd, uint16_t port)
@@ -35,16 +37,27 @@ static int connect_again(int fd, const struct talk *t)
 	return connect_to(fd, t->port) == 0 && send(fd, t->before, strlen(t->before), MSG_NOSIGNAL) > 0 && connect(fd, &none, sizeof(none)) == 0;
 }
 
+/* An IPv6 socket that is connected over IPv4, and has joined groups until no room was left. */
+static int connect_full(uint16_t port)
+{
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void) inet_pton(AF_INET6, "::ffff:127.0.0.1", &to.sin6_addr);
+	return fill_socket(fd) && connect(fd, (struct sockaddr *) &to, sizeof(to)) == 0 ? fd : -1;
+}
+
 static int client(void *arg)
 {
 	const struct talk *t = arg;
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(t->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int fd = t->full ? connect_full(t->port) : socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	struct linger reset = { .l_onoff = 1 };
 
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (t->before && !connect_again(fd, t))
 		return BROKEN;
-	if (!t->fast && connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0)
+	if (!t->fast && !t->full && connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0)
 		return BROKEN;
 	if (t->urgent && send(fd, t->data, t->urgent, MSG_OOB | MSG_NOSIGNAL) < 0)
 		return errno == EPERM ? REFUSED : BROKEN;
@@ -56,6 +69,10 @@ static int client(void *arg)
 			    : send(fd, t->data + at, n, MSG_NOSIGNAL) < 0)
 			return errno == EPERM ? REFUSED : BROKEN;
 		at += n;
+	}
+	if (t->full && t->refused) { /* let it try again once, and then no more */
+		(void) usleep(400000);
+		(void) setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	}
 	(void) shutdown(fd, SHUT_WR);
 	return WENT;
@@ -98,6 +115,7 @@ static size_t converse(const char *path, struct talk *t, bool refused)
 	int fd = listener(&t->port);
 	size_t got = 0;
 
+	t->refused = refused;
 	if (fd >= 0 && lab_in(path, client, t) >= 0 && (!t->before || arrived(fd, 100) <= strlen(t->before)))
 		got = arrived(fd, refused ? 100 : 3000);
 	(void) close(fd);
@@ -244,6 +262,48 @@ static void again(void)
 	lab_check(got == 14 && lab_events()->n[EVENT_OPENING] == 1, "and what was cut is not for ever (%zu octets)", got);
 }
 
+/* A socket without room for what it has said so far, by its owner's doing: what cannot be judged does not pass. What waits
+ * is sent together in the end, and may then be told as what it is. */
+static void full(void)
+{
+	static uint8_t hello[ALL], resolver[ALL];
+	struct talk cases[] = {
+		{ .data = (const uint8_t *) SUBSCRIBE, .len = 14, .step = 14 }, { .data = (const uint8_t *) SUBSCRIBE, .len = strlen(SUBSCRIBE), .step = 14 },
+		{ .data = (const uint8_t *) SUBSCRIBE, .len = strlen(SUBSCRIBE), .step = 1 },
+		{ .data = hello, .len = hello_make(hello, "gulf.hashvault.pro", 0, 0), .step = 60 },
+	};
+	struct talk plain = { .data = (const uint8_t *) "GET / HTTP/1.1\r\n\r\n", .len = 18, .step = 5, .full = true };
+	struct talk dns = { .data = resolver, .len = hello_make(resolver, "dns.google", 0, 0), .step = 60, .full = true };
+	const struct lab_seen *s;
+	size_t got;
+
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		cases[i].full = true;
+		got = converse(BOX, &cases[i], true);
+		s = lab_events();
+		lab_check(got == 0 && s->n[EVENT_OPENING] && s->flags[EVENT_OPENING] == EVF_REFUSED && s->dns.head.tgid && (i || s->dns.what == PV_OPENING_UNKEPT),
+			  "a socket without room, %zu at a time: %zu of %zu octets arrive, told %zu times", cases[i].step, got, cases[i].len,
+			  s->n[EVENT_OPENING]);
+	}
+	got = converse(BOX, &plain, false);
+	lab_check(got == plain.len && !lab_events()->n[EVENT_OPENING], "what needs no room goes (%zu octets)", got);
+	lab_policy->net.action = ACTION_IGNORE;
+	lab_policy->dns.encrypted = ACTION_BLOCK;
+	(void) kernel_policy(lab_kernel, lab_policy);
+	got = converse(BOX, &dns, true);
+	lab_check(got == 0 && lab_events()->n[EVENT_OPENING], "where only encrypted questions are refused, too (%zu octets)", got);
+	lab_policy->net.action = ACTION_BLOCK;
+	lab_policy->dns.encrypted = ACTION_ALERT;
+	lab_policy->observe = 1;
+	(void) kernel_policy(lab_kernel, lab_policy);
+	got = converse(BOX, &cases[2], false);
+	s = lab_events();
+	lab_check(got == cases[2].len && s->n[EVENT_OPENING] == 1 && s->flags[EVENT_OPENING] == EVF_OBSERVED && s->dns.what == PV_OPENING_UNKEPT,
+		  "observe: %zu octets arrive, told %zu times", got, s->n[EVENT_OPENING]);
+	lab_policy->observe = 0;
+	(void) kernel_policy(lab_kernel, lab_policy);
+}
+
 static int reach(enum lab_addr addr, uint16_t port)
 {
 	struct job j = { BY_CONNECT, addr, port, NULL };
@@ -285,5 +345,6 @@ void suite_opening(void)
 	bounds();
 	urgent();
 	again();
+	full();
 	watched();
 }

@@ -172,6 +172,28 @@ static void test_metadata(void **state)
 	check_words(&n, "shop/web had a server's shell ask 169.254.169.254 for the cloud's credentials; told only", "pavise allow shop/web exec");
 }
 
+static void test_unkept(void **state)
+{
+	struct event_dns e = { .daddr = { [10] = 0xff, [11] = 0xff, [12] = 203, [14] = 113, [15] = 9 }, .dport = 443, .what = PV_OPENING_UNKEPT };
+	struct notice n = start(ID_NET_POOL, "shop/web", DONE_BLOCKED);
+
+	(void) state;
+	tell_opening(&n, &e, "");
+	check_words(&n, "shop/web tried to speak to 203.0.113.9:443 through a socket whose memory is used up; refused", "pavise allow shop/web net");
+	assert_int_equal(n.severity, SEV_MEDIUM);
+	n = start(ID_NET_POOL, "shop/web", DONE_ALERTED);
+	tell_opening(&n, &e, "");
+	check_words(&n, "shop/web spoke to 203.0.113.9:443 through a socket whose memory is used up; told only", "pavise allow shop/web net");
+	e.dport = 53;
+	n = start(ID_DNS_ODD, "shop/web", DONE_BLOCKED);
+	tell_dns_odd(&n, &e);
+	check_words(&n, "shop/web tried to connect to 203.0.113.9 for DNS through a socket whose memory is used up; refused", "pavise explain dns.odd");
+	e.what = 0;
+	n = start(ID_DNS_ODD, "shop/web", DONE_ALERTED);
+	tell_dns_odd(&n, &e);
+	check_words(&n, "shop/web sent 203.0.113.9 a DNS question that cannot be read; told only", "pavise explain dns.odd");
+}
+
 static void test_rest(void **state)
 {
 	struct container_info info = { .restart_policy = "always", .image = "miner:1" };
@@ -286,7 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_net),  cmocka_unit_test(test_dns),	cmocka_unit_test(test_load),
 		cmocka_unit_test(test_succession),
-		cmocka_unit_test(test_metadata),
+		cmocka_unit_test(test_metadata), cmocka_unit_test(test_unkept),
 		cmocka_unit_test(test_rest), cmocka_unit_test(test_event_line), cmocka_unit_test(test_numbers),
 	};
 
