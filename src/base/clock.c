@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <time.h>
 
+#define STEP_US ((int64_t) (5 * USEC_PER_SEC))
+
 static uint64_t clock_us(clockid_t id)
 {
 	struct timespec ts = { 0 };
@@ -19,6 +21,17 @@ uint64_t clock_monotonic_us(void)
 uint64_t clock_wall_us(void)
 {
 	return clock_us(CLOCK_REALTIME);
+}
+
+bool clock_stepped(int64_t *at, uint64_t wall_us, uint64_t monotonic_us)
+{
+	int64_t now = (int64_t) (wall_us - monotonic_us), by = now - *at;
+	bool first = !*at;
+
+	if (!first && by <= STEP_US && by >= -STEP_US)
+		return false;
+	*at = now;
+	return !first;
 }
 
 void clock_rfc3339(struct pv_buf *out, uint64_t wall_us)

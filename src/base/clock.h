@@ -13,6 +13,10 @@
 uint64_t clock_monotonic_us(void); /* CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns() */
 uint64_t clock_wall_us(void);	   /* CLOCK_REALTIME, since 1970 */
 
+/* Whether the wall clock has gone another way than the monotonic one since *at was taken (0: not yet), by more than five seconds: it was set,
+ * or the machine slept. *at is taken anew then. */
+bool clock_stepped(int64_t *at, uint64_t wall_us, uint64_t monotonic_us);
+
 /* "2026-11-21T21:40:03.123456Z" (RFC 3339, UTC). */
 void clock_rfc3339(struct pv_buf *out, uint64_t wall_us);
 /* "2026-11-21 22:40:03 +0100" in local time, for people. */

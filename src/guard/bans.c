@@ -407,6 +407,10 @@ void bans_second(struct guard *g)
 	if (!b)
 		return;
 	b->seconds++;
+	/* The kernel counts by a clock that nobody sets and that stands still while the machine sleeps: what it has and what we think that it has
+	 * would differ by the step. */
+	if (clock_stepped(&b->clock_at, clock_wall_us(), clock_monotonic_us()))
+		bans_load(g);
 	bans_tell_second(g);
 	held_due(g);
 	if (b->restore && b->seconds % 20 == 0)

@@ -40,6 +40,7 @@ struct bans {
 	size_t n_wide;
 	int file_fd;
 	uint32_t seconds;
+	int64_t clock_at;	       /* clock_stepped() */
 	uint64_t nameless;	       /* refused logins whose line has no address */
 	char nameless_service[32]; /* the last of them */
 	struct bans_held held[BANS_HELD];

@@ -157,6 +157,21 @@ static void test_map(void **state)
 	pv_map_done(&m);
 }
 
+static void test_clock_stepped(void **state)
+{
+	const int64_t s = USEC_PER_SEC;
+	int64_t at = 0;
+
+	(void) state;
+	assert_false(clock_stepped(&at, 1700000000 * (uint64_t) s, 50 * (uint64_t) s)); /* the first look */
+	assert_false(clock_stepped(&at, 1700000009 * (uint64_t) s, 59 * (uint64_t) s));
+	assert_false(clock_stepped(&at, 1700000023 * (uint64_t) s, 69 * (uint64_t) s)); /* slewed, by four seconds */
+	assert_true(clock_stepped(&at, 1700000035 * (uint64_t) s, 79 * (uint64_t) s));
+	assert_false(clock_stepped(&at, 1700000045 * (uint64_t) s, 89 * (uint64_t) s)); /* from there on */
+	assert_true(clock_stepped(&at, 1600000000 * (uint64_t) s, 90 * (uint64_t) s));
+	assert_false(clock_stepped(&at, 1600000001 * (uint64_t) s, 91 * (uint64_t) s));
+}
+
 static void test_clock(void **state)
 {
 	pv_autobuf b = PV_BUF_INIT;
@@ -237,7 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text), cmocka_unit_test(test_lines), cmocka_unit_test(test_escapes), cmocka_unit_test(test_buf_cap),
-		cmocka_unit_test(test_ip),   cmocka_unit_test(test_map),     cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_ip),   cmocka_unit_test(test_map),     cmocka_unit_test(test_clock), cmocka_unit_test(test_clock_stepped),
 		cmocka_unit_test(test_line_reader), cmocka_unit_test(test_line_set),
 	};
 
