@@ -81,7 +81,7 @@ static void remember(struct act *a)
 	if (a->undo_row || !undo_values(a, &s))
 		return;
 	(void) text_copy(s.subject, sizeof(s.subject), a->name);
-	if (store_act_add(a->g->store, &s) < 0)
+	if (store_act_add(a->g->store, &s) < 0) /* the notice waits for room, and takes it along */
 		return;
 	a->undo_row = s.row;
 	notice_add_evidence(&a->notice, "undo", "pavise undo %" PRIu64 " (restores %s)", s.row,
@@ -186,6 +186,7 @@ static void remember_ended(struct act *a)
 static void act_over(struct act *a)
 {
 	struct guard_workload *w = a->w;
+	struct store_act s = { 0 };
 	int r = a->run.result;
 
 	if (r == -EDQUOT && !w->w.gone && again_later(a))
@@ -204,6 +205,8 @@ static void act_over(struct act *a)
 		remember_ended(a);
 	}
 	remember(a);
+	if (!a->undo_row && undo_values(a, &s))
+		notice_add_evidence(&a->notice, "undo", "the history had no room for it; before: %s %s of %s", s.kind, s.old_value, s.id);
 	if (a->run.forced)
 		notice_add_evidence(&a->notice, "how", "the engine's API did not empty it; ended by cgroup.kill");
 	if (w->w.rootless)

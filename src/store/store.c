@@ -164,7 +164,7 @@ uint64_t store_last_row(struct store *s)
 	return row;
 }
 
-int store_act_add(struct store *s, struct store_act *a)
+static int act_add_once(struct store *s, struct store_act *a)
 {
 	sqlite3_stmt *st = db_get(s, DB_ACT_ADD);
 	int r;
@@ -182,6 +182,13 @@ int store_act_add(struct store *s, struct store_act *a)
 	if (!r)
 		a->row = (uint64_t) sqlite3_last_insert_rowid(s->db);
 	return r;
+}
+
+int store_act_add(struct store *s, struct store_act *a)
+{
+	int r = act_add_once(s, a);
+
+	return r == -ENOSPC && store_trim(s, a->time_us) > 0 ? act_add_once(s, a) : r;
 }
 
 struct each_act {

@@ -316,6 +316,23 @@ static void test_undo_first(void **state)
 	assert_int_equal(n_released, 1);
 }
 
+/* Without room for it in the history, what undo would need goes with the notice, which waits for room. */
+static void test_undo_without_room(void **state)
+{
+	struct guard_workload w = workload("web", "always");
+
+	(void) state;
+	disk_take();
+	disk_is_full = true;
+	judge(&w);
+	answer(0, 200);
+	w.w.gone = true;
+	answer(1, 204);
+	disk_give_back();
+	assert_int_equal(told[0].action, DONE_KILLED);
+	CHECK_STR(evidence(&told[0], "undo"), "the history had no room for it; before: restart-docker always of " ID64, "undo");
+}
+
 /* Nothing is done before what it would destroy is held. */
 static void test_evidence_first(void **state)
 {
@@ -813,7 +830,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_undo_without_room), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_undo_unmarked), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};
