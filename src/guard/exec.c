@@ -75,8 +75,6 @@ static void look_for_miner(struct guard *g, struct guard_workload *w, const char
 		return;
 	notice_init(&n, ID_EXEC_MINER, clock_wall_us());
 	notices_subject(&n, w);
-	if (!w->w.info)
-		w->told = true;
 	tell_miner(&n, sign, argv, len, pid);
 	notices_fold(g, kernel_mix(kernel_mix(ID_EXEC_MINER, &w->w.cgroup, 8), sign, strlen(sign)), &n);
 }

@@ -62,7 +62,8 @@ struct guard_workload {
 	bool labels_known;
 	bool respawn_checked;
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
-	bool told;		 /* a notice bears its name as it was before the API told */
+	bool name_sure;		 /* the API told it, and it is not only what its image says of itself */
+	bool told;		 /* a notice bears its name as it was before that */
 	uint64_t looked_us;	 /* at its command lines, monotonic */
 	uint64_t exec_us;	 /* the engine last said that a command was started in it (docker exec, health check), monotonic */
 	uint32_t execs;		 /* of those, how many have not ended */
@@ -287,7 +288,7 @@ void standing_say(struct guard *g);				 /* the same, to the log */
 void standing_cut(struct guard *g, struct guard_workload *w);	 /* connections from before the guard or the rule */
 
 /* notices.c */
-void notices_subject(struct notice *n, const struct guard_workload *w); /* NULL: the host */
+void notices_subject(struct notice *n, struct guard_workload *w); /* NULL: the host */
 /* Stored when this returns 0, in a batch of the store with it; n->row set. What cannot be stored (disk full) is in the log, is kept and
  * tried again each second; a history that is damaged ends the engine, and the next one begins a new history. */
 int notices_raise(struct guard *g, struct notice *n);

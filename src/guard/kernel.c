@@ -70,8 +70,6 @@ void kernel_notice_fill(struct notice *n, const struct event_head *e, struct gua
 	char comm[PV_COMM_LEN + 1] = { 0 };
 
 	notices_subject(n, w);
-	if (w && !w->w.info)
-		w->told = true;
 	n->action = done_by(e->flags);
 	if (n->action == DONE_ALERTED && n->severity > SEV_MEDIUM && (e->flags & (EVF_ALLOWED | EVF_CLASS)))
 		n->severity = SEV_MEDIUM;
@@ -293,8 +291,6 @@ static void on_oom(struct guard *g, const struct event_head *e)
 	memcpy(comm, e->comm, PV_COMM_LEN);
 	notice_init(&n, ID_RUN_OOM, kernel_event_time(e));
 	notices_subject(&n, w);
-	if (w && !w->w.info)
-		w->told = true;
 	tell_oom(&n, comm, e->tgid);
 	notices_fold(g, kernel_mix(ID_RUN_OOM, &e->cgroup_id, 8), &n);
 }

@@ -35,7 +35,7 @@ static uint64_t mix(uint64_t h, const void *data, size_t len)
 
 static void subject(const struct guard_logs *l, const struct log_src *s, struct notice *n)
 {
-	const struct guard_workload *w = s->kind == SRC_CONTAINER ? table_container(l->g, s->id) : NULL;
+	struct guard_workload *w = s->kind == SRC_CONTAINER ? table_container(l->g, s->id) : NULL;
 	const char *colon = strchr(s->name, ':');
 
 	if (w) {

@@ -6,15 +6,17 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "guard/guard.h"
+#include "report/tell.h"
 #include "report/words.h"
 
 #define KEEP_US	      (90 * USEC_PER_DAY)
 #define STATE_FD_PATH "/proc/self/fd/7" /* ROLE_FD_STATE: the folder is handed over, its path is nobody's business */
 
-void notices_subject(struct notice *n, const struct guard_workload *w)
+void notices_subject(struct notice *n, struct guard_workload *w)
 {
 	if (!w)
 		return;
+	w->told |= !w->name_sure;
 	n->kind = workload_subject(&w->w);
 	n->cgroup = w->w.cgroup;
 	workload_name(n->subject, sizeof(n->subject), &w->w);
@@ -208,21 +210,16 @@ void notices_count(struct guard *g, const struct notice *n)
 
 static void rename_row(struct guard *g, uint64_t row, const char *name)
 {
-	struct notice n, named;
-	char *at;
+	struct notice n;
 
 	if (store_notice(g->store, row, &n) < 0)
 		return;
-	named = n;
-	at = strstr(named.next, n.subject);
-	(void) text_copy(named.subject, sizeof(named.subject), name);
-	if (at) /* `pavise allow 0123456789ab net` */
-		(void) snprintf(at, sizeof(named.next) - (size_t) (at - named.next), "%s%s", name,
-				n.next + (at - named.next) + strlen(n.subject));
-	notices_count(g, &named);
+	tell_renamed(&n, name);
+	notices_count(g, &n);
 }
 
-/* Events do not wait for the Engine API: what was told under the first digits of an id gets its name afterwards. */
+/* Events do not wait for the Engine API: what was told under the first digits of an id, or what an image says of itself, gets its name
+ * afterwards. */
 void notices_named(struct guard *g, const struct guard_workload *w, const char *before)
 {
 	struct store_query q = { .max = RENAME_MAX, .subject = before };

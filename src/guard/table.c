@@ -117,7 +117,8 @@ static void info_copy(struct guard_workload *w, const struct container_info *inf
 	memcpy(w->info.service, before.service, sizeof(before.service));
 }
 
-/* A project and service may be what an image says of itself: they earn no exception before the image was asked. */
+/* A project and service may be what an image says of itself: they earn no exception, and name no notice of before, until the image
+ * was asked. */
 static bool name_is_sure(const struct guard_workload *w, enum label_state labels)
 {
 	return labels != LABELS_COMING || w->labels_known || !w->info.service[0];
@@ -126,17 +127,23 @@ static bool name_is_sure(const struct guard_workload *w, enum label_state labels
 static void workload_set_info(struct guard *g, struct guard_workload *w, const struct container_info *info,
 			      enum label_state labels)
 {
-	bool first = !w->w.info || !w->info.inspected;
-	char before[160];
+	bool first = !w->w.info || !w->info.inspected, sure;
+	char before[160], digits[13];
 
 	if (w->w.info && !same_networks(&w->info, info))
 		drop_networks(g, w);
 	workload_name(before, sizeof(before), &w->w);
 	info_copy(w, info, labels);
 	w->w.info = &w->info;
-	if (w->told)
+	sure = name_is_sure(w, labels);
+	if (sure && w->told) {
+		(void) snprintf(digits, sizeof(digits), "%.12s", w->w.id);
+		if (!w->name_sure)
+			notices_named(g, w, digits);
 		notices_named(g, w, before);
-	if (name_is_sure(w, labels))
+	}
+	w->name_sure |= sure;
+	if (sure)
 		tell_exceptions(g, w);
 	tell_networks(g, w);
 	exec_tell_kernel(g, w);

@@ -9,17 +9,38 @@
 #include "model/log_event.h"
 #include "report/words.h"
 
+static void put_allow(struct pv_buf *out, const char *name)
+{
+	pv_buf_puts(out, name[0] == '-' ? "pavise allow -- " : "pavise allow ");
+	words_shell(out, name);
+}
+
 void tell_allow(struct notice *n, const char *name, const char *signal)
 {
 	pv_autobuf b = PV_BUF_INIT;
 
-	pv_buf_puts(&b, name[0] == '-' ? "pavise allow -- " : "pavise allow ");
-	words_shell(&b, name);
+	put_allow(&b, name);
 	if (signal)
 		pv_buf_printf(&b, " %s", signal);
 	/* A command that was cut would do something else. */
 	if (!text_copy(n->next, sizeof(n->next), pv_buf_str(&b)))
 		(void) text_copy(n->next, sizeof(n->next), "pavise allow --help");
+}
+
+void tell_renamed(struct notice *n, const char *name)
+{
+	pv_autobuf before = PV_BUF_INIT;
+	char signal[sizeof(n->next)];
+	const char *rest;
+
+	put_allow(&before, n->subject);
+	(void) text_copy(n->subject, sizeof(n->subject), name);
+	if (strncmp(n->next, pv_buf_str(&before), before.len) != 0)
+		return;
+	rest = n->next + before.len;
+	(void) text_copy(signal, sizeof(signal), *rest ? rest + 1 : "");
+	if (!*rest || *rest == ' ')
+		tell_allow(n, name, *signal ? signal : NULL);
 }
 
 static bool was_refused(const struct notice *n)

@@ -83,5 +83,7 @@ void tell_role(struct notice *n, const char *role);	/* "sender": it died three t
 
 /* `pavise allow shop/web net`, quoted where the shell needs it. NULL: all signals. */
 void tell_allow(struct notice *n, const char *name, const char *signal);
+/* Its subject has that name from now on, and where tell_allow() named the subject the line follows. */
+void tell_renamed(struct notice *n, const char *name);
 
 #endif

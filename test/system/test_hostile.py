@@ -23,6 +23,11 @@ class Fake(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     mode = "fine"
     asked = images = 0
+    labels = None  # what a container and its image say of themselves (mode claims)
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.told, self.image_told = threading.Event(), threading.Event()
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -54,10 +59,25 @@ class Handler(socketserver.StreamRequestHandler):
         else:
             self.send(b"[]")
 
+    def claims(self, path):
+        """An image with labels of a Compose service's; container and image are told when the test says so."""
+        m = re.search(r"[0-9a-f]{64}", path)
+        if "/events" in path:
+            time.sleep(30)
+        elif "/images/" in path:
+            self.server.images += 1
+            self.server.image_told.wait(30)
+            self.send(json.dumps({"Id": "sha256:" + "a" * 64, "Config": {"Labels": self.server.labels}}).encode())
+        elif m:
+            self.server.told.wait(30)
+            self.send(json.dumps(inspect(m[0], Config={"Labels": self.server.labels})).encode())
+        else:
+            self.send(b"[]")
+
     def answer(self, path):
         mode = self.server.mode
-        if mode == "label":
-            self.label(path)
+        if mode in ("label", "claims"):
+            getattr(self, mode)(path)
             return
         if "/events" in path:
             if mode == "events":
@@ -119,6 +139,12 @@ def beside_fake():
     return g, fake
 
 
+def connect(cg, port=3333):
+    r = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cg, helper("pvnet"), "connect", OUT4, str(port)],
+                       stdout=subprocess.PIPE, text=True)
+    return r.stdout.strip()
+
+
 def test_hostile(tap):
     w = world()
     g, fake = beside_fake()
@@ -130,10 +156,6 @@ def test_hostile(tap):
         os.makedirs(path)
         return path
 
-    def connect(cg):
-        r = subprocess.run(["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', cg, helper("pvnet"), "connect", OUT4, "3333"],
-                           stdout=subprocess.PIPE, text=True)
-        return r.stdout.strip()
     with g:
         roles = g.roles()
         for mode in MODES:
@@ -170,4 +192,35 @@ def test_image_fails(tap):
         fake.shutdown()
 
 
-main(test_hostile, test_image_fails)
+def test_image_claims(tap):
+    """A name that is only what the image says of itself names no notice of before, and is no command where it does."""
+    w = world()
+    g, fake = beside_fake()
+    fake.mode, fake.labels = "claims", {"com.docker.compose.project": "$(touch /tmp/x)", "com.docker.compose.service": "x"}
+    cgs = [os.path.join(w.root, f"{n:012x}" + "0" * 52) for n in (0xabcdef012345, 0xabcdef678901)]
+
+    def rows():
+        return {(n["subject"]["name"], n["next"]) for n in g.notices("net.stratum")}
+    with g:
+        wait_for(lambda: "Docker: connected" in g.log(), 6)
+        for cg in cgs:
+            os.makedirs(cg)
+            tap.eq(connect(cg), "EPERM", "refused before its engine says a word")
+        before = {(d, f"pavise allow {d} net") for d in ("abcdef012345", "abcdef678901")}
+        tap.ok(wait_for(lambda: rows() == before, 5), "told by the first digits of the ids", rows())
+        fake.told.set()
+        tap.ok(wait_for(lambda: fake.images == 2, 6), "the engine has told; the images are being asked for", g.log(4))
+        time.sleep(0.3)
+        tap.eq(rows(), before, "which names nothing yet")
+        connect(cgs[0], 4444)
+        claimed = ("$(touch /tmp/x)/x", "pavise allow '$(touch /tmp/x)/x' net")
+        tap.ok(wait_for(lambda: rows() == before | {claimed}, 5), "what comes now bears it, as one word", rows())
+        os.rmdir(cgs[1])
+        time.sleep(0.5)
+        fake.image_told.set()
+        tap.ok(wait_for(lambda: rows() == {("fine", "pavise allow fine net"), ("abcdef678901", "pavise allow abcdef678901 net")}, 6),
+               "the image has the same labels: what is there has the name of its container, what ended keeps its digits", rows())
+        fake.shutdown()
+
+
+main(test_hostile, test_image_fails, test_image_claims)

@@ -64,7 +64,7 @@ bool engines_answer(const struct guard *gg, enum engine_kind kind)
 	return kind == ENGINE_DOCKER;
 }
 
-void notices_subject(struct notice *n, const struct guard_workload *w)
+void notices_subject(struct notice *n, struct guard_workload *w)
 {
 	workload_name(n->subject, sizeof(n->subject), &w->w);
 }

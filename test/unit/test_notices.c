@@ -203,10 +203,47 @@ static void test_batch_lost_many(void **state)
 	assert_false(notices_wait(&g));
 }
 
+/* A name that an image chose is a word of the command that root is told to run, and nothing else. */
+static void test_named(void **state)
+{
+	static const struct {
+		const char *before, *next, *name, *want;
+	} cases[] = {
+		{ "0123456789ab", "pavise allow 0123456789ab net", "web", "pavise allow web net" },
+		{ "0123456789ab", "pavise allow 0123456789ab", "web", "pavise allow web" },
+		{ "0123456789ab", "pavise allow 0123456789ab net", "$(touch x)", "pavise allow '$(touch x)' net" },
+		{ "0123456789ab", "pavise allow 0123456789ab net", "a'; id", "pavise allow 'a'\\''; id' net" },
+		{ "0123456789ab", "pavise allow 0123456789ab net", "-x", "pavise allow -- -x net" },
+		{ "$(id)/x", "pavise allow '$(id)/x' dns", "web", "pavise allow web dns" },
+		{ "-x", "pavise allow -- -x dns", "web", "pavise allow web dns" },
+		{ "0123456789ab", "docker stop 0123456789ab", "$(id)", "docker stop 0123456789ab" }, /* an id stays right */
+		{ "0123456789ab", "pavise allow 0123456789abc net", "web", "pavise allow 0123456789abc net" }, /* another's */
+		{ "0123456789ab", "pavise allow 0123456789ab net",
+		  "''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''''", "pavise allow --help" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct guard_workload w = { .w = { .cgroup = 42, .class_ = PV_CLASS_CONTAINER } };
+		struct notice n = make("x");
+
+		w.w.info = &w.info;
+		(void) text_copy(w.info.name, sizeof(w.info.name), cases[i].name);
+		n.cgroup = 42;
+		(void) text_copy(n.subject, sizeof(n.subject), cases[i].before);
+		(void) text_copy(n.next, sizeof(n.next), cases[i].next);
+		assert_int_equal(notices_raise(&g, &n), 0);
+		notices_named(&g, &w, cases[i].before);
+		assert_int_equal(store_notice(g.store, n.row, &n), 0);
+		CHECK_STR(n.subject, cases[i].name, "case %zu: subject", i);
+		CHECK_STR(n.next, cases[i].want, "case %zu: next", i);
+	}
+}
+
 int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-	const struct CMUnitTest tests[] = { STAGED(test_batch), STAGED(test_batch_lost), STAGED(test_batch_lost_many) };
+	const struct CMUnitTest tests[] = { STAGED(test_batch), STAGED(test_batch_lost), STAGED(test_batch_lost_many), STAGED(test_named) };
 
 	return cmocka_run_group_tests_name("notices", tests, NULL, NULL);
 }
