@@ -151,7 +151,8 @@ GLOBAL int pv_temp_script(__u32 slot)
 }
 
 /* The kind of the script that an interpreter was given: the last part of its first argument that is no option; `zeroth`: of
- * the name by which it was called. The state stands in the map, so that the verifier follows one way through the loop. */
+ * the name by which it was called, without a login shell's dash, as busybox has it. A name that is longer than is looked at is taken for a
+ * shell's: nobody writes it so. The state stands in the map, so that the verifier follows one way through the loop. */
 GLOBAL int pv_script_kind(__u32 slot, __u32 zeroth)
 {
 	struct exec_scratch *s = bpf_map_lookup_elem(&exec_room, &slot);
@@ -165,8 +166,9 @@ GLOBAL int pv_script_kind(__u32 slot, __u32 zeroth)
 	fill_argv(&s->e);
 	v = s; /* read anew each time: the compiler keeps nothing in registers, where the verifier would follow it */
 	v->arg = zeroth & 1; /* which argument we are in; the one before the first is the interpreter itself */
-	v->at = 0;     /* where its last part begins */
+	v->at = (zeroth & 1) && v->e.argv[0] == '-'; /* where its last part begins */
 	v->option = !(zeroth & 1); /* it begins with a dash, or is the interpreter */
+	v->found = 0;
 	for (int i = 0; i < SCRIPT_LOOK; i++) {
 		char c = v->e.argv[i];
 
@@ -174,12 +176,16 @@ GLOBAL int pv_script_kind(__u32 slot, __u32 zeroth)
 			v->at = i + 1;
 		if (c)
 			continue;
-		if (v->arg && !v->option)
+		if (v->arg && !v->option) {
+			v->found = 1;
 			break;
+		}
 		v->arg++;
 		v->at = i + 1;
 		v->option = v->e.argv[i + 1] == '-';
 	}
+	if (!v->found)
+		return PV_NAME_SHELL;
 	bpf_probe_read_kernel_str(key.name, sizeof(key.name), &s->e.argv[v->at & (PV_EXEC_ARGV - 1)]);
 	what = v->option ? NULL : bpf_map_lookup_elem(&exec_names, &key);
 	return what ? *what : 0;

@@ -1,6 +1,6 @@
 /* one_byte - a static program without a library: its first system call writes one byte to descriptor 3. `one_byte WAY FILE` first maps
  * FILE as a dynamic loader maps a program, which it is itself in the kernel's eyes: it was started without one. Ways: `map`, as code;
- * `deny`, glibc's of a program whose code its relocations write into a part without a file; `text`, musl's of one with DT_TEXTREL. */
+ * `deny`, glibc's of a program whose code its relocations write into a part without a file; `text`, musl's of one with DT_TEXTREL. `one_byte exec FILE WORD...` starts FILE instead, with WORD... as its arguments. */
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <sys/syscall.h>
@@ -34,8 +34,10 @@ void begin(const long *stack);
 
 void begin(const long *stack)
 {
-	const char *word = stack[0] == 3 ? (const char *) stack[2] : "";
+	const char *word = stack[0] >= 3 ? (const char *) stack[2] : "";
 
+	if (word[0] == 'e')
+		(void) call(SYS_execve, stack[3], (long) &stack[4], 0, 0, 0, 0);
 	if (word[0] == 'm' || word[0] == 'd' || word[0] == 't') {
 		long fd = call(SYS_openat, AT_FDCWD, stack[3], O_RDONLY, 0, 0, 0);
 		long prot = word[0] == 'm' ? PROT_READ | PROT_EXEC : PROT_READ | PROT_WRITE;

@@ -63,7 +63,7 @@ static bool make_image(void)
 {
 	static const char *const dirs[] = { "lower", "lower/bin", "lower/tmp", "lower/opt", "lower/opt/.pnpm", "lower/proc", "lower/mem",
 					    "lower/vol", "lower/ro", "upper", "work", "root", "volume", "volume/open" };
-	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "lower/bin/ld-one.so.1", "volume/tool",
+	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "lower/bin/ld-one.so.1", "lower/bin/server", "lower/bin/busybox", "volume/tool",
 						"volume/open/tool" };
 	char program[300];
 
@@ -542,6 +542,46 @@ static void interpreters(void)
 	}
 }
 
+/* What a server starts of many programs in one, by the name that it calls it by. */
+#define SLASHES_16 "////////////////"
+#define SLASHES_144 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16 SLASHES_16
+static const struct {
+	const char *name, *first;
+	bool told;
+} applets[] = {
+	{ "sh", "-c", true },	 { "/bin/sh", "-c", true }, { "-sh", "-c", true },	      { "busybox", "sh", true }, { "-busybox", "/bin/sh", true },
+	{ "ls", "-c", false },	 { "/sh/ls", "-c", false }, { SLASHES_144 "sh", "-c", true }, { "/bin/-sh", "-c", false },
+	{ "busybox", SLASHES_144 "sh", true },
+};
+
+static int run_applet(void *arg)
+{
+	size_t i = *(size_t *) arg;
+	pid_t pid;
+
+	if (enter_container() < 0)
+		return FAILED;
+	open_pipe();
+	pid = fork();
+	if (pid == 0) {
+		(void) execl("/bin/server", "server", "exec", "/bin/busybox", applets[i].name, applets[i].first, "id", NULL);
+		_exit(101);
+	}
+	return (int) judge(wait_for(pid));
+}
+
+static void by_other_names(void)
+{
+	for (size_t i = 0; i < N_ELEMENTS(applets); i++) {
+		int r = lab_in(CONTAINER, run_applet, &i);
+		const struct lab_seen *seen = lab_events();
+
+		lab_check(r == RAN && seen->n[EVENT_SHELL] == applets[i].told && (!applets[i].told || seen->shell.why == PV_SHELL_STARTED),
+			  "a server starts %.20s %.20s: %s, %zu events, %u", applets[i].name, applets[i].first, name_of(r), seen->n[EVENT_SHELL],
+			  seen->shell.why);
+	}
+}
+
 /* With a container of its own each time. */
 static bool reopen(void)
 {
@@ -880,7 +920,8 @@ static bool begin(void)
 	static const struct {
 		const char *name;
 		uint32_t what;
-	} names[] = { { "xmrig", PV_NAME_MINER | PV_NAME_STEM }, { "kworkerd", PV_NAME_LOOKALIKE }, { "sh", PV_NAME_SHELL } };
+	} names[] = { { "xmrig", PV_NAME_MINER | PV_NAME_STEM }, { "kworkerd", PV_NAME_LOOKALIKE }, { "sh", PV_NAME_SHELL },
+			{ "server", PV_NAME_SERVER }, { "busybox", PV_NAME_MULTI } };
 
 	lab_policy->exec.action = ACTION_AUTO;
 	lab_policy->exec.grace_us = 0;
@@ -915,6 +956,7 @@ void suite_exec(void)
 	layouts();
 	places(false);
 	interpreters();
+	by_other_names();
 	if (access_link("mmap") == 0)
 		mappings_by_tracepoint();
 	mappings_refused();
