@@ -322,6 +322,7 @@ def test_shell(tap):
                 "entry-is-parent": ["sh", "-c", "wget -q http://127.0.0.1:1/; node /app/server.js; true"],
                 "wrapped-command": ["node", "/app/wrap.js", "--", "sh", "-c", "id; node /app/server.js; true"],
                 "package-script": ["node", "/bin/npm", "sh", "id; cp /bin/pvran /bin/tool; /bin/tool"],
+                "runner-of-scripts": ["node", "/bin/npm", "sh", "node /app/node_modules/.bin/concurrently sh 'id; cp /bin/pvran /bin/tool; /bin/tool'"],
                 "shell-alone": ["sh", "-c", "sh -c id"],
             }
             for name, cmd in honest.items():
