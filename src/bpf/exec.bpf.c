@@ -30,6 +30,34 @@ static __always_inline void learn_root(struct pv_exec *c, struct fs_struct *fs, 
 	c->root_dev = sb->s_dev;
 }
 
+/* Init of the task's own PID namespace; NULL where that is the host's. */
+static __always_inline struct task_struct *init_of(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct pid_namespace *ns = NULL;
+	__u32 level = BPF_CORE_READ(pid, level);
+
+	if (!level)
+		return NULL;
+	bpf_probe_read_kernel(&ns, sizeof(ns), (const void *) pid + bpf_core_field_offset(struct pid, numbers) +
+						       level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
+	return BPF_CORE_READ(ns, child_reaper);
+}
+
+/* Docker exec, a health check: who started it is the runtime, and it is not the container's first process, which is init of its PID namespace.
+ * A process of the container's cannot get such a parent: its orphans go to that init, a new namespace changes nothing about who started it,
+ * and init may not give its own parent to a child (CLONE_PARENT). With the PIDs of the host or of another container nobody counts. */
+static __always_inline bool is_brought_in(const struct here *h, struct task_struct *task)
+{
+	struct task_struct *parent = task->real_parent, *init;
+	__u32 ns = BPF_CORE_READ(parent, nsproxy, mnt_ns, ns.inum);
+
+	if (ns == h->ns || !ns || !is_runtime(h->c, h->conf, ns))
+		return false;
+	init = init_of(task);
+	return init && init != task && BPF_CORE_READ(init, nsproxy, mnt_ns, ns.inum) == h->c->mnt_ns;
+}
+
 /* Not of the image. Returns EVF_*, or SILENT. */
 static __always_inline __u32 judge_program(struct exec_scratch *s, const struct here *h, struct inode *inode)
 {
@@ -80,7 +108,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct seat at;
 	__u32 flags, zero = 0;
 	__u8 stage;
-	bool own;
+	bool own, brought;
 
 	if (!is_judged(&h, task))
 		return 0;
@@ -95,7 +123,10 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	s->dentry = bprm->file->f_path.dentry;
 	s->mnt = bprm->file->f_path.mnt;
 	l.kind = called_kind((__u32) pv_name_kind(0));
-	home = l.kind || l.place != PV_PLACE_IMAGE ? own_home(task) : NULL;
+	brought = is_brought_in(&h, task);
+	home = brought || l.kind || l.place != PV_PLACE_IMAGE ? own_home(task) : NULL;
+	if (home && brought)
+		home->role |= ROLE_BROUGHT;
 	stage = home && (l.kind & ~(__u32) PV_NAME_STEM) ?
 			step_role(home, l.kind, l.kind & PV_NAME_SERVER ? (__u32) pv_script_kind(0, 0) : 0) : 0;
 	l.role = home ? home->role : 0;

@@ -293,8 +293,24 @@ struct pt_regs___arm64 {
 	int syscallno;
 };
 
+struct task_struct;
+
+struct pid_namespace {
+	struct task_struct *child_reaper;
+};
+
+struct upid {
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each level, the last one's is its own */
+};
+
 struct task_struct {
 	int pid, tgid;
+	struct pid *thread_pid;
 	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct task_struct *real_parent;

@@ -54,6 +54,7 @@ struct asked {
 #define ROLE_PACKAGE (1u << 1) /* it, or what started it, is a package manager or supervisor */
 #define ROLE_INSTALLER (1u << 3) /* beside ROLE_PACKAGE: and what it starts is no server either */
 #define ROLE_SHELL   (1u << 2) /* a shell that a server started, and all that comes from it */
+#define ROLE_BROUGHT (1u << 4) /* it, or what started it, came in from outside (docker exec, a health check): never SERVER or SHELL */
 
 struct home {
 	__u64 cgroup; /* the container's cgroup in which this process lives, or which it left */

@@ -208,10 +208,10 @@ static __always_inline __u8 step_role(struct home *home, __u32 kind, __u32 scrip
 
 	if ((kind | script) & PV_NAME_PACKAGE) {
 		if (!(role & (ROLE_SERVER | ROLE_SHELL)))
-			home->role = ROLE_PACKAGE | (role & ROLE_INSTALLER) | ((kind | script) & PV_NAME_INSTALLER ? ROLE_INSTALLER : 0);
+			home->role = ROLE_PACKAGE | (role & (ROLE_INSTALLER | ROLE_BROUGHT)) | ((kind | script) & PV_NAME_INSTALLER ? ROLE_INSTALLER : 0);
 		return 0;
 	}
-	if (role & ROLE_INSTALLER)
+	if (role & (ROLE_INSTALLER | ROLE_BROUGHT))
 		return 0;
 	if (kind & PV_NAME_SERVER) {
 		home->role = (role & ROLE_SHELL) | ROLE_SERVER;
