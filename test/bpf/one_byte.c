@@ -1,6 +1,7 @@
 /* one_byte - a static program without a library: its first system call writes one byte to descriptor 3. `one_byte WAY FILE` first maps
  * FILE as a dynamic loader maps a program, which it is itself in the kernel's eyes: it was started without one. Ways: `map`, as code;
- * `deny`, glibc's of a program whose code its relocations write into a part without a file; `text`, musl's of one with DT_TEXTREL. `one_byte exec FILE WORD...` starts FILE instead, with WORD... as its arguments. */
+ * `deny`, glibc's of a program whose code its relocations write into a part without a file; `text`, musl's of one with DT_TEXTREL.
+ * `one_byte exec FILE WORD...` starts FILE instead, with WORD... as its arguments. */
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <sys/syscall.h>

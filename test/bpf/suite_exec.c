@@ -63,8 +63,8 @@ static bool make_image(void)
 {
 	static const char *const dirs[] = { "lower", "lower/bin", "lower/tmp", "lower/opt", "lower/opt/.pnpm", "lower/proc", "lower/mem",
 					    "lower/vol", "lower/ro", "upper", "work", "root", "volume", "volume/open" };
-	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh", "lower/bin/ld-one.so.1", "lower/bin/server", "lower/bin/busybox", "volume/tool",
-						"volume/open/tool" };
+	static const char *const programs[] = { "lower/bin/one", "lower/bin/other", "lower/bin/daemon", "lower/bin/data", "lower/bin/sh",
+						"lower/bin/ld-one.so.1", "lower/bin/server", "lower/bin/busybox", "volume/tool", "volume/open/tool" };
 	char program[300];
 
 	(void) mkdir(DIR_NAME, 0755);
