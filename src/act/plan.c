@@ -44,15 +44,19 @@ static enum pv_action soften(const struct verdict *v, const struct workload *w, 
 		return ACTION_IGNORE;
 	}
 	if (signal < SIGNAL_N) {
-		enum pv_action excepted;
+		enum pv_action wanted;
 
-		if (policy_excepts(p, name, (back ? v->cause_chain : v->chain) ? w->info : NULL, signal, &excepted)) {
+		if (policy_excepts(p, name, (back ? v->cause_chain : v->chain) ? w->info : NULL, signal, &wanted)) {
 			*ret_why = "an exception names it";
-			return PV_MIN(action, excepted);
+			return PV_MIN(action, wanted);
 		}
 		if (w->info && w->info->label_action[signal] < ACTION_N) {
 			*ret_why = "its label says so";
 			return PV_MIN(action, w->info->label_action[signal]);
+		}
+		if (back && wanted <= ACTION_ALERT) { /* and by the configuration of now */
+			*ret_why = "the configured action is alert";
+			return PV_MIN(action, wanted);
 		}
 	}
 	if (action <= ACTION_ALERT)
@@ -113,16 +117,14 @@ void act_plan_make(struct act_plan *plan, const struct verdict *v, const struct 
 	add(plan, ACT_WAIT_EMPTY);
 }
 
-void act_plan_describe(struct pv_buf *out, const struct act_plan *plan, const char *name)
+void act_plan_describe(struct pv_buf *out, const struct act_plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++) {
 		if (i)
 			pv_buf_puts(out, "; ");
 		switch (plan->steps[i]) {
 		case ACT_RESTART_OFF:
-			pv_buf_puts(out, "set the restart policy of ");
-			pv_buf_safe(out, name, 0);
-			pv_buf_printf(out, " to no (was %s)", plan->restart_old);
+			pv_buf_printf(out, "set its restart policy to no (was %s)", plan->restart_old);
 			break;
 		case ACT_API_KILL:
 			pv_buf_printf(out, "kill container %.12s", plan->id);
@@ -134,13 +136,10 @@ void act_plan_describe(struct pv_buf *out, const struct act_plan *plan, const ch
 			pv_buf_printf(out, "scale Swarm service %s to 0", plan->service_id);
 			break;
 		case ACT_CGROUP_KILL:
-			pv_buf_puts(out, "end every process of ");
-			pv_buf_safe(out, name, 0);
-			pv_buf_puts(out, " (cgroup.kill: the engine's API does not reach it)");
+			pv_buf_puts(out, "end every process of it (cgroup.kill: the engine's API does not reach it)");
 			break;
 		case ACT_CGROUP_FREEZE:
-			pv_buf_puts(out, "freeze ");
-			pv_buf_safe(out, name, 0);
+			pv_buf_puts(out, "freeze it");
 			break;
 		case ACT_WAIT_EMPTY:
 			pv_buf_puts(out, "look whether no process is left");

@@ -1,5 +1,5 @@
 /* plan.h - from a verdict to steps: what will be asked of the broker, in which order, and how each can be taken
- * back. Pure; `pavise guard --observe` and `--dry-run` print the same plan that is carried out. */
+ * back. Pure; in the mode observe the same plan is told that would be carried out. */
 #ifndef PV_ACT_PLAN_H
 #define PV_ACT_PLAN_H
 
@@ -42,8 +42,8 @@ struct act_plan {
 void act_plan_make(struct act_plan *plan, const struct verdict *v, const struct workload *w, const char *name,
 		   const struct policy *p, bool engine_answers, const char **ret_why);
 
-/* The plan for people: `set the restart policy of shop/web to no (was always); kill container 0123456789ab; ...`. */
-void act_plan_describe(struct pv_buf *out, const struct act_plan *plan, const char *name);
+/* The plan for people: `set its restart policy to no (was always); kill container 0123456789ab; ...`. */
+void act_plan_describe(struct pv_buf *out, const struct act_plan *plan);
 
 /* The broker request of one step. False where the step needs none (ACT_WAIT_EMPTY). */
 bool act_step_request(const struct act_plan *plan, enum act_step_kind step, struct broker_req *ret);

@@ -138,7 +138,6 @@ enum respawn_answer respawn_seen(struct respawn *r, const struct container_info 
 	v->value = place_of(e, c) + 1;
 	if (v->value <= RESPAWN_KILLS)
 		return RESPAWN_KILL;
-	v->value = e->times;
 	return e->told ? RESPAWN_NO : RESPAWN_GIVE_UP;
 }
 
@@ -239,8 +238,11 @@ static bool entry_from_json(const cJSON *row, struct entry *e, uint64_t *ret_las
 	if (!take_text(row, 0, e->killed, sizeof(e->killed)) || !take_text(row, 1, e->image_id, sizeof(e->image_id)) ||
 	    !take_text(row, 2, e->project, sizeof(e->project)) || !take_text(row, 3, e->service, sizeof(e->service)) ||
 	    !take_text(row, 4, e->service_id, sizeof(e->service_id)) || !take_number(row, 5, &e->wall_us) ||
-	    !take_number(row, 6, ret_last_wall) || !take_number(row, 7, &told) || !cJSON_IsArray(seen) || !take_text(row, 9, cause, sizeof(cause)) || id_parse(cause, &e->cause) < 0 ||
-	    !take_number(row, 10, &chain))
+	    !take_number(row, 6, ret_last_wall) || !take_number(row, 7, &told) || !cJSON_IsArray(seen))
+		return false;
+	e->cause = ID_RUN_CPU; /* of an older row, which ends here */
+	if (cJSON_GetArraySize(row) > 9 &&
+	    (!take_text(row, 9, cause, sizeof(cause)) || id_parse(cause, &e->cause) < 0 || !take_number(row, 10, &chain)))
 		return false;
 	e->told = told != 0;
 	e->chain = chain != 0;

@@ -32,8 +32,8 @@ PV_AUTO(respawn)
  * RESPAWN_WINDOW_US; the oldest of RESPAWN_SLOTS makes room. What has neither an image id nor a service is not remembered. */
 void respawn_killed(struct respawn *r, const struct container_info *info, const struct verdict *v, uint64_t now_us, uint64_t wall_us);
 
-/* A container is there, at v->now_us. Unless RESPAWN_NO, v->value is which time this is, 1 to RESPAWN_KILLS (on RESPAWN_GIVE_UP how often
- * it was killed on sight), v->cause what for. The killed container itself, started again under its own id, is RESPAWN_NO: somebody did
+/* A container is there, at v->now_us. Unless RESPAWN_NO, v->value is which time this is, from 1 on, v->cause what for its kind was
+ * killed last. The killed container itself, started again under its own id, is RESPAWN_NO: somebody did
  * that by hand. Only looks. */
 enum respawn_answer respawn_seen(struct respawn *r, const struct container_info *info, struct verdict *v);
 /* What respawn_seen() called for is done: it is ended, or told to be given up. The same container counts once. */

@@ -126,26 +126,22 @@ static bool answers_for(const struct guard *g, const struct guard_workload *w)
 	return w->w.info && engines_answer(g, w->info.engine);
 }
 
-/* Minutes may have gone by since the verdict: `pavise off`, an exception, observe and the workload's own end hold for
- * those that wait, too. NULL: still to be done, with a fresh plan; else why not. */
-static const char *spared(struct act *a)
+/* NULL: the verdict is to be carried out now, by *plan; else why not. */
+static const char *spared(const struct guard *g, const struct guard_workload *w, const struct verdict *v, struct act_plan *plan)
 {
-	struct guard *g = a->g;
-	struct act_plan plan;
 	const char *why = NULL;
 	char name[160];
 
-	if (a->w->w.gone)
+	if (w->w.gone)
 		return "it ended by itself";
 	if (acts_are_lifted(g))
 		return "blocks were lifted by pavise off";
 	if (g->policy->observe)
 		return "the guard only observes now";
-	workload_name(name, sizeof(name), &a->w->w);
-	act_plan_make(&plan, &a->verdict, &a->w->w, name, g->policy, answers_for(g, a->w), &why);
-	if (plan.action <= ACTION_ALERT)
+	workload_name(name, sizeof(name), &w->w);
+	act_plan_make(plan, v, &w->w, name, g->policy, answers_for(g, w), &why);
+	if (plan->action <= ACTION_ALERT)
 		return why ? why : "the configured action is another one now";
-	act_run_again(&a->run, &plan);
 	return NULL;
 }
 
@@ -240,16 +236,20 @@ static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, voi
 static int on_pause(sd_event_source *s, uint64_t usec, void *arg)
 {
 	struct act *a = arg;
-	const char *why = a->waits ? spared(a) : NULL;
+	struct act_plan plan;
+	const char *why;
 
 	(void) s;
 	(void) usec;
-	if (why) {
-		act_spared(a, why);
-		return 0;
-	}
-	if (a->waits)
+	if (a->waits) { /* minutes may have gone by since the verdict */
+		why = spared(a->g, a->w, &a->verdict, &plan);
+		if (why) {
+			act_spared(a, why);
+			return 0;
+		}
+		act_run_again(&a->run, &plan);
 		kept_act(a->g, a->w, &a->verdict, false);
+	}
 	a->waits = false;
 	act_next(a, 0, 0);
 	return 0;
@@ -315,6 +315,12 @@ static void on_held(struct guard *g, void *arg)
 	act_next(arg, 0, 0);
 }
 
+static void count_return(struct guard *g, const struct guard_workload *w)
+{
+	respawn_count(g->respawn, &w->info, clock_monotonic_us());
+	kept_respawn(g);
+}
+
 static int act_start(struct guard *g, struct guard_workload *w, const struct act_plan *plan, const struct notice *n,
 		     const struct verdict *v)
 {
@@ -333,6 +339,8 @@ static int act_start(struct guard *g, struct guard_workload *w, const struct act
 	}
 	(void) sd_event_source_set_enabled(a->pause, SD_EVENT_OFF);
 	w->acting = true;
+	if (v->id == ID_RUN_RESPAWN)
+		count_return(g, w);
 	kept_act(g, w, v, false);
 	a->capture = capture_before(g, w, &a->notice, on_held, a);
 	if (!a->capture)
@@ -372,7 +380,7 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 	if (v->chain && w->w.info)
 		tell_succession(&n, v, plan.action, &w->info);
 	else
-		tell_load(&n, v, plan.action);
+		tell_load(&n, v, plan.action, w->w.info);
 	if (w->w.info && *w->info.image)
 		notice_add_evidence(&n, "image", "%s", w->info.image);
 	if (why)
@@ -382,71 +390,38 @@ void acts_verdict(struct guard *g, struct guard_workload *w, const struct verdic
 	if (acts && g->policy->observe) {
 		pv_autobuf steps = PV_BUF_INIT;
 
-		act_plan_describe(&steps, &plan, name);
+		act_plan_describe(&steps, &plan);
 		notice_add_evidence(&n, "would do", "%s", pv_buf_str(&steps));
 	}
 	if (!acts || g->policy->observe || act_start(g, w, &plan, &n, v) < 0)
 		(void) notices_raise(g, &n);
 }
 
-/* What the owner wants done now about what its kind was ended for before. */
-static enum pv_action wanted_now(const struct policy *p, enum id cause)
-{
-	switch (cause) {
-	case ID_RUN_CPU:
-		return (enum pv_action) p->cpu.action;
-	case ID_RUN_MEMORY:
-		return (enum pv_action) p->memory.action;
-	case ID_RUN_PIDS:
-		return (enum pv_action) p->pids.action;
-	default:
-		return ACTION_KILL;
-	}
-}
-
-/* Whether the verdict would be carried out, with all that the owner says. */
-static bool would_end(const struct guard *g, const struct guard_workload *w, const struct verdict *v)
-{
-	struct act_plan plan;
-	char name[160];
-
-	workload_name(name, sizeof(name), &w->w);
-	act_plan_make(&plan, v, &w->w, name, g->policy, answers_for(g, w), NULL);
-	return plan.action > ACTION_ALERT && !acts_are_lifted(g) && !g->policy->observe;
-}
-
 void acts_seen_container(struct guard *g, struct guard_workload *w)
 {
-	struct verdict v = { .id = ID_RUN_RESPAWN, .cgroup = w->w.cgroup, .now_us = clock_monotonic_us() };
+	struct verdict v = { .id = ID_RUN_RESPAWN, .cgroup = w->w.cgroup, .now_us = clock_monotonic_us(), .action = ACTION_KILL };
 	enum respawn_answer back;
+	struct act_plan plan;
 	struct notice n;
 
 	if (w->acting || w->respawn_checked)
 		return;
 	w->respawn_checked = true;
-	if (kept_act_take(g, w, &v)) {
+	if (kept_act_take(g, w, &v) && v.id != ID_RUN_RESPAWN) { /* a return is one still, and what for is kept with its kind */
 		acts_verdict(g, w, &v);
 		return;
 	}
 	back = respawn_seen(g->respawn, &w->info, &v);
 	if (back == RESPAWN_NO)
 		return;
-	v.action = wanted_now(g->policy, v.cause);
-	if (v.action > ACTION_ALERT)
-		v.action = ACTION_KILL;
-	if (would_end(g, w, &v)) {
-		respawn_count(g->respawn, &w->info, v.now_us);
-		kept_respawn(g);
-	} else if (back == RESPAWN_GIVE_UP) {
-		return;
-	}
-	if (back == RESPAWN_KILL) {
+	if (back == RESPAWN_KILL || spared(g, w, &v, &plan)) {
 		acts_verdict(g, w, &v);
 		return;
 	}
+	count_return(g, w);
 	notice_init(&n, ID_RUN_RESPAWN, clock_wall_us());
 	notices_subject(&n, w);
-	tell_respawn(&n, (unsigned) v.value, &w->info);
+	tell_respawn(&n, RESPAWN_KILLS, &w->info);
 	n.severity = SEV_CRITICAL;
 	(void) notices_raise(g, &n);
 }

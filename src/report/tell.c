@@ -210,11 +210,20 @@ static void tell_cpu(struct notice *n, const struct verdict *v, enum pv_action p
 
 #define CHAIN_IMAGE 80 /* of an image's name, in a sentence */
 
+/* Of many of one image the next one has another name: the image is what an exception must name. */
+static void allow_kind(struct notice *n, const struct container_info *image, const char *signal)
+{
+	char name[200];
+
+	if (image)
+		container_image_name(name, sizeof(name), image);
+	tell_allow(n, image ? name : n->subject, signal);
+}
+
 void tell_succession(struct notice *n, const struct verdict *v, enum pv_action planned, const struct container_info *info)
 {
 	const char *image = *info->image ? info->image : info->image_id;
 	pv_autobuf who = PV_BUF_INIT;
-	char name[200];
 
 	pv_buf_printf(&who, "is one of %u containers of ", v->chain);
 	if (v->chain_image)
@@ -232,12 +241,7 @@ void tell_succession(struct notice *n, const struct verdict *v, enum pv_action p
 		notice_add_evidence(n, "softened", "they are of several services of one image: told, not ended");
 	else if (v->restarts)
 		notice_add_evidence(n, "softened", "a program that fails at its start looks like this, too: told, not ended");
-	if (v->chain_image && !v->restarts) {
-		container_image_name(name, sizeof(name), info);
-		tell_allow(n, name, signal_name(SIGNAL_CPU));
-	} else {
-		tell_allow(n, n->subject, signal_name(SIGNAL_CPU));
-	}
+	allow_kind(n, v->chain_image && !v->restarts ? info : NULL, signal_name(SIGNAL_CPU));
 }
 
 static void tell_memory(struct notice *n, const struct verdict *v)
@@ -262,7 +266,7 @@ static void tell_pids(struct notice *n, const struct verdict *v)
 	tell_allow(n, n->subject, signal_name(SIGNAL_PIDS));
 }
 
-void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned)
+void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned, const struct container_info *info)
 {
 	switch (v->id) {
 	case ID_RUN_CPU:
@@ -276,7 +280,7 @@ void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned
 		break;
 	case ID_RUN_RESPAWN:
 		notice_set_what(n, "came back after it was killed (return %" PRIu64 ")", v->value);
-		tell_allow(n, n->subject, NULL);
+		allow_kind(n, v->cause_chain && info && !*info->service ? info : NULL, NULL);
 		break;
 	default:
 		notice_set_what(n, "%s", id_info(v->id)->title);

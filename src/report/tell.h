@@ -43,8 +43,8 @@ void tell_metadata(struct notice *n, const struct event_net *e, const char *argv
 void tell_miner(struct notice *n, const char *sign, const char *argv, size_t len, uint32_t pid);
 
 /* run.cpu, run.memory, run.pids; run.respawn for one that came back and is ended again (value: how often). `planned`:
- * what the verdict leads to when it is a warning. */
-void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned);
+ * what the verdict leads to when it is a warning. `info` may be NULL. */
+void tell_load(struct notice *n, const struct verdict *v, enum pv_action planned, const struct container_info *info);
 /* run.cpu of containers one after the other (v->chain): `is one of 7 containers of the image x:1 that one after the other used ...`. */
 void tell_succession(struct notice *n, const struct verdict *v, enum pv_action planned, const struct container_info *info);
 void tell_oom(struct notice *n, const char *comm, uint32_t pid);

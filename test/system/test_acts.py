@@ -4,6 +4,7 @@ taken back, and is recognised when it comes back under another id. Windows are s
 a busy machine gets what it gets; the five-minute rule itself is tested on a virtual clock."""
 
 import os
+import shlex
 import sys
 import tempfile
 
@@ -123,7 +124,13 @@ def test_chain(tap):
                 tap.ok("containers of the image chain:1" in x["detail"]["what"], "how many, and of what", x)
                 tap.ok("pavise allow image:chain:1 cpu" in x["next"], "with the line that spares them", x)
             last = d.run("sleep 1000", name="last", image=image)
-            tap.ok(dead(last) and g.wait_notice("run.respawn", "last"), "the next one is ended on sight", g.notices()[-4:])
+            back = g.wait_notice("run.respawn", "last")
+            tap.ok(dead(last) and back, "the next one is ended on sight", g.notices()[-4:])
+            if x and back:
+                tap.eq(back["next"], "pavise allow image:chain:1", "with a line that spares the next one, whatever its name")
+                g.cmd(*shlex.split(x["next"])[1:])
+                spared = d.run("sleep 1000", name="spared", image=image)
+                tap.ok(not wait_for(lambda: not spared.running(), 4 * SLOW), "once the line is typed, another one lives", g.notices()[-4:])
             tap.ok(all(c.running() for c in replicas) and not [x for x in g.notices() if x["subject"]["name"].startswith("web")],
                    "four replicas, 4 % of a core together, are left alone", g.notices()[-4:])
             code, held = mate.wait(), [x for x in g.notices("run.cpu") if x["subject"]["name"] in ("mate", "ci-0") and x["severity"] == "high"]

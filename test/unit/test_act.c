@@ -69,6 +69,64 @@ static void test_plans(void **state)
 	steps_are(&p, "ZKW");
 }
 
+static void test_describe(void **state)
+{
+	static const struct {
+		const char *restart, *service;
+		enum pv_action action;
+		bool api;
+		const char *want;
+	} cases[] = {
+		{ "always", "", ACTION_KILL, true,
+		  "set its restart policy to no (was always); kill container 001122334455; look whether no process is left" },
+		{ "no", "", ACTION_STOP, true, "stop container 001122334455; look whether no process is left" },
+		{ "no", "", ACTION_FREEZE, true, "freeze it" },
+		{ "always", "", ACTION_KILL, false,
+		  "end every process of it (cgroup.kill: the engine's API does not reach it); look whether no process is left" },
+		{ "no", "abcdefghijklmnopqrstuvwxy", ACTION_KILL, true,
+		  "scale Swarm service abcdefghijklmnopqrstuvwxy to 0; kill container 001122334455; look whether no process is left" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct workload w = container(cases[i].restart);
+		pv_autobuf text = PV_BUF_INIT;
+		struct act_plan p;
+
+		(void) text_copy(info.service_id, sizeof(info.service_id), cases[i].service);
+		p = plan_for(&w, cases[i].action, cases[i].api);
+		act_plan_describe(&text, &p);
+		CHECK_STR(pv_buf_str(&text), cases[i].want, "case %zu", i);
+		CHECK(text.len < sizeof(((struct notice_evidence *) 0)->value), "case %zu: whole as evidence", i);
+	}
+}
+
+/* The owner may have changed the action since its kind was ended. */
+static void test_return_configured(void **state)
+{
+	static const struct {
+		enum id cause;
+		uint8_t *action;
+	} cases[] = { { ID_RUN_CPU, &policy.cpu.action }, { ID_RUN_MEMORY, &policy.memory.action }, { ID_RUN_PIDS, &policy.pids.action } };
+	struct workload w = container("no");
+	const char *why;
+	struct act_plan p;
+
+	(void) state;
+	policy.cpu.action = policy.memory.action = policy.pids.action = ACTION_KILL;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		struct verdict v = { .id = ID_RUN_RESPAWN, .cause = cases[i].cause, .action = ACTION_KILL, .cgroup = 42 };
+
+		for (uint8_t a = ACTION_IGNORE; a <= ACTION_KILL; a++) {
+			*cases[i].action = a;
+			act_plan_make(&p, &v, &w, "shop/web", &policy, true, &why);
+			CHECK(p.action == (a <= ACTION_ALERT ? a : ACTION_KILL), "case %zu: configured %u", i, a);
+			CHECK((why != NULL) == (a <= ACTION_ALERT), "case %zu: configured %u: %s", i, a, why ? why : "");
+		}
+	}
+	policy.cpu.action = policy.memory.action = policy.pids.action = 0;
+}
+
 static void test_never_ended(void **state)
 {
 	static const enum pv_class told[] = { PV_CLASS_UNIT, PV_CLASS_BUILD, PV_CLASS_SESSION, PV_CLASS_TOP, PV_CLASS_NONE };
@@ -126,6 +184,7 @@ static void test_image_exception(void **state)
 	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
 	assert_int_equal(p.action, ACTION_KILL);
 	/* A return is judged as what was ended before it: by that signal, and as one of a chain. */
+	policy.cpu.action = policy.memory.action = ACTION_KILL;
 	v = (struct verdict){ .id = ID_RUN_RESPAWN, .action = ACTION_KILL, .cgroup = 42, .cause = ID_RUN_CPU };
 	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
 	assert_int_equal(p.action, ACTION_KILL);
@@ -139,6 +198,7 @@ static void test_image_exception(void **state)
 	v.cause = ID_RUN_MEMORY;
 	act_plan_make(&p, &v, &w, "shop/web", &policy, true, NULL);
 	assert_int_equal(p.action, ACTION_IGNORE);
+	policy.cpu.action = policy.memory.action = 0;
 	policy.n_exceptions = 0;
 }
 
@@ -302,7 +362,7 @@ static void test_undo_requests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plans), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_image_exception),
+		cmocka_unit_test(test_plans), cmocka_unit_test(test_describe), cmocka_unit_test(test_return_configured), cmocka_unit_test(test_never_ended), cmocka_unit_test(test_exceptions), cmocka_unit_test(test_image_exception),
 		cmocka_unit_test(test_runs),  cmocka_unit_test(test_again), cmocka_unit_test(test_scaled_already), cmocka_unit_test(test_undo_requests),
 	};
 

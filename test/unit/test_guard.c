@@ -545,26 +545,38 @@ static void test_respawn_kept(void **state)
 	answer(1, 204);
 }
 
+static void kill_for_memory(struct guard_workload *w)
+{
+	struct verdict v = { .id = ID_RUN_MEMORY, .action = ACTION_KILL, .cgroup = w->w.cgroup, .value = 9, .limit = 8 };
+
+	policy.memory.action = ACTION_KILL;
+	(void) text_copy(w->info.image_id, sizeof(w->info.image_id), "sha256:" ID64);
+	w->w.info = &w->info;
+	acts_verdict(&g, w, &v);
+	w->w.gone = true;
+	answer(0, 204);
+	assert_int_equal(told[0].action, DONE_KILLED);
+}
+
+/* Another container of its image. */
+static void come_back(struct guard_workload *next, unsigned id)
+{
+	*next = workload("web", "no");
+	(void) text_copy(next->info.image_id, sizeof(next->info.image_id), "sha256:" ID64);
+	(void) snprintf(next->info.id, sizeof(next->info.id), "%016x%s", id, ID64 + 16);
+	(void) text_copy(next->w.id, sizeof(next->w.id), next->info.id);
+	next->w.info = &next->info;
+	acts_seen_container(&g, next);
+}
+
 /* What the owner says of what was ended holds for what comes back, and what is not ended counts for nothing. */
 static void test_respawn_spared(void **state)
 {
 	struct guard_workload w = workload("web", "no"), next = workload("web", "no");
-	struct verdict v = { .id = ID_RUN_MEMORY, .action = ACTION_KILL, .cgroup = w.w.cgroup, .value = 9, .limit = 8 };
 
 	(void) state;
-	policy.memory.action = ACTION_KILL;
-	(void) text_copy(w.info.image_id, sizeof(w.info.image_id), "sha256:" ID64);
-	w.w.info = &w.info;
-	acts_verdict(&g, &w, &v);
-	w.w.gone = true;
-	answer(0, 204);
-	assert_int_equal(told[0].action, DONE_KILLED);
-	(void) text_copy(next.info.image_id, sizeof(next.info.image_id), "sha256:" ID64);
-	next.w.info = &next.info;
+	kill_for_memory(&w);
 	for (unsigned i = 0; i < 24; i++) {
-		(void) snprintf(next.info.id, sizeof(next.info.id), "%064x", i + 1);
-		memcpy(next.w.id, next.info.id, sizeof(next.w.id));
-		next.respawn_checked = false;
 		policy.n_exceptions = i % 4 == 0;
 		(void) text_copy(policy.exceptions[0].name, sizeof(policy.exceptions[0].name), "web");
 		policy.exceptions[0].signal = SIGNAL_MEMORY;
@@ -573,7 +585,7 @@ static void test_respawn_spared(void **state)
 		policy.observe = i % 4 == 2;
 		policy.memory.action = i % 4 == 3 ? ACTION_IGNORE : ACTION_KILL;
 		n_told = 0;
-		acts_seen_container(&g, &next);
+		come_back(&next, i + 1);
 		CHECK(n_asked == 1 && n_told == (i % 4 != 3), "return %u: asked %zu, told %zu", i, n_asked, n_told);
 		CHECK(!n_told || !strstr(told[0].what, "not killed again"), "return %u: %s", i, told[0].what);
 		if (policy.observe)
@@ -581,14 +593,53 @@ static void test_respawn_spared(void **state)
 	}
 	policy.memory.action = ACTION_KILL;
 	policy.observe = false;
-	next.respawn_checked = false;
+	for (unsigned i = 1; i <= RESPAWN_KILLS; i++) {
+		n_told = 0;
+		come_back(&next, 100 + i);
+		assert_int_equal(n_asked, i + 1);
+		next.w.gone = true;
+		answer(i, 204);
+		CHECK(told[0].action == DONE_KILLED && strstr(told[0].what, "(return ") && told[0].what[strlen(told[0].what) - 2] == (char) ('0' + i),
+		      "the %u. that counts: %s", i, told[0].what);
+	}
+	policy.n_exceptions = 1;
 	n_told = 0;
-	acts_seen_container(&g, &next);
-	assert_int_equal(n_asked, 2);
-	next.w.gone = true;
-	answer(1, 204);
-	CHECK_STR(told[0].what, "came back after it was killed (return 1)", "the first that counts");
+	come_back(&next, 200); /* it would not be killed again; it is not to be */
+	CHECK_STR(evidence(&told[0], "softened"), "an exception names it", "why");
+	policy.n_exceptions = 0;
+	come_back(&next, 201);
+	CHECK(told[1].severity == SEV_CRITICAL && strstr(told[1].what, "came back 5 times"), "%s", told[1].what);
+	come_back(&next, 202);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(n_asked, 1 + RESPAWN_KILLS);
 }
+
+/* The act on a return goes on in the next engine as what it was: spared by what speaks of its cause, of nothing else. */
+static void test_return_resumed(void **state)
+{
+	struct guard_workload w = workload("web", "no"), next, again[2];
+
+	(void) state;
+	kill_for_memory(&w);
+	come_back(&next, 1);
+	assert_int_equal(n_asked, 2); /* then we die */
+	policy.n_exceptions = 1;
+	policy.exceptions[0] = (struct policy_exception){ .name = "web", .signal = SIGNAL_CPU, .action = ACTION_ALERT };
+	for (int i = 0; i < 2; i++) {
+		g.respawn = respawn_free(g.respawn);
+		assert_int_equal(respawn_new(&g.respawn), 0);
+		kept_start(&g);
+		n_told = 0;
+		come_back(&again[i], 1);
+		assert_int_equal(n_asked, 3);
+		policy.exceptions[0].signal = SIGNAL_MEMORY; /* and again, and the owner has spared it */
+	}
+	assert_int_equal(n_told, 1);
+	CHECK_STR(evidence(&told[0], "softened"), "an exception names it", "why");
+	died(&next, 1);
+	died(&again[0], 2);
+}
+
 
 /* ---- control ---- */
 
@@ -830,7 +881,7 @@ int main(void)
 {
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_undo_without_room), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared),
+		STAGED(test_link_storm),    STAGED(test_undo_first), STAGED(test_undo_without_room), STAGED(test_evidence_first),	 STAGED(test_ended_by_itself), STAGED(test_one_of_many_ended), STAGED(test_waiting), STAGED(test_resumed), STAGED(test_waiting_run), STAGED(test_left_over), STAGED(test_respawn_kept), STAGED(test_respawn_spared), STAGED(test_return_resumed),
 		STAGED(test_follow_history), STAGED(test_answers_at_once), STAGED(test_undo_unmarked), STAGED(test_off_refused),     STAGED(test_too_many),
 		cmocka_unit_test(test_server_side),
 	};

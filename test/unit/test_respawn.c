@@ -134,7 +134,7 @@ static void test_five_times(void **state)
 	}
 	first = container(200, IMAGE_A, "", "");
 	assert_int_equal(seen(r, &first, now + 1, &times), RESPAWN_GIVE_UP);
-	assert_int_equal(times, RESPAWN_KILLS);
+	assert_int_equal(times, RESPAWN_KILLS + 1);
 	assert_int_equal(seen(r, &first, now + 2, &times), RESPAWN_NO);
 	first = container(201, IMAGE_A, "", "");
 	assert_int_equal(seen(r, &first, now + 3, &times), RESPAWN_NO);
@@ -316,6 +316,22 @@ static void test_kept(void **state)
 	assert_int_equal(seen(b, &next, 12 * minute, NULL), RESPAWN_NO);
 }
 
+/* A row of an engine that did not keep what for. */
+static void test_kept_old(void **state)
+{
+	struct container_info next = container(2, IMAGE_A, "", "");
+	struct verdict v = { .cause = ID_N, .now_us = 5 };
+	pv_auto(respawn) r = NULL;
+
+	(void) state;
+	assert_int_equal(respawn_new(&r), 0);
+	assert_int_equal(respawn_from_json(r, "[[\"a\",\"" IMAGE_A "\",\"\",\"\",\"\",1,2,0,[]]]", 5, 3), 0);
+	assert_int_equal(respawn_seen(r, &next, &v), RESPAWN_KILL);
+	assert_true(v.cause == ID_RUN_CPU && !v.cause_chain);
+	assert_int_equal(respawn_from_json(r, "[[\"a\",\"b\",\"c\",\"d\",\"e\",1,2,0,[],\"run.x\",0]]", 5, 3), -EINVAL);
+	assert_int_equal(respawn_from_json(r, "[[\"a\",\"b\",\"c\",\"d\",\"e\",1,2,0,[],\"run.cpu\"]]", 5, 3), -EINVAL);
+}
+
 /* More keys than slots: the one quiet for longest goes, and its count is handed over first. */
 static void test_burst_eviction(void **state)
 {
@@ -348,7 +364,7 @@ static void test_burst_eviction(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_kept), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_cause),
+		cmocka_unit_test(test_older_twin), cmocka_unit_test(test_kept), cmocka_unit_test(test_kept_old), cmocka_unit_test(test_who), cmocka_unit_test(test_forget_by_id),	     cmocka_unit_test(test_five_times),	 cmocka_unit_test(test_cause),
 		cmocka_unit_test(test_forgetting),	     cmocka_unit_test(test_burst_window), cmocka_unit_test(test_burst_flush),
 		cmocka_unit_test(test_burst_eviction),
 	};

@@ -125,13 +125,16 @@ static void test_load(void **state)
 		  "shop/worker runs 85 tasks (limit 80); could not be stopped", "pavise allow shop/worker pids" },
 		{ { .id = ID_RUN_RESPAWN, .value = 2 }, ACTION_KILL, DONE_KILLED,
 		  "shop/worker came back after it was killed (return 2); killed", "pavise allow shop/worker" },
+		{ { .id = ID_RUN_RESPAWN, .value = 2, .cause_chain = 1 }, ACTION_KILL, DONE_KILLED,
+		  "shop/worker came back after it was killed (return 2); killed", "pavise allow image:ci/build:3" },
 	};
+	const struct container_info info = { .image = "ci/build:3" };
 
 	(void) state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
 		struct notice n = start(cases[i].v.id, "shop/worker", cases[i].action);
 
-		tell_load(&n, &cases[i].v, cases[i].planned);
+		tell_load(&n, &cases[i].v, cases[i].planned, &info);
 		check_words(&n, cases[i].sentence, cases[i].next);
 	}
 }
