@@ -216,6 +216,7 @@ static void read_image_id(struct container_info *c, const char *id)
 
 static void read_networks(struct container_info *c, const cJSON *networks)
 {
+	static const char *const addresses[] = { "IPAddress", "GlobalIPv6Address" };
 	const cJSON *n;
 
 	cJSON_ArrayForEach(n, networks) {
@@ -230,7 +231,12 @@ static void read_networks(struct container_info *c, const cJSON *networks)
 		for (size_t i = 0; name[i]; i++)
 			c->networks[c->n_networks][i] =
 				(char) (name[i] >= 'A' && name[i] <= 'Z' ? name[i] | 0x20 : name[i]);
-		(void) copy(c->addresses[c->n_networks], sizeof(c->addresses[0]), get_text(n, "IPAddress"));
+		for (size_t i = 0; i < N_ELEMENTS(addresses); i++) {
+			const char *text = get_text(n, addresses[i]);
+
+			if (text) /* empty where it has none */
+				(void) ip_parse(text, &c->addresses[c->n_networks][i]);
+		}
 		c->n_networks++;
 	}
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "guard/guard.h"
@@ -336,6 +337,16 @@ static void on_broker(struct guard *g, const struct broker_rep *rep, int fd, voi
 
 /* ---- its beginning ---- */
 
+static void put_address(struct pv_buf *out, const char *key, const struct ip_addr *addr)
+{
+	static const struct ip_addr none;
+
+	pv_buf_printf(out, ",\"%s\":\"", key);
+	if (memcmp(addr, &none, sizeof(none)) != 0)
+		ip_format(out, addr);
+	pv_buf_putc(out, '"');
+}
+
 static void container_json(struct capture *c, const struct container_info *i)
 {
 	struct workload w = c->w;
@@ -369,8 +380,8 @@ static void container_json(struct capture *c, const struct container_info *i)
 		for (size_t k = 0; k < i->n_networks; k++) {
 			pv_buf_puts(out, k ? ",{\"name\":" : "{\"name\":");
 			pv_buf_json_str(out, i->networks[k]);
-			pv_buf_puts(out, ",\"address\":");
-			pv_buf_json_str(out, i->addresses[k]);
+			put_address(out, "address", &i->addresses[k][0]);
+			put_address(out, "address6", &i->addresses[k][1]);
 			pv_buf_putc(out, '}');
 		}
 		pv_buf_puts(out, "]");

@@ -153,16 +153,22 @@ static void name_text(char *out, size_t size, const uint8_t *name, size_t len)
 	out[PV_MIN(used, size - 1)] = '\0';
 }
 
+static bool has_address(const struct container_info *info, const struct ip_addr *addr)
+{
+	for (size_t i = 0; i < info->n_networks; i++)
+		for (size_t k = 0; k < N_ELEMENTS(info->addresses[i]); k++)
+			if (memcmp(&info->addresses[i][k], addr, sizeof(*addr)) == 0)
+				return true;
+	return false;
+}
+
 static struct guard_workload *by_address(struct guard *g, const struct ip_addr *addr)
 {
-	pv_autobuf text = PV_BUF_INIT;
 	struct guard_workload *w;
 
-	ip_format(&text, addr);
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));)
-		for (size_t k = 0; w->w.info && k < w->info.n_networks; k++)
-			if (strcmp(w->info.addresses[k], pv_buf_str(&text)) == 0)
-				return w;
+		if (w->w.info && has_address(&w->info, addr))
+			return w;
 	return NULL;
 }
 

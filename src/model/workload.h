@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "base/ip.h"
 #include "base/util.h"
 #include "bpf/event.h"
 #include "model/action.h"
@@ -43,7 +44,7 @@ struct container_info {
 	size_t n_networks;
 	size_t networks_skipped; /* names that were too long, not plain text, or one too many */
 	char networks[CONTAINER_NETWORKS][PV_NETNAME_LEN]; /* names, lower case */
-	char addresses[CONTAINER_NETWORKS][46];		   /* IPv4 of each, may be empty */
+	struct ip_addr addresses[CONTAINER_NETWORKS][2];   /* IPv4 and IPv6 of each; all zeroes: none */
 	/* exceptions by label pavise.<signal>: ACTION_IGNORE or ACTION_ALERT, ACTION_N where there is none. A
 	 * label that the image carries too with the same value is not counted; net and dns are never switched
 	 * off by label. */

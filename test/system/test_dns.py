@@ -125,4 +125,21 @@ def test_resolver(tap):
             tap.eq(out("www.example.com"), "ok", "the resolver still answers strangers")
 
 
-main(test_dns, test_resolver)
+def test_resolver_clients(tap):
+    """Who may ask at his own door is named by what his resolver is refused, by either of his addresses."""
+    with Dockerd() as d:
+        r = d.run(f"pvdns -f {DNS4} 53", name="resolver")
+        v6 = r.inspect()["NetworkSettings"]["Networks"]["bridge"]["GlobalIPv6Address"]
+        clients = {"four": (r.address(), d.run("sleep 1000", name="four")), "six": (v6, d.run("sleep 1000", name="six"))}
+        with Guard(d, {"exceptions": [{"name": name, "signal": "dns", "action": "ignore"} for name in clients]}) as g:
+            for name, (server, c) in clients.items():
+                for i in range(2):  # from the second question on it is seen who asks
+                    got = c.net(f"-t 1500 dns udp {server} 53 x{i}.mine.org")[0]
+                    time.sleep(2)
+                tap.ok(got != "ok", f"{name}: the resolver is refused to ask on: {got}")
+                n = g.wait_notice("dns.mining", name)
+                if tap.ok(n, f"{name}: is named", g.notices()[-3:]):
+                    tap.ok("through resolver" in n["detail"]["what"], f"{name}: and so is the resolver", n)
+
+
+main(test_dns, test_resolver, test_resolver_clients)

@@ -38,6 +38,14 @@ static int keep(const struct container_info *c, void *arg)
 	return 0;
 }
 
+static void check_address(const struct ip_addr *a, const char *want)
+{
+	pv_autobuf text = PV_BUF_INIT;
+
+	ip_format(&text, a);
+	CHECK_STR(pv_buf_str(&text), want, "address");
+}
+
 static void test_docker_list(void **state)
 {
 	struct listed l = { .n = 0 };
@@ -63,7 +71,8 @@ static void test_docker_list(void **state)
 	CHECK_STR(l.c[1].image_id, "sha256:7f829b9370f308a11e4b2d033d30c90963741d1001254b4bdb729f8ce882fcbd", "image id");
 	assert_int_equal(l.c[1].n_networks, 1);
 	CHECK_STR(l.c[1].networks[0], "shop_backend", "lower case");
-	CHECK_STR(l.c[1].addresses[0], "172.30.7.2", "address");
+	check_address(&l.c[1].addresses[0][0], "172.30.7.2");
+	check_address(&l.c[1].addresses[0][1], "::");
 	for (size_t i = 0; i < SIGNAL_N; i++) /* a summary knows no exceptions */
 		assert_int_equal(l.c[1].label_action[i], ACTION_N);
 }
@@ -412,6 +421,32 @@ static void test_many_networks(void **state)
 	CHECK_STR(c.networks[0], "net2", "the first that fits");
 }
 
+/* However the engine spells them; a text that is none is none. */
+static void test_addresses(void **state)
+{
+	static const struct {
+		const char *v4, *v6, *want4, *want6;
+	} cases[] = {
+		{ "10.0.0.9", "fd00:99::242:a63:2", "10.0.0.9", "fd00:99::242:a63:2" },
+		{ "", "FD00:0099:0000::0242:0A63:0002", "::", "fd00:99::242:a63:2" },
+		{ "10.0.0.9", "", "10.0.0.9", "::" },
+		{ "10.0.0.9/24", "fd00::x", "::", "::" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		pv_autobuf json = PV_BUF_INIT;
+		struct container_info c;
+
+		pv_buf_printf(&json, "{\"Id\":\"" ID_A "\",\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"%s\",\"GlobalIPv6Address\":\"%s\"}}}}",
+			      cases[i].v4, cases[i].v6);
+		assert_int_equal(answer_inspect(json.data, json.len, NULL, 0, ENGINE_DOCKER, &c), 0);
+		assert_int_equal(c.n_networks, 1);
+		check_address(&c.addresses[0][0], cases[i].want4);
+		check_address(&c.addresses[0][1], cases[i].want6);
+	}
+}
+
 static void test_long_names(void **state)
 {
 	pv_autobuf json = PV_BUF_INIT;
@@ -493,7 +528,7 @@ int main(void)
 		cmocka_unit_test(test_docker_list), cmocka_unit_test(test_docker_inspect), cmocka_unit_test(test_swarm),
 		cmocka_unit_test(test_podman),	    cmocka_unit_test(test_networks),	   cmocka_unit_test(test_events),
 		cmocka_unit_test(test_identity),    cmocka_unit_test(test_exceptions), cmocka_unit_test(test_log_label),	   cmocka_unit_test(test_started),
-		cmocka_unit_test(test_many_networks), cmocka_unit_test(test_long_names),   cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_many_networks), cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_names),   cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_wrong_types),
 	};
 
