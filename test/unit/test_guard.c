@@ -563,7 +563,7 @@ static void come_back(struct guard_workload *next, unsigned id)
 {
 	*next = workload("web", "no");
 	(void) text_copy(next->info.image_id, sizeof(next->info.image_id), "sha256:" ID64);
-	(void) snprintf(next->info.id, sizeof(next->info.id), "%016x%s", id, ID64 + 16);
+	(void) snprintf(next->info.id, sizeof(next->info.id), "%016x%s", id, &ID64[16]);
 	(void) text_copy(next->w.id, sizeof(next->w.id), next->info.id);
 	next->w.info = &next->info;
 	acts_seen_container(&g, next);
