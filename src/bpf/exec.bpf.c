@@ -12,7 +12,6 @@
 #define MAP_PRIVATE   2
 #define MAP_ANONYMOUS 0x20
 #define MAP_DENYWRITE 0x800
-#define FMODE_BACKING 0x2000000
 #define VM_EXEC	      0x4
 #define VM_MAYSHARE   0x80
 #define AT_BASE	      7
@@ -316,12 +315,17 @@ int BPF_PROG(pv_mmap, struct file *file, unsigned long prot, unsigned long flags
 	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, &file->f_path, code ? SIGN_CODE : SIGN_DENY) : 0;
 }
 
-/* Of a file of an overlay's a mapping has the one below it; its path is that in the overlay, or the one that it keeps beside. */
-static __always_inline const struct path *path_of(struct file *file)
+/* Of a file of an overlay's a mapping has the one below it; its path is that in the overlay, or, since 6.7, the one that it keeps beside.
+ * Which files keep one is a bit that has moved (6.14): a path into the container's own overlay stands behind no other. */
+static __always_inline const struct path *path_of(struct file *file, const struct pv_exec *c)
 {
 	struct backing_file *backing = (struct backing_file *) file;
+	struct super_block *sb;
 
-	if (bpf_core_field_exists(backing->user_path) && (BPF_CORE_READ(file, f_mode) & FMODE_BACKING))
+	if (!bpf_core_field_exists(backing->user_path))
+		return &file->f_path;
+	sb = BPF_CORE_READ(backing, user_path.mnt, mnt_sb);
+	if (sb && BPF_CORE_READ(sb, s_magic) == MAGIC_OVERLAY && BPF_CORE_READ(sb, s_dev) == c->root_dev)
 		return &backing->user_path;
 	return &file->f_path;
 }
@@ -341,7 +345,7 @@ int BPF_PROG(pv_mprotect, struct vm_area_struct *vma, unsigned long reqprot, uns
 	if (!file || (vma->vm_flags & (VM_EXEC | VM_MAYSHARE)))
 		return 0;
 	task = bpf_get_current_task_btf();
-	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, path_of(file), SIGN_CODE) : 0;
+	return is_judged(&h, task) && h.c->root_dev ? on_mapping(&h, task, path_of(file, h.c), SIGN_CODE) : 0;
 }
 
 /* mmap()'s arguments as they came; false in another system call. */

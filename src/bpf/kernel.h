@@ -182,7 +182,6 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
-	__u32 f_mode;
 };
 
 /* What an overlay really maps, since 6.7: the file below it, and behind that the path in the overlay. */
