@@ -229,6 +229,7 @@ def test_no_api(tap):
             def known():
                 return "late" in [w.get("name") for w in g.ask({"verb": "top"})[-1]["workloads"]]
             tap.ok(wait_for(known, 15), "the guard finds dockerd again")
+            tap.note(f"the busy one ended with {c.inspect()['State']['ExitCode']}")  # 137: it was killed
             late.remove()
 
 
