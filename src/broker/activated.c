@@ -2,13 +2,13 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 
 #define SYSTEMD	   1
 #define SERVER	   "dockerd\n"
@@ -34,14 +34,15 @@ static int descriptor_of(const struct activated *a, int pid)
 {
 	char path[64];
 	struct dirent *e;
+	uint32_t n;
 	int fd = -1;
 	DIR *d;
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	d = opendir(path);
 	while (d && fd < 0 && (e = readdir(d)))
-		if (e->d_name[0] != '.' && holds(a, pid, atoi(e->d_name)))
-			fd = atoi(e->d_name);
+		if (parse_u32(e->d_name, &n) == 0 && holds(a, pid, (int) n))
+			fd = (int) n;
 	if (d)
 		(void) closedir(d);
 	return fd;
@@ -54,16 +55,19 @@ static bool find_server(struct activated *a)
 	bool found = false;
 
 	while (d && !found && (e = readdir(d))) {
-		char path[PATH_MAX], comm[16];
-		int pid = atoi(e->d_name), fd;
+		char path[64], comm[16];
+		uint32_t pid;
+		int fd;
 
-		(void) snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		if (pid <= 0 || !pv_read_start(path, comm, sizeof(comm)) || strcmp(comm, SERVER) != 0)
+		if (parse_u32(e->d_name, &pid) < 0)
 			continue;
-		fd = descriptor_of(a, pid);
+		(void) snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+		if (!pv_read_start(path, comm, sizeof(comm)) || strcmp(comm, SERVER) != 0)
+			continue;
+		fd = descriptor_of(a, (int) pid);
 		if (fd < 0)
 			continue;
-		a->server = pid;
+		a->server = (int) pid;
 		a->fd = fd;
 		found = true;
 	}
@@ -71,6 +75,8 @@ static bool find_server(struct activated *a)
 		(void) closedir(d);
 	return found;
 }
+
+enum { FLAGS = 3, NUMBER = 6, N_WORDS }; /* of a line of /proc/net/unix, before the path */
 
 /* The number of the socket that listens at the node, under whatever name it was bound; 0: it is not in this network namespace. */
 static uint64_t number_of(const struct stat *node)
@@ -81,15 +87,17 @@ static uint64_t number_of(const struct stat *node)
 	size_t size = 0;
 
 	while (f && !found && getline(&line, &size, f) > 0) {
-		unsigned flags;
+		char *word[N_WORDS], *path = line;
 		uint64_t number;
 		struct stat st;
-		int at = 0;
+		size_t n = 0;
 
-		if (sscanf(line, "%*s %*s %*s %x %*s %*s %" SCNu64 " %n", &flags, &number, &at) != 2 || !(flags & LISTENS) || line[at] != '/')
-			continue;
 		line[strcspn(line, "\n")] = '\0';
-		if (stat(line + at, &st) == 0 && st.st_dev == node->st_dev && st.st_ino == node->st_ino)
+		while (n < N_WORDS && (word[n] = strtok_r(n ? NULL : line, " ", &path)))
+			n++;
+		if (n < N_WORDS || !(strtoul(word[FLAGS], NULL, 16) & LISTENS) || parse_u64(word[NUMBER], &number) < 0)
+			continue;
+		if (*path == '/' && stat(path, &st) == 0 && st.st_dev == node->st_dev && st.st_ino == node->st_ino)
 			found = number;
 	}
 	free(line);

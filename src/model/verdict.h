@@ -9,6 +9,9 @@
 
 struct verdict {
 	enum id id;
+	/* ID_RUN_RESPAWN only: what its kind was ended for before, and whether it was a chain then (cause_chain). Its exceptions and its
+	 * action count. */
+	enum id cause;
 	enum pv_action action; /* as far as the signal alone goes; exceptions and classes are applied by act/ */
 	uint64_t cgroup;
 	uint64_t now_us; /* the clock it was decided with */
@@ -19,11 +22,9 @@ struct verdict {
 	uint8_t tasks;	       /* pids only: value and limit count tasks (threads too), not processes */
 	/* cpu only (detect/succession.h): so many containers used it one after the other; 0: it alone. They are those of its service,
 	 * or of its image; `mixed`: of an image under several services' names; `restarts`: its engine starts them again and again. */
-	uint32_t chain;
 	uint8_t chain_image, mixed, restarts;
-	/* ID_RUN_RESPAWN only: what its kind was ended for before, and whether it was a chain then. Its exceptions and its action count. */
-	enum id cause;
 	uint8_t cause_chain;
+	uint32_t chain;
 };
 
 #endif

@@ -49,6 +49,10 @@ static int tear_down(void **state)
 	(void) close(t.theirs);
 	(void) snprintf(path, sizeof(path), "%s/history.db", t.dir);
 	(void) unlink(path);
+	(void) strcat(path, "-wal");
+	(void) unlink(path);
+	(void) snprintf(path, sizeof(path), "%s/history.db-shm", t.dir);
+	(void) unlink(path);
 	return rmdir(t.dir);
 }
 
