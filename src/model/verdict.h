@@ -12,6 +12,9 @@ struct verdict {
 	/* ID_RUN_RESPAWN only: what its kind was ended for before, and whether it was a chain then (cause_chain). Its exceptions and its
 	 * action count. */
 	enum id cause;
+	/* cpu only (detect/succession.h): so many containers used it one after the other; 0: it alone. They are those of its service,
+	 * or of its image (chain_image); `mixed`: of an image under several services' names; `restarts`: its engine starts them again and again. */
+	uint32_t chain;
 	enum pv_action action; /* as far as the signal alone goes; exceptions and classes are applied by act/ */
 	uint64_t cgroup;
 	uint64_t now_us; /* the clock it was decided with */
@@ -20,11 +23,7 @@ struct verdict {
 	uint64_t pressure;     /* cpu only: permyriad of the window that the workload stood waiting for a core */
 	uint8_t warning;       /* half way there: told, nothing done */
 	uint8_t tasks;	       /* pids only: value and limit count tasks (threads too), not processes */
-	/* cpu only (detect/succession.h): so many containers used it one after the other; 0: it alone. They are those of its service,
-	 * or of its image; `mixed`: of an image under several services' names; `restarts`: its engine starts them again and again. */
-	uint8_t chain_image, mixed, restarts;
-	uint8_t cause_chain;
-	uint32_t chain;
+	uint8_t chain_image, mixed, restarts, cause_chain;
 };
 
 #endif
