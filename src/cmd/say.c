@@ -78,6 +78,7 @@ struct words_style cmd_style(const struct cmd *c)
 void cmd_by_root(const struct cmd *c, struct pv_buf *out)
 {
 	const struct cmd_option *o = c->command->options;
+	bool dashed = false;
 
 	pv_buf_printf(out, "sudo pavise %s", c->command->name);
 	if (c->config) {
@@ -92,6 +93,9 @@ void cmd_by_root(const struct cmd *c, struct pv_buf *out)
 			words_shell(out, c->value[i]);
 	}
 	for (size_t i = 0; i < c->n_words; i++) {
+		if (c->word[i][0] == '-' && !dashed)
+			pv_buf_puts(out, " --");
+		dashed |= c->word[i][0] == '-';
 		pv_buf_putc(out, ' ');
 		words_shell(out, c->word[i]);
 	}

@@ -233,7 +233,7 @@ static int write_hook(int hooks, const char *self)
 	pv_buf_puts(&text, "#!/bin/sh\n" MARK "\n# Looks at what is about to be committed; `git commit --no-verify` goes past it.\n"
 			   "before=$(dirname \"$0\")/" BEFORE "\n[ ! -x \"$before\" ] || \"$before\" \"$@\" || exit $?\n[ -x ");
 	words_shell(&text, pv_buf_str(&program));
-	pv_buf_puts(&text, " ] || { echo 'pavise is not installed any more, nobody has looked at this commit; without the hook: rm .git/hooks/" HOOK "' >&2; exit 0; }\nexec ");
+	pv_buf_puts(&text, " ] || { echo \"pavise is not installed any more, nobody has looked at this commit; without the hook: rm '$0'\" >&2; exit 0; }\nexec ");
 	words_shell(&text, pv_buf_str(&program));
 	pv_buf_puts(&text, " scan --staged --quiet .\n");
 	if (write(fd, pv_buf_str(&text), text.len) != (ssize_t) text.len || renameat(hooks, HOOK ".pavise-new", hooks, HOOK) < 0) {

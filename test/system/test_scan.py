@@ -300,6 +300,17 @@ def test_staged(tap):
         said = p.stdout.decode() + p.stderr.decode()
         tap.ok(os.path.exists(os.path.join(r.dir, "called")), "the hook that was there is called")
         tap.ok(p.returncode != 0 and r.git("rev-parse", "HEAD") == head and "c:1" in said and token not in said, "the commit is refused, and why", said)
+        with open(os.path.join(hooks, "pre-commit")) as f:
+            text = f.read()
+        with open(os.path.join(hooks, "pre-commit"), "w") as f:
+            f.write(text.replace(PAVISE, "/gone/pavise"))
+        p = subprocess.run(["git", "-C", r.dir, "commit", "-qm", "x"], env=ENV, capture_output=True)
+        said = (p.stdout + p.stderr).decode()
+        tap.ok(PAVISE in text and p.returncode == 0 and "not installed any more" in said and "rm '.git/hooks/pre-commit'" in said,
+               "without the program commits go through, and it is said", said)
+        r.git("reset", "-q", "--soft", head)
+        with open(os.path.join(hooks, "pre-commit"), "w") as f:
+            f.write(text)
         with open(os.path.join(hooks, "pre-commit.before-pavise"), "w") as f:
             f.write("#!/bin/sh\nexit 7\n")
         r.git("rm", "-q", "--cached", "c")
