@@ -435,6 +435,14 @@ def test_allow(tap):
         code, out, err = pavise("allow", "--config", conf, "y")
         tap.ok(code == 2 and "nothing was changed" in err and open(path).read() == text, "a configuration with errors: nothing changes", err)
         os.unlink(f.path + "/conf.d/zz.yaml")
+        os.rename(path, f.path + "/kept")
+        for i in range(63):
+            f.write(f"conf.d/z{i}.yaml", "")
+        code, out, err = pavise("allow", "--config", conf, "y")
+        tap.ok(code == 2 and "64 files" in err and not os.path.exists(path), "one file more than are read: nothing changes", err)
+        for i in range(63):
+            os.unlink(f"{f.path}/conf.d/z{i}.yaml")
+        os.rename(f.path + "/kept", path)
         os.rename(path, f.path + "/elsewhere")
         os.symlink(f.path + "/elsewhere", path)
         code, out, err = pavise("allow", "--config", conf, "y")

@@ -2,7 +2,8 @@
  * can be tried alone. It does what its test tells it over the control socket, one message a connection:
  *   one byte      goes to the launcher
  *   `>` and text  goes to the sender
- *   else          goes to the broker as one datagram; the answer comes back, and behind it what its descriptor holds
+ *   `+` and more  goes to the broker as one datagram, and nobody waits for the answer
+ *   else          the same; the answer comes back, and behind it what its descriptor holds
  * What launcher, broker and sender say by themselves goes to stderr. */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -86,6 +87,8 @@ static void on_client(void)
 		(void) !write(ROLE_FD_LAUNCHER, text, 1);
 	else if (n > 1 && text[0] == '>')
 		(void) !write(ROLE_FD_SENDER, text + 1, (size_t) n - 1);
+	else if (n > 1 && text[0] == '+')
+		(void) !write(ROLE_FD_PEER, text + 1, (size_t) n - 1);
 	else if (n > 1)
 		ask_broker(client, text, (size_t) n);
 	close(client);
@@ -118,7 +121,10 @@ static void on_broker(void)
 		exit(0);
 	}
 	close_all(fds, n_fds);
-	fprintf(stderr, "pvengine: news %llx\n", (unsigned long long) rep.value);
+	if (rep.seq)
+		fprintf(stderr, "pvengine: late answer %u result %d\n", rep.seq, rep.result);
+	else
+		fprintf(stderr, "pvengine: news %llx\n", (unsigned long long) rep.value);
 }
 
 static void engine(void)

@@ -499,7 +499,7 @@ class Engine:
                 "ExposedPorts": {p: {} for p in ports or {}}, "HostConfig": {"Dns": [DNS4], **host}}
         if health:
             conf["Healthcheck"] = {"Test": health, "Interval": 10**9, "Timeout": 10**10, "Retries": 100}
-        if host.get("NetworkMode") in ("host", "none"):
+        if host.get("NetworkMode", "").startswith(("host", "none", "container:")):
             del conf["HostConfig"]["Dns"]
         if ports:
             conf["HostConfig"]["PortBindings"] = {p: [{"HostPort": str(h)}] for p, h in ports.items()}

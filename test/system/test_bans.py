@@ -371,6 +371,25 @@ def test_observe(tap):
         tap.eq(sh("nft", "list", "tables").count("pavise"), 0, "and nothing is made in the kernel")
     finally:
         g.stop()
+    table_gone()
+    g, rules = new_guard(conf={"ban": {"prefix6": 56}}), lambda: sh("nft", "-s", "list", "table", "inet", "pavise")
+    try:
+        started(g)
+        said = output(g, "ban", "2001:db8::7")
+        tap.ok("is locked out" in said, "a guard bans", said)
+    finally:
+        g.stop()
+    before = rules()
+    g = new_guard(conf={"ban": {"prefix6": 64}}, args=["--observe"])
+    try:
+        started(g)
+        tap.eq(rules(), before, "one that only observes leaves another's table as it is")
+        output(g, "off")
+        tap.ok(rules() != before, "off lifts it all the same")
+        output(g, "on")
+        tap.eq(rules(), before, "and on brings it back")
+    finally:
+        g.stop()
 
 
 def test_forged(tap):

@@ -246,6 +246,20 @@ def test_configuration(tap):
         time.sleep(1)
         r.tell(b"R")
         tap.ok(r.said("op 1 "), "the next one is taken", r.log())
+        # The broker has requests to read before and after the launcher's word: the later one is judged by the new policy.
+        cgroup = os.path.join(r.world.root, "9" * 64)
+        os.mkdir(cgroup)
+        broker = r.pids()["pavise-broker"]
+        os.kill(broker, signal.SIGSTOP)
+        r.tell(b"+" + request(STATE))
+        r.write(good + "exceptions: [{name: web, signal: net, action: ignore}]\n")
+        time.sleep(1)
+        r.tell(b"R")
+        r.said("op 1 ", 2)
+        r.tell(b"+" + request(EXCEPT, os.stat(cgroup).st_ino, arg=1))
+        os.kill(broker, signal.SIGCONT)
+        tap.ok(r.said("late answer 7 ", 2) and r.log().count("late answer 7 result 0") == 2, "an exception of a reload is not judged by the policy before it", r.log()[-400:])
+        os.rmdir(cgroup)
 
 
 def test_deaths(tap):
@@ -524,6 +538,7 @@ def test_by_hand(tap):
         tap.eq(broker("state"), (0, "on"), "what is pinned is in force")
         tap.eq((broker("off", until), broker("state")), ((0, "off"), (0, f"off {until}")), "off for an hour")
         tap.eq((broker("on"), broker("state")), ((0, "on"), (0, "on")), "on again")
+        tap.eq((broker("off", "1"), broker("state")), ((0, "off"), (0, "on")), "a time that is over is none")
         tap.eq(broker("state", user=pwd.getpwnam("pavise").pw_uid)[0], 1, "only root may ask")
         tap.eq([broker(*a)[0] for a in (("off",), ("off", "soon"), ("on", "x"), ("what",))], [2] * 4, "what it does not know")
         tap.eq((broker("off", "forever"), broker("state")), ((0, "off"), (0, "off forever")), "off without an end")

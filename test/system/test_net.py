@@ -105,6 +105,7 @@ def test_net(tap):
             "Cmd": ["sh", "-c", f"pvnet hold {OUT4} 3333 15 > /tmp/hold 2>&1"], "AttachStdout": False})["Id"]
         d.api("POST", f"/exec/{held}/start", {"Detach": True})
         tap.ok(wait_for(lambda: "ok" in where["bridge"].exec("cat /tmp/hold"), 5), "unguarded: a connection stands open")
+        d.run("sleep 1000", name="mate", NetworkMode="container:bridge")
 
         with Guard(d) as g:
             wire = Wire()
@@ -137,7 +138,7 @@ def test_net(tap):
                     tap.eq((n["action"], n["severity"], n["subject"]["kind"]), ("blocked", "high", "container"),
                            f"{subject}: blocked, high, container")
                     tap.ok(n["next"].startswith(f"pavise allow {subject}"), f"{subject}: the way out is named", n["next"])
-            for name in ("servers", "peer"):
+            for name in ("servers", "peer", "mate"):  # mate: in the network namespace of whose connection was cut
                 tap.eq(g.notices(subject=name), [], f"no notice about {name}")
         own.kill()
         own.wait()

@@ -344,8 +344,13 @@ def test_package(tap):
         tap.ok(before <= {(n["time"], n["id"]) for n in events()}, "installed again, the history is there")
         tap.ok("shop/worker" in sh("pavise", "status"), "and the exception")
         tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["EPERM"], "and the port is refused again")
+        sh("pavise", "logs", "/var/log/dpkg.log", check=False, env={**os.environ, "XDG_CACHE_HOME": ""})
+        tap.ok(os.path.exists("/var/cache/pavise"), "root's rules are cached")
+        if shutil.which("nft"):
+            sh("nft", "add", "table", "inet", "pavise_audit")  # what audit --fix --guarded closed
         dpkg("-P", "pavise")
         tap.eq(added(), [], "purge leaves no file")
+        tap.ok(not os.path.exists("/var/cache/pavise"), "nor a cache")
         wait_for(lambda: not guards(), 5)  # the child that compiles rules ends with its parent, a moment later
         tap.eq(guards() + pins() + glob.glob("/run/pavise*"), [], "no process, no pin, nothing in /run")
         tap.ok(c.net(f"-t 300 connect {OUT4} 3333") != ["EPERM"], "nothing is refused")
@@ -396,6 +401,13 @@ def test_tarball(tap):
         s = Service("/etc/systemd/system/pavise.service").start()
         tap.eq(s.argv[0], "/opt/shield/lib/pavise", "the unit starts the one in its folder")
         tap.eq(c.net(f"-t 300 connect {OUT4} 3333"), ["EPERM"], "the guard refuses from any folder")
+        sh("sh", "/opt/shield/install.sh", "--prefix", "/opt/shield", tarball)
+        tap.ok(os.path.exists("/opt/shield/rules/log"), "what lies there installs over itself")
+        os.makedirs("/opt/other")
+        open("/opt/other/mine", "w").close()
+        r = subprocess.run(["sh", installer, "--prefix", "/opt/other", tarball], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        tap.ok(r.returncode == 1 and "holds something else" in r.stdout and os.listdir("/opt/other") == ["mine"], "a folder that holds something else is left alone", r.stdout)
+        shutil.rmtree("/opt/other")
         sh("sh", "/opt/shield/install.sh", "--remove", "--purge", "--prefix", "/opt/shield")
         wait_for(lambda: not guards(), 5)
         tap.eq(guards(), [], "removal ends a guard that nobody stopped")
