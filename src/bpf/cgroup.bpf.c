@@ -156,7 +156,7 @@ SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(pv_attach_task, struct cgroup *dst, const char *path, struct task_struct *task)
 {
 	struct pv_workload *to;
-	struct home new = { 0 }, *home;
+	struct pv_home new = { 0 }, *home;
 	__u32 tgid = task->tgid;
 	__u64 id;
 
@@ -188,7 +188,7 @@ int BPF_PROG(pv_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u64 id = child->cgroups->dfl_cgrp->kn->id;
 	bool inside, apart = id != parent->cgroups->dfl_cgrp->kn->id; /* CLONE_INTO_CGROUP, which no attach_task tells of */
-	struct home new = { .cgroup = id }, *home;
+	struct pv_home new = { .cgroup = id }, *home;
 	__u32 tgid = child->tgid, from = parent->tgid;
 	struct pv_workload *to;
 

@@ -342,7 +342,7 @@ static __always_inline __u64 running_cgroup(void)
 static __noinline int who_sends(struct __sk_buff *skb, __u32 proto, struct sender *s)
 {
 	struct mark *m = mark_of(skb, 0);
-	struct home *home;
+	struct pv_home *home;
 
 	if (!s)
 		return 0;

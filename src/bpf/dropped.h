@@ -40,7 +40,7 @@ static __always_inline bool is_runtime(const struct pv_exec *c, const struct pv_
 
 static __always_inline struct pv_workload *container_of_current(__u64 *ret_cgroup, bool *ret_moved)
 {
-	struct home *home = home_of_current();
+	struct pv_home *home = home_of_current();
 	struct pv_workload *w;
 
 	*ret_cgroup = bpf_get_current_cgroup_id();
@@ -218,7 +218,7 @@ static __always_inline __u8 why_of(struct exec_look *l, struct inode *inode, __u
 		return PV_WHY_NAME;
 	if (l->place == PV_PLACE_CHANGED && (l->bits & PV_EXEC_SIZE))
 		return PV_WHY_CHANGED;
-	if (is_brought(l->place) && (l->role & ROLE_SHELL))
+	if (is_brought(l->place) && (l->role & PV_ROLE_SHELL))
 		return PV_WHY_SHELL;
 	if (action == ACTION_BLOCK && (l->place == PV_PLACE_NEW || l->place == PV_PLACE_MOUNT))
 		return PV_WHY_ACTION;

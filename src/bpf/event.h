@@ -284,6 +284,21 @@ struct pv_workload {
 };
 _Static_assert(sizeof(struct pv_workload) == 16, "BPF and user space disagree");
 
+/* What a process is, by its name and by what started it. */
+#define PV_ROLE_SERVER	  (1u << 0) /* it, or what started it, answers the network */
+#define PV_ROLE_PACKAGE	  (1u << 1) /* it, or what started it, is a package manager or supervisor */
+#define PV_ROLE_SHELL	  (1u << 2) /* a shell that a server started, and all that comes from it */
+#define PV_ROLE_INSTALLER (1u << 3) /* beside PV_ROLE_PACKAGE: and what it starts is no server either */
+#define PV_ROLE_BROUGHT	  (1u << 4) /* it, or what started it, came in from outside (docker exec, a health check): never SERVER or SHELL */
+
+/* Value of map `homes`, key: tgid (u32). */
+struct pv_home {
+	__u64 cgroup; /* the container's cgroup in which this process lives, or which it left */
+	__u32 moved;  /* it left */
+	__u32 role;   /* PV_ROLE_* */
+};
+_Static_assert(sizeof(struct pv_home) == 16, "BPF and user space disagree");
+
 /* Key of map `internal` (LPM): longest prefix over the 16 bytes. */
 struct pv_lpm_key {
 	__u32 bits; /* 0-128 */

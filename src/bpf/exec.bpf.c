@@ -84,9 +84,9 @@ static __always_inline bool may_script_be_told(const struct here *h, const struc
 {
 	if (!(l->kind & (PV_NAME_SHELL | PV_NAME_INTERPRETER)))
 		return false;
-	if (l->role & (ROLE_SERVER | ROLE_SHELL))
+	if (l->role & (PV_ROLE_SERVER | PV_ROLE_SHELL))
 		return true;
-	return !(l->role & ROLE_PACKAGE) && ((h->root->flags & PV_EXEC_NO_GRACE) || h->c->grace_until_ns <= bpf_ktime_get_ns());
+	return !(l->role & PV_ROLE_PACKAGE) && ((h->root->flags & PV_EXEC_NO_GRACE) || h->c->grace_until_ns <= bpf_ktime_get_ns());
 }
 
 static __always_inline struct seat seat_of(struct file *file)
@@ -103,7 +103,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct exec_look l = { 0 };
 	struct exec_scratch *s;
 	struct here h;
-	struct home *home;
+	struct pv_home *home;
 	struct seat at;
 	__u32 flags, zero = 0;
 	__u8 stage;
@@ -125,7 +125,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	brought = is_brought_in(&h, task);
 	home = brought || l.kind || l.place != PV_PLACE_IMAGE ? own_home(task) : NULL;
 	if (home && brought)
-		home->role |= ROLE_BROUGHT;
+		home->role |= PV_ROLE_BROUGHT;
 	stage = home && (l.kind & ~(__u32) PV_NAME_STEM) ?
 			step_role(home, l.kind, l.kind & PV_NAME_SERVER ? (__u32) pv_script_kind(0, 0) : 0) : 0;
 	l.role = home ? home->role : 0;
@@ -204,7 +204,7 @@ static __always_inline struct exec_scratch *claim(__u32 *ret_slot)
  * them), and all that a package manager builds and tries. */
 static __always_inline bool is_honest(const struct exec_look *l)
 {
-	if ((l->role & ROLE_PACKAGE) && !(l->role & (ROLE_SERVER | ROLE_SHELL)))
+	if ((l->role & PV_ROLE_PACKAGE) && !(l->role & (PV_ROLE_SERVER | PV_ROLE_SHELL)))
 		return true;
 	return !(l->bits & PV_EXEC_WRITABLE) && l->why != PV_WHY_MEMORY && l->why != PV_WHY_NAME && l->why != PV_WHY_CHANGED;
 }
@@ -237,7 +237,7 @@ static __always_inline int on_dropped(struct here *h, struct exec_look *l, struc
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
 	struct exec_scratch *s;
-	struct home *home;
+	struct pv_home *home;
 	__u32 flags, slot = 0;
 
 	h->root = workload_of(h->root_id);

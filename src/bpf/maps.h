@@ -50,18 +50,6 @@ struct asked {
 	__u64 time_ns;
 };
 
-#define ROLE_SERVER  (1u << 0) /* it, or what started it, answers the network */
-#define ROLE_PACKAGE (1u << 1) /* it, or what started it, is a package manager or supervisor */
-#define ROLE_INSTALLER (1u << 3) /* beside ROLE_PACKAGE: and what it starts is no server either */
-#define ROLE_SHELL   (1u << 2) /* a shell that a server started, and all that comes from it */
-#define ROLE_BROUGHT (1u << 4) /* it, or what started it, came in from outside (docker exec, a health check): never SERVER or SHELL */
-
-struct home {
-	__u64 cgroup; /* the container's cgroup in which this process lives, or which it left */
-	__u32 moved;  /* it left */
-	__u32 role;   /* ROLE_* */
-};
-
 struct mark { /* per socket */
 	__u64 origin; /* cgroup that whoever connected it had left; 0: none */
 	__u32 tgid;   /* of who connected it to a resolver */
@@ -126,7 +114,7 @@ struct exec_look {
 	__u64 lower_size;
 	__u32 flags; /* EVF_* */
 	__u8 place, why, bits, pad;
-	__u32 kind, role; /* PV_NAME_* of its name; ROLE_* of the process */
+	__u32 kind, role; /* PV_NAME_* of its name; PV_ROLE_* of the process */
 };
 
 /* The path is put together from its end, with room behind the end for a name's copy that is cut afterwards. */
@@ -223,7 +211,7 @@ struct {
 	__uint(max_entries, 131072);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32); /* tgid of a container's process */
-	__type(value, struct home);
+	__type(value, struct pv_home);
 } MAP(homes);
 
 struct {
@@ -365,7 +353,7 @@ static __always_inline bool any_moved(void)
 	return n && *n;
 }
 
-static __always_inline struct home *home_of_current(void)
+static __always_inline struct pv_home *home_of_current(void)
 {
 	__u32 tgid;
 

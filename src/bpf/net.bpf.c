@@ -19,7 +19,7 @@ static __always_inline bool mark_dns(struct bpf_sock_addr *ctx)
  * that cannot be kept. */
 static __always_inline bool mark_moved(struct bpf_sock_addr *ctx)
 {
-	struct home *home = home_of_current();
+	struct pv_home *home = home_of_current();
 	struct mark *m = NULL;
 
 	if (home && home->moved)
@@ -34,7 +34,7 @@ static __always_inline bool mark_moved(struct bpf_sock_addr *ctx)
 static __noinline int unkept(const struct addr *daddr, __u16 port, __u32 kind)
 {
 	bool is_dns = kind == EVENT_DNS_ODD;
-	struct home *home = home_of_current();
+	struct pv_home *home = home_of_current();
 	struct event_dns *e;
 	__u64 cgroup;
 	__u32 flags;
@@ -80,7 +80,7 @@ static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 
 static __noinline int blocked_port(const struct addr *daddr, __u16 port, __u8 proto)
 {
 	struct peer_key key;
-	struct home *home;
+	struct pv_home *home;
 	__u64 cgroup;
 	__u32 flags, opened = PEER_OPENED, *peer;
 	__u8 class_ = 0;
@@ -120,7 +120,7 @@ static __noinline int watched_port(const struct addr *daddr, __u16 port, __u8 pr
 	__u8 class_ = 0, what = port == 853 ? PV_NET_DOT : port == 443 ? PV_NET_DOH : PV_NET_POOL;
 	struct pv_bpf_conf *c = settings();
 	struct peer_key key;
-	struct home *home;
+	struct pv_home *home;
 	__u64 cgroup;
 
 	if (!daddr || !c || (what == PV_NET_DOH && !bpf_map_lookup_elem(&resolvers, daddr)))
@@ -173,12 +173,12 @@ static __noinline int metadata(const struct addr *daddr)
 {
 	struct task_struct *task = (struct task_struct *) bpf_get_current_task();
 	__u32 tgid = BPF_CORE_READ(task, tgid), now = bpf_ktime_get_ns() >> TOLD_AGAIN, *told;
-	struct home *home = bpf_map_lookup_elem(&homes, &tgid);
+	struct pv_home *home = bpf_map_lookup_elem(&homes, &tgid);
 	struct pv_workload *w, *root;
 	struct peer_key key;
 	__u64 cgroup;
 
-	if (!daddr || !home || !(home->role & ROLE_SHELL))
+	if (!daddr || !home || !(home->role & PV_ROLE_SHELL))
 		return 0;
 	cgroup = home->moved ? home->cgroup : bpf_get_current_cgroup_id();
 	w = workload_of(cgroup);

@@ -202,38 +202,38 @@ static __always_inline __u32 called_kind(__u32 kind)
 
 /* What becomes of the process by this exec. Returns what is to be told: enum pv_shell_stage, 0 for nothing. A package
  * manager that a server started is still the server's. */
-static __always_inline __u8 step_role(struct home *home, __u32 kind, __u32 script)
+static __always_inline __u8 step_role(struct pv_home *home, __u32 kind, __u32 script)
 {
 	__u32 role = home->role;
 
 	if ((kind | script) & PV_NAME_PACKAGE) {
-		if (!(role & (ROLE_SERVER | ROLE_SHELL)))
-			home->role = ROLE_PACKAGE | (role & (ROLE_INSTALLER | ROLE_BROUGHT)) | ((kind | script) & PV_NAME_INSTALLER ? ROLE_INSTALLER : 0);
+		if (!(role & (PV_ROLE_SERVER | PV_ROLE_SHELL)))
+			home->role = PV_ROLE_PACKAGE | (role & (PV_ROLE_INSTALLER | PV_ROLE_BROUGHT)) | ((kind | script) & PV_NAME_INSTALLER ? PV_ROLE_INSTALLER : 0);
 		return 0;
 	}
-	if (role & (ROLE_INSTALLER | ROLE_BROUGHT))
+	if (role & (PV_ROLE_INSTALLER | PV_ROLE_BROUGHT))
 		return 0;
 	if (kind & PV_NAME_SERVER) {
-		home->role = (role & ROLE_SHELL) | ROLE_SERVER;
+		home->role = (role & PV_ROLE_SHELL) | PV_ROLE_SERVER;
 		return 0;
 	}
-	if (!(role & (ROLE_SERVER | ROLE_SHELL)))
+	if (!(role & (PV_ROLE_SERVER | PV_ROLE_SHELL)))
 		return 0;
 	if (kind & PV_NAME_DOWNLOADER) {
-		home->role = role | ROLE_SHELL;
+		home->role = role | PV_ROLE_SHELL;
 		return PV_SHELL_DOWNLOADS;
 	}
 	if (kind & PV_NAME_COMPILER) {
-		home->role = role | ROLE_SHELL;
+		home->role = role | PV_ROLE_SHELL;
 		return PV_SHELL_COMPILES;
 	}
-	if (!(kind & PV_NAME_SHELL) || (role & ROLE_SHELL))
+	if (!(kind & PV_NAME_SHELL) || (role & PV_ROLE_SHELL))
 		return 0;
-	home->role = role | ROLE_SHELL;
+	home->role = role | PV_ROLE_SHELL;
 	return PV_SHELL_STARTED;
 }
 
-static __always_inline struct home *own_home(struct task_struct *task)
+static __always_inline struct pv_home *own_home(struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
 

@@ -290,10 +290,6 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup)
 
 /* ---- roles ---- */
 
-#define ROLE_SERVER  (1u << 0) /* as in bpf/maps.h */
-#define ROLE_PACKAGE (1u << 1)
-#define ROLE_INSTALLER (1u << 3)
-
 static uint32_t kind_of(const struct kernel *k, const char *name, bool stem)
 {
 	static const char marks[] = "-_.0123456789"; /* where a version may begin, as in bpf/process.h */
@@ -348,8 +344,8 @@ uint32_t kernel_exec_role(const struct kernel *k, const char *pid)
 	argv[n > 0 ? n : 0] = '\0';
 	what = n > 0 ? kind_of(k, script_of(argv, (size_t) n), false) : 0;
 	if (!(what & PV_NAME_PACKAGE))
-		return ROLE_SERVER;
-	return ROLE_PACKAGE | (what & PV_NAME_INSTALLER ? ROLE_INSTALLER : 0);
+		return PV_ROLE_SERVER;
+	return PV_ROLE_PACKAGE | (what & PV_NAME_INSTALLER ? PV_ROLE_INSTALLER : 0);
 }
 
 static bool some_root_is_plain(const struct kernel *k)

@@ -17,12 +17,7 @@ void kernel_exec_end(struct kernel *k, uint64_t cgroup);
  * ("6.1.0-56-amd64"); PV_OVL_UNKNOWN where neither says. */
 uint8_t kernel_ovl_layout(const char *release);
 
-struct kernel_home { /* value of map `homes`, as struct home in bpf/maps.h */
-	uint64_t cgroup;
-	uint32_t moved, role;
-};
-
-/* ROLE_* (bpf/maps.h) of a process that ran before us: a server by its program's name, unless its script is a package
+/* PV_ROLE_* of a process that ran before us: a server by its program's name, unless its script is a package
  * manager's. What it descends from is not asked. */
 uint32_t kernel_exec_role(const struct kernel *k, const char *pid);
 

@@ -113,7 +113,7 @@ static void note_homes(struct kernel *k, int dir, uint64_t id)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	struct kernel_home home = { .cgroup = id };
+	struct pv_home home = { .cgroup = id };
 	int map = kernel_map(k->skel->maps.homes);
 	char line[32];
 	size_t total = 0;

@@ -9,8 +9,6 @@
 
 /* ---- where clouds hand out credentials ---- */
 
-#define ROLE_SHELL (1u << 2) /* and struct home: bpf/maps.h, which is for programs alone */
-
 struct asking {
 	const char *addr;
 	bool is_shell; /* of a server; made by hand here, for real in system/test_exec.py */
@@ -20,10 +18,7 @@ struct asking {
 static int ask_metadata(void *arg)
 {
 	const struct asking *a = arg;
-	struct {
-		uint64_t cgroup;
-		uint32_t moved, role;
-	} home = { .role = a->is_shell ? ROLE_SHELL : 0 };
+	struct pv_home home = { .role = a->is_shell ? PV_ROLE_SHELL : 0 };
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(80) };
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(80) };
 	bool is_v4 = inet_pton(AF_INET, a->addr, &v4.sin_addr) == 1;
