@@ -95,7 +95,11 @@ def test_limit(tap):
     with Dockerd() as d:
         images = [d.variant(f"v{i}") for i in range(7)]
         with Guard(d, merge(FAST, {"cpu": {"limit": "1%"}})) as g:  # seven of them on a busy machine get little each
-            busy = [d.run("pvnet burn 1000 30", name=f"busy{i}", image=im) for i, im in enumerate(images)]
+            os.mkfifo(f"{g.dir}/go")  # seven starts may take longer than the minute: they begin together
+            busy = [d.run(["sh", "-c", "read go </w/go; exec pvnet burn 1000 30"], name=f"busy{i}", image=im, Binds=[f"{g.dir}:/w"])
+                    for i, im in enumerate(images)]
+            with open(f"{g.dir}/go", "w"):
+                time.sleep(1)
             tap.ok(g.wait_notice("guard.limit", seconds=40), "told", g.notices()[-3:])
             tap.eq(len([c for c in busy if not c.running()]), 5, "five of seven are killed in the first minute")
 
