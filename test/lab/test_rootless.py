@@ -3,6 +3,7 @@
 Engine API of the machine reaches them. Container rules hold, and they are ended by cgroup.kill. Only for the lab."""
 
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -120,4 +121,16 @@ def test_docker(tap):
                     lambda c: u.run("docker", "inspect", "-f", "{{.State.Status}}", c, check=False, env=host))
 
 
-main(test_podman, test_docker)
+def test_removed(tap):
+    """What is left here would guard the suites that come after it."""
+    u = Owner()
+    u.run("systemctl", "--user", "stop", "docker", check=False)
+    u.run("podman", "rm", "-fa", check=False)
+    sh("loginctl", "disable-linger", USER, check=False)
+    tap.ok("removed" in sh(os.path.join(REPO, "tools", "install"), "--remove", "", "/usr"), "make uninstall")
+    sh("rm", "-rf", "/etc/pavise", "/var/lib/pavise")
+    left = [p for p in re.findall(r"name (pv_\w+)", sh("bpftool", "prog", "show", check=False))]
+    tap.eq(left, [], "nothing of it is in the kernel")
+
+
+main(test_podman, test_docker, test_removed)
