@@ -111,6 +111,8 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	if (!is_judged(&h, task))
 		return 0;
+	if (!h.c->root_dev && is_coming_in(&h, task))
+		return 0;
 	if (!h.c->root_dev)
 		learn_root(h.c, task->fs, h.ns);
 	s = bpf_map_lookup_elem(&exec_room, &zero);
@@ -119,6 +121,9 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		return 0;
 	at = seat_of(bprm->file);
 	l.place = place_of(&l, h.c, &at, task->fs, h.ns, h.conf->ovl_layout);
+	own = l.place == PV_PLACE_IMAGE || l.place == PV_PLACE_MOUNT_RO || l.place == PV_PLACE_ROOTFS;
+	if (!own && is_coming_in(&h, task))
+		return 0;
 	s->dentry = bprm->file->f_path.dentry;
 	s->mnt = bprm->file->f_path.mnt;
 	l.kind = called_kind((__u32) pv_name_kind(0));
@@ -129,7 +134,6 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	stage = home && (l.kind & ~(__u32) PV_NAME_STEM) ?
 			step_role(home, l.kind, l.kind & PV_NAME_SERVER ? (__u32) pv_script_kind(0, 0) : 0) : 0;
 	l.role = home ? home->role : 0;
-	own = l.place == PV_PLACE_IMAGE || l.place == PV_PLACE_MOUNT_RO || l.place == PV_PLACE_ROOTFS;
 	if (own && may_script_be_told(&h, &l) && pv_temp_script(0)) {
 		l.bits |= PV_EXEC_WRITABLE;
 		stage = stage ? stage : PV_SHELL_SCRIPT;
@@ -289,7 +293,7 @@ static __always_inline int on_mapping(struct here *h, struct task_struct *task, 
 	if (!is_brought(l.place) && l.place != PV_PLACE_MEMFD && l.place != PV_PLACE_TMPFS)
 		return 0;
 	exe = BPF_CORE_READ(task, mm, exe_file);
-	if (BPF_CORE_READ(exe, f_inode) == inode)
+	if (BPF_CORE_READ(exe, f_inode) == inode || is_coming_in(h, task))
 		return 0; /* the program that starts: pv_exec judges it */
 	l.bits |= PV_EXEC_MAPPED;
 	if (pv_is_loader(0))

@@ -26,6 +26,7 @@
 
 #define HEX_F "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 #define HEX_E "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+#define HEX_D "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 #define CONTAINER container
 #define DIR_NAME  "/run/pvexec"
 
@@ -708,6 +709,75 @@ static void begun_meanwhile(void)
 	expect("what is dropped into that container", &in_tmp, KILLED, EVF_REFUSED);
 }
 
+/* What a rootless engine's runtime does: in a mount namespace of its own it enters the cgroup, which systemd has made, and runs itself again
+ * from memory. Then, `arg`: it enters the container's namespace, too, as whoever does so with a program of the container's. */
+static int come_in(void *arg)
+{
+	pid_t pid;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return FAILED;
+	open_pipe();
+	pid = fork();
+	if (pid == 0) {
+		if (lab_enter(CONTAINER) < 0 || (arg && enter_container() < 0))
+			_exit(102);
+		from_memory(arg ? "/bin/one" : DIR_NAME "/lower/bin/one");
+		_exit(101);
+	}
+	return (int) judge(wait_for(pid));
+}
+
+/* A process of the container's makes a namespace of its own and leaves for another cgroup; its child is where it was. */
+static int child_of_who_left(void *arg)
+{
+	char path[1024], c = 0;
+	int out, go[2];
+	pid_t pid;
+
+	(void) snprintf(path, sizeof(path), "%s/elsewhere/cgroup.procs", (const char *) arg);
+	out = open(path, O_WRONLY | O_CLOEXEC);
+	if (out < 0 || enter_container() < 0 || unshare(CLONE_NEWNS) < 0 || pipe(go) < 0)
+		return FAILED;
+	open_pipe();
+	pid = fork();
+	if (pid == 0) {
+		(void) !read(go[0], &c, 1);
+		from_memory("/bin/one");
+		_exit(101);
+	}
+	if (write(out, "0", 1) != 1 || write(go[1], &c, 1) != 1)
+		return FAILED;
+	return (int) judge(wait_for(pid));
+}
+
+static void expect_memory(const char *what, int outcome, int r)
+{
+	const struct lab_seen *s = lab_events();
+
+	lab_check(r == outcome && s->n[EVENT_EXEC] == (outcome == KILLED), "%s: %s (%zu events)", what, name_of(r), s->n[EVENT_EXEC]);
+}
+
+static void rootless(void)
+{
+	const char *before = container;
+
+	end_container();
+	container = "docker/" HEX_D;
+	(void) lab_mkdir(CONTAINER);
+	(void) lab_mkdir("elsewhere");
+	lab_check(make_image() && lab_events(), "a container whose runtime has a mount namespace of its own");
+	expect_memory("that runtime, before the first program", RAN, lab_in("elsewhere", come_in, NULL));
+	lab_check(start_container() && lab_events(), "the first program");
+	expect("what is dropped into that container", &in_tmp, KILLED, EVF_REFUSED);
+	expect_memory("that runtime, to run one more", RAN, lab_in("elsewhere", come_in, NULL));
+	expect_memory("what it runs in the container", KILLED, lab_in("elsewhere", come_in, (void *) (uintptr_t) 1));
+	expect_memory("a child of who left the container", KILLED, lab_in(CONTAINER, child_of_who_left, (void *) (uintptr_t) lab_root));
+	end_container();
+	lab_rmdir("elsewhere");
+	container = before;
+}
+
 /* The grace is that of a container's first start, not of each. */
 static void grace(void)
 {
@@ -963,6 +1033,7 @@ void suite_exec(void)
 	modes();
 	begun_meanwhile();
 	tries((int) total);
+	rootless();
 	grace();
 	lab_policy->exec.grace_us = 0;
 	lab_policy->exec.action = ACTION_IGNORE;

@@ -62,6 +62,14 @@ def start_guard(tap):
            sh("journalctl", "-u", "pavise", "--no-pager", "-n", "30", check=False))
 
 
+def start(u, *argv, **kw):
+    """Runs a container; its id. What the guard has to say belongs to a failure."""
+    try:
+        return u.run(*argv, **kw).splitlines()[-1]
+    except RuntimeError as e:
+        raise RuntimeError(f"{e}\n{pavise('events')}")
+
+
 def container_rules(tap, engine, run, exec_, inspect):
     """`run(name, words)` starts a container with the host's network and gives its id; `exec_(id, words)` runs in it."""
     web, miner = run("web", "sleep 1000"), None
@@ -95,7 +103,7 @@ def test_podman(tap):
     u.run("podman", "import", "-c", "ENV PATH=/bin", "/tmp/image.tar", "pv:1")
 
     def run(name, words):
-        return u.run("podman", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split()).splitlines()[-1]
+        return start(u, "podman", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split())
     container_rules(tap, "podman", run, lambda c, w: u.run("podman", "exec", c, *w.split(), check=False),
                     lambda c: u.run("podman", "inspect", "-f", "{{.State.Status}}", c, check=False))
     u.run("podman", "rm", "-fa", check=False)
@@ -116,7 +124,7 @@ def test_docker(tap):
     u.run("docker", "import", "-c", "ENV PATH=/bin", "/tmp/image.tar", "pv:1", env=host)
 
     def run(name, words):
-        return u.run("docker", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split(), env=host).splitlines()[-1]
+        return start(u, "docker", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split(), env=host)
     container_rules(tap, "docker", run, lambda c, w: u.run("docker", "exec", c, *w.split(), check=False, env=host),
                     lambda c: u.run("docker", "inspect", "-f", "{{.State.Status}}", c, check=False, env=host))
 
