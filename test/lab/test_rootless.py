@@ -56,7 +56,7 @@ def start_guard(tap):
     sh(os.path.join(REPO, "tools", "install"), "", "/usr")
     os.makedirs("/etc/pavise", exist_ok=True)
     with open("/etc/pavise/pavise.yaml", "w") as f:
-        f.write("sample: 1s\ncpu: { limit: 10%, for: 10s }\n")
+        f.write("sample: 1s\ncpu: { limit: 10%, for: 10s }\nexec: { grace: 1s }\n")
     sh("systemctl", "start", "pavise", check=False, timeout=300)
     tap.ok(wait_for(lambda: os.path.exists("/run/pavise/control.sock"), 30), "the guard runs",
            sh("journalctl", "-u", "pavise", "--no-pager", "-n", "30", check=False))
@@ -70,8 +70,9 @@ def start(u, *argv, **kw):
         raise RuntimeError(f"{e}\n{pavise('events')}")
 
 
-def container_rules(tap, engine, run, exec_, inspect):
-    """`run(name, words)` starts a container with the host's network and gives its id; `exec_(id, words)` runs in it."""
+def container_rules(tap, engine, run, exec_, inspect, storage):
+    """`run(name, words)` starts a container with the host's network and gives its id; `exec_(id, words)` runs in it. Its programs are judged
+    where its storage is the kernel's overlay."""
     web, miner = run("web", "sleep 1000"), None
     path = cgroup_of(web)
     tap.ok(path.startswith("/sys/fs/cgroup/user.slice/") and path.endswith(".scope"), f"{engine}: a scope below the user's slice", path)
@@ -80,6 +81,10 @@ def container_rules(tap, engine, run, exec_, inspect):
     tap.ok(exec_(web, f"pvnet -t 1500 connect {OUTSIDE} 443") != "EPERM", f"{engine}: a benign port is not")
     n = wait_for(lambda: told("net.stratum", web), 30)
     tap.ok(n and n[0]["subject"]["kind"] == "container" and n[0]["action"] == "blocked", f"{engine}: told as a container's", events("net.stratum"))
+    exec_(web, "mkdir -p -m 1777 /tmp")
+    exec_(web, "cp /bin/pvnet /tmp/dropped")
+    ran = exec_(web, f"/tmp/dropped -t 1500 connect {OUTSIDE} 3333")
+    tap.eq("EPERM" in ran, not storage.startswith("overlay"), f"{engine} on {storage}: a dropped program {'is refused' if storage.startswith('overlay') else 'runs'}")
     miner = run("miner", "pvnet burn 1000")
     tap.ok(wait_for(lambda: inspect(miner) != "running", 60), f"{engine}: a busy one is ended", pavise("events"))
     n = wait_for(lambda: told("run.cpu", miner, action="killed"), 30)
@@ -98,14 +103,15 @@ def test_podman(tap):
     with open(f"/home/{USER}/.config/containers/containers.conf", "w") as f:
         f.write("[engine]\ncgroup_manager = \"systemd\"\n")
     sh("chown", "-R", USER, f"/home/{USER}/.config")
-    tap.note(u.run("podman", "info", "--format", "{{.Host.Security.Rootless}} {{.Host.CgroupManager}} {{.Host.CgroupsVersion}} "
-                   "{{.Host.OCIRuntime.Name}} {{.Store.GraphDriverName}}", check=False))
+    info = u.run("podman", "info", "--format", "{{.Host.Security.Rootless}} {{.Host.CgroupManager}} {{.Host.CgroupsVersion}} "
+                 "{{.Host.OCIRuntime.Name}} {{.Store.GraphDriverName}}", check=False)
+    tap.note(info)
     u.run("podman", "import", "-c", "ENV PATH=/bin", "/tmp/image.tar", "pv:1")
 
     def run(name, words):
         return start(u, "podman", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split())
     container_rules(tap, "podman", run, lambda c, w: u.run("podman", "exec", c, *w.split(), check=False),
-                    lambda c: u.run("podman", "inspect", "-f", "{{.State.Status}}", c, check=False))
+                    lambda c: u.run("podman", "inspect", "-f", "{{.State.Status}}", c, check=False), info.split()[-1])
     u.run("podman", "rm", "-fa", check=False)
 
 
@@ -126,7 +132,8 @@ def test_docker(tap):
     def run(name, words):
         return start(u, "docker", "run", "-d", "--name", name, "--network", "host", "pv:1", *words.split(), env=host)
     container_rules(tap, "docker", run, lambda c, w: u.run("docker", "exec", c, *w.split(), check=False, env=host),
-                    lambda c: u.run("docker", "inspect", "-f", "{{.State.Status}}", c, check=False, env=host))
+                    lambda c: u.run("docker", "inspect", "-f", "{{.State.Status}}", c, check=False, env=host),
+                    u.run("docker", "info", "-f", "{{.Driver}}", check=False, env=host).splitlines()[-1])
 
 
 def test_removed(tap):
