@@ -163,7 +163,7 @@ def slow(tap, d, g):
     c.wait(60)
     tap.ok({"BUILT", "137"} <= set(c.logs().split()), "after the grace: what is built in its folder runs, in /tmp it is refused", c.logs())
     n = g.wait_notice("exec.dropped", "long-build", where=lambda n: n["action"] == "blocked")
-    tap.ok(n and n["next"] == "pavise allow long-build exec", "with the line that spares it", n)
+    tap.ok(n and n["next"] == "pavise allow long-build exec", "with the line that spares it", (n, g.notices()[-4:], g.log(6)))
 
 
 main(test_real)
