@@ -111,10 +111,11 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	if (!is_judged(&h, task))
 		return 0;
-	if (!h.c->root_dev && is_coming_in(&h, task))
-		return 0;
-	if (!h.c->root_dev)
+	if (!h.c->root_dev) {
+		if (is_coming_in(&h, task))
+			return 0;
 		learn_root(h.c, task->fs, h.ns);
+	}
 	s = bpf_map_lookup_elem(&exec_room, &zero);
 	h.root = workload_of(h.root_id);
 	if (!s || !h.root)
@@ -293,8 +294,10 @@ static __always_inline int on_mapping(struct here *h, struct task_struct *task, 
 	if (!is_brought(l.place) && l.place != PV_PLACE_MEMFD && l.place != PV_PLACE_TMPFS)
 		return 0;
 	exe = BPF_CORE_READ(task, mm, exe_file);
-	if (BPF_CORE_READ(exe, f_inode) == inode || is_coming_in(h, task))
+	if (BPF_CORE_READ(exe, f_inode) == inode)
 		return 0; /* the program that starts: pv_exec judges it */
+	if (is_coming_in(h, task))
+		return 0;
 	l.bits |= PV_EXEC_MAPPED;
 	if (pv_is_loader(0))
 		l.bits |= PV_EXEC_LOADER;
