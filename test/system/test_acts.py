@@ -226,16 +226,19 @@ def test_no_api(tap):
     with Dockerd("--live-restore") as d:
         c = d.run("pvnet burn 1000", name="orphan")
         cg = c.cgroup()
+        other = d.variant("late")
         with Guard(d, merge(FAST, {"cpu": {"for": "6s"}})) as g:
             d.down()
             tap.ok(wait_for(lambda: not cgroup_procs(cg), 30), "a busy container without a dockerd is ended", g.log(10))
             tap.ok(g.wait_notice("run.cpu", where=lambda n: n["action"] == "killed"), "and told", (g.notices()[-4:], g.log(30), d.log(20)))
             tap.ok(g.wait_notice("guard.engine", seconds=25), "so is that the engine does not answer", g.notices()[-4:])
             d.up()
-            late = d.run("sleep 1000", name="late")
+            late = d.run("sleep 1000", name="late", image=other)
             def known():
                 return "late" in [w.get("name") for w in g.ask({"verb": "top"})[-1]["workloads"]]
-            tap.ok(wait_for(known, 15), "the guard finds dockerd again")
+            tap.ok(wait_for(known, 15), "the guard finds dockerd again", (g.log(30), d.log(20)))
+            time.sleep(1)
+            tap.ok(late.running(), "and lets go on what is no return of the one it ended", g.notices()[-2:])
             tap.note(f"the busy one ended with {c.inspect()['State']['ExitCode']}")  # 137: it was killed
             late.remove()
 
