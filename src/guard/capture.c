@@ -129,11 +129,18 @@ static void capture_drop(struct capture *c)
 	free(c);
 }
 
+static const struct capture_result ended_early = { .result = -EPIPE };
+
+/* `r` NULL: its time was over. */
+static const char *why_not(const struct capture_result *r)
+{
+	return !r ? "the collector did not answer in time" : r->result == -EPIPE ? "the collector ended early" : strerror(-r->result);
+}
+
 static void add_evidence(struct notice *n, const struct capture *c, const struct capture_result *r)
 {
 	if (!r || r->result < 0) {
-		notice_add_evidence(n, "evidence", "could not be taken: %s",
-				    r ? strerror(-r->result) : "the collector did not answer");
+		notice_add_evidence(n, "evidence", "could not be taken: %s", why_not(r));
 		return;
 	}
 	notice_add_evidence(n, "evidence", "%s/evidence/%s", c->g->policy->state_dir, c->job.name);
@@ -166,8 +173,7 @@ static void tell_judged(struct capture *c, const struct capture_result *r)
 	struct notice *n = &c->own;
 
 	if ((!r || r->result < 0) && !(r && r->result == -ESRCH)) /* one that ended by itself is no news */
-		log_warning("a running program could not be compared with its image's file (%s): %s", n->subject,
-			    r ? strerror(-r->result) : "the collector did not answer");
+		log_warning("a running program could not be compared with its image's file (%s): %s", n->subject, why_not(r));
 	if (!r || r->result < 0 || !(r->differs || r->is_bad))
 		return;
 	tell_exec_judged(n, r->is_bad, r->killed, r->spared);
@@ -257,7 +263,7 @@ static int on_socket(sd_event_source *s, int fd, uint32_t revents, void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n != (ssize_t) sizeof(r)) {
-		finish(c, NULL);
+		finish(c, &ended_early);
 		return 0;
 	}
 	r.found[sizeof(r.found) - 1] = r.lacks[sizeof(r.lacks) - 1] = '\0';
@@ -300,7 +306,7 @@ static int on_unknown(sd_event_source *s, uint64_t usec, void *arg)
 static void talk(struct capture *c)
 {
 	if (send(c->fd, &c->job, sizeof(c->job), MSG_NOSIGNAL) < 0) {
-		finish(c, NULL);
+		finish(c, &ended_early);
 		return;
 	}
 	if (c->job.what != CAPTURE_EVIDENCE) {
