@@ -32,7 +32,7 @@ static __always_inline void tell_cgroup(__u16 kind, __u64 id, __u64 parent, cons
 	__builtin_memset(e->path, 0, sizeof(e->path));
 	if (bpf_probe_read_kernel_str(e->path, sizeof(e->path), path) >= (long) sizeof(e->path))
 		e->path[0] = '\0';
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 }
 
 /* FNV-1a over the 64 digits of a container's id. */
@@ -140,7 +140,7 @@ static __always_inline void tell_moved(struct task_struct *task, __u64 from, __u
 	e->head.tgid = task->tgid;
 	bpf_core_read(e->head.comm, sizeof(e->head.comm), &task->comm);
 	e->to_id = to;
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 }
 
 /* Do both belong to the same workload? */
@@ -221,7 +221,7 @@ static __always_inline void tell_oom(struct task_struct *task, __u64 cgroup)
 		return;
 	e->tgid = task->tgid;
 	bpf_core_read(e->comm, sizeof(e->comm), &task->comm);
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 }
 
 /* Set by what also fires mark_victim, and a load away; a kernel without the field (none is known) is asked by pid. */

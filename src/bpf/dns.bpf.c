@@ -521,7 +521,7 @@ GLOBAL int pv_tell_dns(struct __sk_buff *skb, __u32 slot, __u32 kind, __u32 flag
 		__builtin_memcpy(e->client, &asker->client, sizeof(e->client));
 	else
 		__builtin_memset(e->client, 0, sizeof(e->client));
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 	return 0;
 }
 
@@ -1025,7 +1025,7 @@ static __always_inline void tell_packet(const struct packet *p, const struct sen
 	e->proto = p->proto;
 	e->by_packet = 1;
 	*(__u32 *) &e->what = PV_NET_BLOCKED; /* and pad */
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 }
 
 /* TCP has been judged at connect, but for raw sockets; a listener's answers are never looked at. `p` is where the packet

@@ -18,7 +18,6 @@
 #define MNT_READONLY	0x40
 
 #define SIGKILL		 9
-#define BPF_RB_NO_WAKEUP 1
 #define DEPTH		 24 /* folders that are looked at; a program that lies deeper is told as lying below a writable one */
 #define TELL_AGAIN_NS	 (60ull * 1000000000)
 
@@ -441,8 +440,10 @@ static __always_inline void send(struct exec_scratch *s, struct pv_exec *c, __u3
 {
 	bool now = (flags & EVF_REFUSED) || s->e.head.kind == EVENT_SHELL;
 
-	if (over_budget(c) || bpf_ringbuf_output(&events, &s->e, sizeof(s->e), now ? 0 : BPF_RB_NO_WAKEUP) < 0)
+	if (over_budget(c) || bpf_ringbuf_output(&events, &s->e, sizeof(s->e), now ? wake() : quietly()) < 0)
 		count(s->e.head.kind == EVENT_SHELL ? EVENT_SHELL : EVENT_EXEC, PV_COUNT_LOST);
+	if (!now)
+		(void) quietly();
 }
 
 #endif

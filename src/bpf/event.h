@@ -203,6 +203,7 @@ _Static_assert(sizeof(struct event_exec) == 48 + 48 + 120 + 8 + 256 + 128 + 512,
 /* Counters: one mmapable array of u64, written with atomic adds, index = kind * PV_COUNT_STEP + what. */
 enum pv_count { PV_COUNT_SEEN, PV_COUNT_REFUSED, PV_COUNT_LOST, PV_COUNT_SERVED, PV_COUNT_STEP }; /* SERVED, of EVENT_DNS: datagrams read from port 53 by our DNS servers */
 #define PV_COUNTERS (EVENT_N_KINDS * PV_COUNT_STEP)
+#define PV_QUIET    0 /* an index that no kind has: set when a record was sent that wakes nobody (maps.h) */
 
 /* Value of map `ports`, key: port / 64; a bit per port. */
 struct pv_ports {

@@ -343,6 +343,33 @@ static __always_inline void count(__u32 kind, __u32 what)
 		__sync_fetch_and_add(n, 1);
 }
 
+#define BPF_RB_NO_WAKEUP    1
+#define BPF_RB_FORCE_WAKEUP 2
+
+/* How a record is sent that may wait until the reader looks by itself; called before and after it. The kernel wakes the reader for no record but the
+ * one that it comes to next, so this one would keep it asleep for all that follow: the next of them wakes it, whatever the kernel thinks. */
+static __always_inline __u64 quietly(void)
+{
+	__u32 index = PV_QUIET;
+	__u64 *quiet = bpf_map_lookup_elem(&counters, &index);
+
+	if (quiet)
+		*quiet = 1;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* How all others are sent. */
+static __always_inline __u64 wake(void)
+{
+	__u32 index = PV_QUIET;
+	__u64 *quiet = bpf_map_lookup_elem(&counters, &index);
+
+	if (!quiet || !*quiet)
+		return 0;
+	*quiet = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 /* Has any process ever left its container? Counted for good, even by a broker before us: hardly any machine has seen it,
  * and an array is looked into without a call. */
 static __always_inline bool any_moved(void)

@@ -57,7 +57,7 @@ static __noinline int unkept(const struct addr *daddr, __u16 port, __u32 kind)
 		e->proto = IPPROTO_TCP;
 		e->pattern = DNS_NO_PATTERN;
 		e->what = PV_OPENING_UNKEPT;
-		bpf_ringbuf_submit(e, 0);
+		bpf_ringbuf_submit(e, wake());
 	}
 	return flags & EVF_REFUSED ? 0 : 1;
 }
@@ -74,7 +74,7 @@ static __always_inline void tell_net(const struct addr *daddr, __u16 port, __u8 
 	e->proto = proto;
 	e->by_packet = 0;
 	*(__u32 *) &e->what = what; /* and pad */
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, wake());
 }
 
 static __noinline int blocked_port(const struct addr *daddr, __u16 port, __u8 proto)

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -700,6 +701,23 @@ static void modes(void)
 	expect("and no longer", &in_tmp, KILLED, EVF_REFUSED);
 }
 
+/* The reader is asleep in epoll_wait(), as the guard's engine is. */
+static void wakes(void)
+{
+	pv_autoclose int sleeper = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event e = { .events = EPOLLIN };
+
+	(void) lab_events();
+	(void) epoll_ctl(sleeper, EPOLL_CTL_ADD, kernel_ring_fd(lab_kernel), &e);
+	(void) usleep(20000);
+	(void) lab_in(CONTAINER, run_program, (void *) (uintptr_t) &in_opt);
+	lab_check(epoll_wait(sleeper, &e, 1, 100) == 0, "what is only told wakes nobody");
+	(void) lab_mkdir("docker/" HEX_B);
+	lab_check(epoll_wait(sleeper, &e, 1, 1000) == 1, "and keeps nobody asleep for what comes after it");
+	lab_rmdir("docker/" HEX_B);
+	lab_check(lab_events()->n[EVENT_EXEC] == 1, "and is read then");
+}
+
 /* The guard starts while the runtime is on its way in: what it sees there is the host's root, not the container's. */
 static void begun_meanwhile(void)
 {
@@ -1031,6 +1049,7 @@ void suite_exec(void)
 		mappings_by_tracepoint();
 	mappings_refused();
 	modes();
+	wakes();
 	begun_meanwhile();
 	tries((int) total);
 	rootless();
