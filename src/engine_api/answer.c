@@ -241,11 +241,8 @@ static void read_networks(struct container_info *c, const cJSON *networks)
 	}
 }
 
-/* What list and inspect have in common. */
-static int read_container(struct container_info *c, const cJSON *object, const char *name, const struct labels *l)
+static int read_identity(struct container_info *c, const char *id, const char *name, const struct labels *l)
 {
-	const char *id = get_text(object, "Id");
-
 	if (!id || !text_is_hex(id, 64))
 		return -EBADMSG;
 	memcpy(c->id, id, 65);
@@ -256,6 +253,17 @@ static int read_container(struct container_info *c, const cJSON *object, const c
 		(void) compose_identity(l, c);
 	label_exceptions(l, c);
 	label_log(l, c);
+	return 0;
+}
+
+/* What list and inspect have in common. */
+static int read_container(struct container_info *c, const cJSON *object, const char *name, const struct labels *l)
+{
+	const char *id = get_text(object, "Id");
+	int r = read_identity(c, id, name, l);
+
+	if (r < 0)
+		return r;
 	read_networks(c, json_member(json_member(object, "NetworkSettings"), "Networks"));
 	id = get_text(json_member(object, "HostConfig"), "NetworkMode");
 	c->host_network = id && strcmp(id, "host") == 0;
@@ -560,6 +568,10 @@ int answer_event(const char *json, size_t len, struct engine_event *ret)
 		return -EBADMSG;
 	if (strcmp(ev.action, "die") == 0)
 		ev.exit_code = exit_code(attributes);
+	if (strcmp(ev.type, "container") == 0 && (strcmp(ev.action, "create") == 0 || strcmp(ev.action, "start") == 0)) {
+		(void) read_identity(&ev.who, ev.id, get_text(attributes, "name"), &(struct labels){ .own = attributes }); /* beside its labels */
+		(void) copy(ev.who.image, sizeof(ev.who.image), get_text(attributes, "image"));
+	}
 	ev.time_us = nano_us(json_member(object, "timeNano"));
 	*ret = ev;
 	return 0;

@@ -52,6 +52,7 @@ struct engine_event {
 	char id[65];	 /* container's; for network events the container attached */
 	char network[PV_NETNAME_LEN];
 	int exit_code;	 /* die; else -1 */
+	struct container_info who; /* create, start: names and image as in a list; else no name */
 	uint64_t time_us; /* wall clock */
 };
 int answer_event(const char *json, size_t len, struct engine_event *ret); /* one line of API_EVENTS */

@@ -169,14 +169,17 @@ static void act_spared(struct act *a, const char *why)
 /* Another one of its kind is ended on sight; itself may be started again. */
 static void remember_ended(struct act *a)
 {
+	struct container_info who = a->w->info;
 	struct guard *g = a->g;
 
 	if (!a->w->w.info)
 		return;
-	respawn_killed(g->respawn, &a->w->info, &a->verdict, clock_monotonic_us(), clock_wall_us());
+	if (!a->w->name_sure) /* what its image says of itself must not have somebody else's service ended */
+		who.project[0] = who.service[0] = '\0';
+	respawn_killed(g->respawn, &who, &a->verdict, clock_monotonic_us(), clock_wall_us());
 	kept_respawn(g);
 	if (!a->verdict.chain)
-		succession_forget(g->succession, &a->w->info);
+		succession_forget(g->succession, &who);
 }
 
 static void act_over(struct act *a)

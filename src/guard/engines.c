@@ -9,6 +9,7 @@
 
 #define IN_FLIGHT	   4
 #define INSPECT_TRIES	   3
+#define STOPPED_ASKED	   256 /* stopped containers of a list, the newest first */
 #define RETRY_FIRST_US	   (1 * USEC_PER_SEC)
 #define RETRY_MAX_US	   (4 * USEC_PER_SEC)
 #define RETRY_ABSENT_US	   (3 * USEC_PER_SEC) /* at boot the guard comes first */
@@ -204,7 +205,7 @@ static void on_image(struct api_call *c, int status)
 
 	if (answer_inspect(c->inspect.data, c->inspect.len, known ? pv_buf_str(body) : NULL, known ? body->len : 0,
 			   c->e->kind, &info) >= 0 &&
-	    (!info.running || table_knows(c->g, info.id)) && /* not one that was removed meanwhile: nobody would take it out again */
+	    table_knows(c->g, info.id) && /* not one that was removed meanwhile: nobody would take it out again */
 	    (known || status == 404 || !inspect_again(c->e, info.id, c->tries + 1)))
 		table_info(c->g, &info, known ? LABELS_KNOWN : LABELS_NONE);
 	call_free(c);
@@ -363,11 +364,19 @@ static int on_listed(const struct container_info *info, void *arg)
 
 	if (!info->running)
 		return 0;
-	struct guard_workload *w = table_container(c->g, info->id);
-
-	if (!w || !w->w.info)
+	if (!table_knows(c->g, info->id))
 		table_info(c->g, info, LABELS_COMING);
 	engines_inspect(c->g, c->e->kind, info->id);
+	return 0;
+}
+
+/* After those that run: their exceptions are to hold when they start. */
+static int on_listed_stopped(const struct container_info *info, void *arg)
+{
+	struct api_call *c = arg;
+
+	if (!info->running && c->tries++ < STOPPED_ASKED)
+		engines_inspect(c->g, c->e->kind, info->id);
 	return 0;
 }
 
@@ -381,6 +390,8 @@ static void on_list(struct api_call *c, int status)
 	if (status == 200)
 		table_forget_infos(g, e->kind); /* containers may have been removed while nobody told us */
 	r = status == 200 ? answer_list(pv_buf_str(body), body->len, e->kind, on_listed, c) : -EBADMSG;
+	if (r > 0)
+		(void) answer_list(pv_buf_str(body), body->len, e->kind, on_listed_stopped, c);
 
 	call_free(c);
 	if (r < 0) {
@@ -421,8 +432,14 @@ static void on_event(struct guard *g, struct guard_engine *e, const struct engin
 	if (strcmp(ev->type, "network") == 0 && strcmp(ev->action, "disconnect") != 0)
 		ask_networks(g, e);
 	if (strcmp(ev->action, "destroy") == 0 || strcmp(ev->action, "remove") == 0) {
-		free(pv_map_take(&g->infos, table_id_hash(ev->id)));
+		table_removed(g, ev->id);
 		guard_logs_container_removed(g, ev->id);
+	}
+	if (ev->who.name[0] && !table_knows(g, ev->id)) { /* before its first program, and although it may not live until it is asked for */
+		struct container_info who = ev->who;
+
+		who.engine = e->kind;
+		table_info(g, &who, LABELS_COMING);
 	}
 	if (strncmp(ev->action, "exec_", 5) == 0)
 		on_exec(g, ev);

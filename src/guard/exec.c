@@ -29,7 +29,7 @@ void exec_tell_kernel(struct guard *g, struct guard_workload *w)
 	struct broker_req req = { .op = BROKER_EXEC, .cgroup = w->w.cgroup };
 	uint32_t want = 0;
 
-	if (!w->w.info || !w->info.inspected || w->w.class_ != PV_CLASS_CONTAINER)
+	if (!w->w.info || w->w.class_ != PV_CLASS_CONTAINER)
 		return;
 	if (w->info.label_action[SIGNAL_EXEC] < ACTION_N)
 		want |= PV_EXEC_ALERT;

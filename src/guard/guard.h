@@ -64,6 +64,7 @@ struct guard_workload {
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool name_sure;		 /* the API told it, and it is not only what its image says of itself */
 	bool told;		 /* a notice bears its name as it was before that */
+	bool removed;		 /* its container was: what is known of it is of no use when its cgroup has gone */
 	uint64_t looked_us;	 /* at its command lines, monotonic */
 	uint64_t exec_us;	 /* the engine last said that a command was started in it (docker exec, health check), monotonic */
 	uint32_t execs;		 /* of those, how many have not ended */
@@ -76,6 +77,12 @@ struct guard_workload {
 	uint64_t refused;	 /* for `top` */
 	unsigned packets;	 /* AF_PACKET sockets in its network namespace */
 	uint32_t generation;	 /* of the walk that saw it last */
+};
+
+/* What the API told of a container that has no cgroup, for its next start: an exception holds from the first program on. */
+struct kept_info {
+	struct container_info info;
+	bool labels_known;
 };
 
 /* A container network that the broker knows as internal. */
@@ -115,7 +122,7 @@ struct guard {
 	struct pv_map workloads;  /* root cgroup id -> struct guard_workload */
 	struct pv_map nested;	  /* nested cgroup id -> struct guard_workload of its root */
 	struct pv_map containers; /* hash of the container id -> struct guard_workload (its cgroup lives) */
-	struct pv_map infos;	  /* the same hash -> struct container_info that the API told before the cgroup was seen */
+	struct pv_map infos;	  /* the same hash -> struct kept_info of those without a cgroup: not started yet, or ended */
 	struct guard_engine engines[GUARD_ENGINES];
 	struct pv_map subnets;	  /* hash of prefix -> struct guard_subnet told to the broker */
 	struct burst *burst;
@@ -167,7 +174,8 @@ void table_release(struct guard_workload *w); /* an act is over with it */
  * cannot be had this time, those judged before hold: a container's labels never change. */
 enum label_state { LABELS_COMING, LABELS_NONE, LABELS_KNOWN };
 void table_info(struct guard *g, const struct container_info *info, enum label_state labels);
-bool table_knows(const struct guard *g, const char *container_id); /* its cgroup, or what the API told of it */
+bool table_knows(const struct guard *g, const char *container_id); /* the API told of it */
+void table_removed(struct guard *g, const char *container_id);	    /* the container: it does not start again */
 void table_forget_infos(struct guard *g, enum engine_kind kind); /* a whole list follows */
 void table_tell_kernel(struct guard *g, struct guard_workload *w);   /* exceptions and network names */
 uint64_t table_id_hash(const char *container_id);

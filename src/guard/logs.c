@@ -632,6 +632,7 @@ static struct log_src *container_of(struct guard_logs *l, const char *id)
 void guard_logs_container(struct guard *g, const struct container_info *info)
 {
 	struct guard_logs *l = g->logs;
+	bool was_short = info->started_us > g->started_wall_us && clock_wall_us() - info->started_us < USEC_PER_HOUR; /* it may be over already */
 	struct log_src *s;
 
 	if (!l || !l->rules || !g->policy->logs.containers || !info->inspected)
@@ -639,7 +640,7 @@ void guard_logs_container(struct guard *g, const struct container_info *info)
 	s = container_of(l, info->id);
 	if (s)
 		s->ended_us = info->running ? 0 : clock_monotonic_us();
-	else if (info->running || clock_wall_us() - info->started_us < USEC_PER_HOUR) /* a short one may be over already */
+	else if (info->running || was_short)
 		s = log_watch_container(l, info);
 	if (s && !info->running && !s->ended_us)
 		s->ended_us = clock_monotonic_us();

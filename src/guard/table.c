@@ -103,18 +103,19 @@ static void drop_networks(struct guard *g, struct guard_workload *w)
 	w->netnames_told = false;
 }
 
-static void info_copy(struct guard_workload *w, const struct container_info *info, enum label_state labels)
+/* What its labels say stays: they are those that it was made with. */
+static void info_copy(struct container_info *at, bool *labels_known, const struct container_info *info, enum label_state labels)
 {
-	struct container_info before = w->info;
+	struct container_info before = *at;
 
-	w->info = *info;
+	*at = *info;
 	if (labels == LABELS_KNOWN)
-		w->labels_known = true;
-	if (labels == LABELS_KNOWN || !w->labels_known)
+		*labels_known = true;
+	if (labels == LABELS_KNOWN || !*labels_known)
 		return;
-	memcpy(w->info.label_action, before.label_action, sizeof(before.label_action));
-	memcpy(w->info.project, before.project, sizeof(before.project));
-	memcpy(w->info.service, before.service, sizeof(before.service));
+	memcpy(at->label_action, before.label_action, sizeof(before.label_action));
+	memcpy(at->project, before.project, sizeof(before.project));
+	memcpy(at->service, before.service, sizeof(before.service));
 }
 
 /* A project and service may be what an image says of itself: they earn no exception, and name no notice of before, until the image
@@ -133,7 +134,7 @@ static void workload_set_info(struct guard *g, struct guard_workload *w, const s
 	if (w->w.info && !same_networks(&w->info, info))
 		drop_networks(g, w);
 	workload_name(before, sizeof(before), &w->w);
-	info_copy(w, info, labels);
+	info_copy(&w->info, &w->labels_known, info, labels);
 	w->w.info = &w->info;
 	sure = name_is_sure(w, labels);
 	if (sure && w->told) {
@@ -155,48 +156,47 @@ static void workload_set_info(struct guard *g, struct guard_workload *w, const s
 		standing_cut(g, w);
 }
 
-/* What is known of containers whose cgroup was not seen. Those that run are told again by the list. */
+/* What is known of containers that have no cgroup. The list tells of them again. */
 void table_forget_infos(struct guard *g, enum engine_kind kind)
 {
-	struct container_info *info, *gone;
+	struct kept_info *kept, *gone;
 
 	do { /* the table must not change while it is walked */
 		gone = NULL;
-		for (size_t i = 0; !gone && (info = pv_map_next(&g->infos, &i));)
-			if (info->engine == kind)
-				gone = info;
+		for (size_t i = 0; !gone && (kept = pv_map_next(&g->infos, &i));)
+			if (kept->info.engine == kind)
+				gone = kept;
 		if (gone)
-			free(pv_map_take(&g->infos, table_id_hash(gone->id)));
+			free(pv_map_take(&g->infos, table_id_hash(gone->info.id)));
 	} while (gone);
 }
 
 bool table_knows(const struct guard *g, const char *container_id)
 {
 	const uint64_t hash = table_id_hash(container_id);
+	const struct guard_workload *w = pv_map_get(&g->containers, hash);
 
-	return pv_map_get(&g->containers, hash) || pv_map_get(&g->infos, hash);
+	return w ? w->w.info != NULL : pv_map_get(&g->infos, hash) != NULL;
 }
 
-#define INFOS_MAX 1024 /* of containers whose cgroup was not seen: only an answer that a removal has overtaken stays */
-
-void table_info(struct guard *g, const struct container_info *info, enum label_state labels)
+void table_removed(struct guard *g, const char *container_id)
 {
-	uint64_t hash = table_id_hash(info->id);
+	const uint64_t hash = table_id_hash(container_id);
 	struct guard_workload *w = pv_map_get(&g->containers, hash);
-	struct container_info *kept;
 
 	if (w)
-		workload_set_info(g, w, info, labels);
-	capture_info(g, w ? &w->info : info);
-	if (labels != LABELS_COMING) /* its name may be what the image says of itself until then */
-		guard_logs_container(g, w ? &w->info : info);
-	if (w)
-		return;
-	if (!info->running && info->inspected) { /* stopped: nothing to watch, its cgroup is gone */
-		free(pv_map_take(&g->infos, hash));
-		return;
-	}
-	kept = pv_map_get(&g->infos, hash);
+		w->removed = true;
+	free(pv_map_take(&g->infos, hash));
+}
+
+#define INFOS_MAX 1024
+
+/* For its next start. */
+static void info_keep(struct guard *g, const struct container_info *info, enum label_state labels)
+{
+	const uint64_t hash = table_id_hash(info->id);
+	struct kept_info *kept = pv_map_get(&g->infos, hash);
+
 	if (!kept && g->infos.used >= INFOS_MAX)
 		table_forget_infos(g, info->engine); /* a cgroup that comes asks again */
 	if (!kept) {
@@ -206,21 +206,33 @@ void table_info(struct guard *g, const struct container_info *info, enum label_s
 			return;
 		}
 	}
-	*kept = *info;
+	info_copy(&kept->info, &kept->labels_known, info, labels);
+}
+
+void table_info(struct guard *g, const struct container_info *info, enum label_state labels)
+{
+	struct guard_workload *w = table_container(g, info->id);
+
+	if (w)
+		workload_set_info(g, w, info, labels);
+	else
+		info_keep(g, info, labels);
+	capture_info(g, w ? &w->info : info);
+	if (labels != LABELS_COMING) /* its name may be what the image says of itself until then */
+		guard_logs_container(g, w ? &w->info : info);
 }
 
 /* A container that the API told about before its cgroup was made. */
 static void attach_info(struct guard *g, struct guard_workload *w)
 {
-	uint64_t hash = table_id_hash(w->w.id);
-	struct container_info *info = pv_map_take(&g->infos, hash);
+	struct kept_info *kept = pv_map_take(&g->infos, table_id_hash(w->w.id));
 
-	if (info) {
-		info->running = true;
-		info->inspected = false; /* it may be of an earlier run: its pid is somebody else's now */
-		info->pid = 0;
-		workload_set_info(g, w, info, LABELS_COMING);
-		free(info);
+	if (kept) {
+		kept->info.running = true;
+		kept->info.inspected = false; /* it may be of an earlier run: its pid is somebody else's now */
+		kept->info.pid = 0;
+		workload_set_info(g, w, &kept->info, kept->labels_known ? LABELS_KNOWN : LABELS_COMING);
+		free(kept);
 	}
 	if (!w->w.info || !w->w.info->inspected)
 		for (int kind = 0; kind < GUARD_ENGINES; kind++)
@@ -316,6 +328,8 @@ void table_cgroup_gone(struct guard *g, uint64_t id)
 	if (*w->w.id && table_container(g, w->w.id) == w) { /* it may run again already, under another cgroup */
 		(void) pv_map_take(&g->containers, table_id_hash(w->w.id));
 		guard_logs_container_gone(g, w->w.id);
+		if (w->w.info && !w->removed)
+			info_keep(g, &w->info, w->labels_known ? LABELS_KNOWN : LABELS_COMING);
 	}
 	if (g->nested.used)
 		forget_nested(g, w);

@@ -177,6 +177,46 @@ def test_exceptions(tap):
             tap.ok(wait_for(lambda: blocked(web) and not asks(), 5), "taken back while no guard ran, they are over", g.log(5))
 
 
+def test_first_program(tap):
+    """An exception holds from the container's first program on, and a notice has its name, however short it lived."""
+    line = ["sh", "-c", "cp /bin/pvran /tmp/m; exec /tmp/m"]
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "api", "com.docker.compose.container-number": "1"}
+    files = image_tar(extra=((helper("pvran"), "bin/pvran"),))
+
+    def runs(c):
+        before = c.logs().count("RAN")
+        c.start()
+        c.wait()
+        return c.logs().count("RAN") - before
+
+    def listed(g, times):
+        wait_for(lambda: g.log(100).count("containers listed") >= times, 20 * SLOW)
+
+    with Dockerd() as d:
+        d.import_image(files, "ran:1")
+        d.import_image(files, "forged:1", changes=["ENV PATH=/bin", *(f"LABEL {k}={v}" for k, v in labels.items())])
+        excused = [{"name": n, "signal": "exec", "action": "ignore"} for n in ("web", "shop/api")]
+        with Guard(d, {"exec": {"grace": "0s"}, "docker": {"root": d.dir + "/data"}, "exceptions": excused}) as g:
+            listed(g, 1)
+            web = d.run(line, "web", "ran:1", start=False)
+            tap.eq([runs(web) for _ in range(4)], [1] * 4, "by its name: at each of its starts")
+            api = d.run(line, "shop-api-1", "ran:1", start=False, labels=labels)
+            time.sleep(0.5 * SLOW)  # Compose makes all of them before it starts the first
+            tap.eq([runs(api) for _ in range(4)], [1] * 4, "by project and service")
+            other = d.run(line, "other", "ran:1", start=False)
+            forged = d.run(line, "forged", "forged:1", start=False)
+            time.sleep(0.5 * SLOW)
+            tap.eq([runs(other), runs(other), runs(forged), runs(forged)], [0] * 4, "nobody else, whatever an image says of itself")
+            d.run(line, "short", "ran:1", AutoRemove=True)
+            tap.ok(g.wait_notice("exec.dropped", "short"), "a container that is gone at once is told by its name", g.notices()[-2:])
+            tap.eq({n["subject"]["name"] for n in g.notices("exec.dropped") if n["action"] == "blocked"}, {"other", "forged", "short"}, "and so are all")
+            g.stop()
+            g.start()
+            listed(g, 2)
+            time.sleep(1 * SLOW)
+            tap.eq([runs(web), runs(api), runs(other), runs(forged)], [1, 1, 0, 0], "the same for those that a new guard finds stopped")
+
+
 def test_reload(tap):
     with Dockerd() as d:
         c = d.run("sleep 1000", name="web")
@@ -218,4 +258,4 @@ def test_observe(tap):
             busy.remove()
 
 
-main(test_reload, test_exceptions, test_undo_dead, test_off_dead, test_observe, test_off, test_off_past, at_once=3)
+main(test_reload, test_exceptions, test_first_program, test_undo_dead, test_off_dead, test_observe, test_off, test_off_past, at_once=3)

@@ -269,6 +269,38 @@ static void test_events(void **state)
 	}
 }
 
+static void test_event_names(void **state)
+{
+	static const struct {
+		const char *action, *attributes;
+		const char *name, *image, *service;
+	} who[] = {
+		{ "create", "{\"name\":\"x\",\"image\":\"node:20\"}", "x", "node:20", "" },
+		{ "start", "{\"name\":\"x\",\"image\":\"node:20\"}", "x", "node:20", "" },
+		{ "create", "{\"name\":\"x\\u001b[2J\",\"image\":7}", "x?[2J", "", "" },
+		{ "create", "{\"name\":\"shop-web-1\",\"com.docker.compose.project\":\"shop\",\"com.docker.compose.service\":\"web\"}", "shop-web-1", "", "web" },
+		{ "create", "{\"name\":\"x\",\"pavise.cpu\":\"ignore\"}", "x", "", "" },
+		{ "create", "{\"name\":\"x\",\"name\":\"y\"}", "", "", "" },
+		{ "create", "[]", "", "", "" },
+		{ "die", "{\"name\":\"x\",\"image\":\"node:20\"}", "", "", "" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < N_ELEMENTS(who); i++) {
+		struct engine_event ev;
+		char json[512];
+
+		(void) snprintf(json, sizeof(json), "{\"Type\":\"container\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"" ID_A "\",\"Attributes\":%s}}",
+				who[i].action, who[i].attributes);
+		assert_int_equal(answer_event(json, strlen(json), &ev), 0);
+		CHECK_STR(ev.who.name, who[i].name, "%s", json);
+		CHECK_STR(ev.who.image, who[i].image, "%s", json);
+		CHECK_STR(ev.who.service, who[i].service, "%s", json);
+		assert_true(!*who[i].name || (!ev.who.inspected && !ev.who.running && strcmp(ev.who.id, ID_A) == 0));
+		assert_true(!*who[i].name || ev.who.label_action[SIGNAL_CPU] == ACTION_N); /* a label counts when the image's are known */
+	}
+}
+
 /* ---- made-up answers ---- */
 
 static int inspect(const char *labels, const char *image_labels, struct container_info *c)
@@ -527,6 +559,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_docker_list), cmocka_unit_test(test_docker_inspect), cmocka_unit_test(test_swarm),
 		cmocka_unit_test(test_podman),	    cmocka_unit_test(test_networks),	   cmocka_unit_test(test_events),
+		cmocka_unit_test(test_event_names),
 		cmocka_unit_test(test_identity),    cmocka_unit_test(test_exceptions), cmocka_unit_test(test_log_label),	   cmocka_unit_test(test_started),
 		cmocka_unit_test(test_many_networks), cmocka_unit_test(test_addresses), cmocka_unit_test(test_long_names),   cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_wrong_types),
