@@ -102,7 +102,7 @@ def test_net(tap):
         tap.eq(wrong(HOST_ONLY, where["hostnet"].net(*HOST_ONLY), "ok"), [], "unguarded, host network: every way is open")
         tap.eq(wrong(clients, ask_servers(), "ok"), [], "unguarded: servers answer clients from ports 3333, 4444, 14444")
         held = where["bridge"].engine.api("POST", f"/containers/{where['bridge'].id}/exec", {
-            "Cmd": ["sh", "-c", f"pvnet hold {OUT4} 3333 15 > /tmp/hold 2>&1"], "AttachStdout": False})["Id"]
+            "Cmd": ["sh", "-c", f"pvnet hold {OUT4} 3333 {15 * SLOW} > /tmp/hold 2>&1"], "AttachStdout": False})["Id"]
         d.api("POST", f"/exec/{held}/start", {"Detach": True})
         tap.ok(wait_for(lambda: "ok" in where["bridge"].exec("cat /tmp/hold"), 5), "unguarded: a connection stands open")
         d.run("sleep 1000", name="mate", NetworkMode="container:bridge")
