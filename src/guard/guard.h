@@ -60,7 +60,7 @@ struct guard_workload {
 	bool acting;		 /* an act is under way */
 	bool netnames_told;
 	bool labels_known;
-	bool respawn_checked;
+	bool respawn_checked;	 /* whether it came back, acts_seen_container() */
 	bool spared;		 /* only `off` or observe kept it from an act: judged again when that ends */
 	bool name_sure;		 /* the API told it, and it is not only what its image says of itself */
 	bool told;		 /* a notice bears its name as it was before that */

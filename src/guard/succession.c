@@ -60,8 +60,8 @@ static void deliver(struct guard *g, const struct succession_verdict *sv, uint64
 
 	g->successions_spared |= sv->v.action > ACTION_ALERT && held;
 	for (size_t i = 0; (w = pv_map_next(&g->workloads, &i));) {
-		if (!counts(w) || w->acting || !succession_of(sv, g->policy, &w->info, &w->run, now_us))
-			continue;
+		if (!counts(w) || !w->respawn_checked || w->acting || !succession_of(sv, g->policy, &w->info, &w->run, now_us))
+			continue; /* one that has just come is judged as a return first (acts_seen_container()) */
 		if (!busiest || w->run.rate > busiest->run.rate)
 			busiest = w;
 		if (acts && !w->run.told) {
