@@ -353,6 +353,16 @@ static void put_address(struct pv_buf *out, const char *key, const struct ip_add
 	pv_buf_putc(out, '"');
 }
 
+static void put_time(struct pv_buf *out, const char *key, uint64_t wall_us)
+{
+	if (!wall_us)
+		return;
+	pv_buf_printf(out, ",\"%s\":\"", key);
+	clock_rfc3339(out, wall_us);
+	pv_buf_putc(out, '"');
+}
+
+/* What is not known yet is left out: the collector names it as missing by the digest. */
 static void container_json(struct capture *c, const struct container_info *i)
 {
 	struct workload w = c->w;
@@ -369,20 +379,20 @@ static void container_json(struct capture *c, const struct container_info *i)
 	pv_buf_puts(out, ",\"cgroup\":");
 	pv_buf_json_str(out, w.path);
 	if (i) {
-		const char *const members[][2] = {
-			{ "name", i->name },	   { "image", i->image },     { "image_digest", i->image_id },
-			{ "project", i->project }, { "service", i->service }, { "restart", i->restart_policy }
-		};
+		const char *const members[][2] = { { "name", i->name },	      { "image", i->image },	 { "project", i->project },
+						   { "service", i->service }, { "restart", i->restart_policy } };
 
 		for (size_t k = 0; k < N_ELEMENTS(members); k++) {
 			pv_buf_printf(out, ",\"%s\":", members[k][0]);
 			pv_buf_json_str(out, members[k][1]);
 		}
-		pv_buf_puts(out, ",\"created\":\"");
-		clock_rfc3339(out, i->created_us);
-		pv_buf_puts(out, "\",\"started\":\"");
-		clock_rfc3339(out, i->started_us);
-		pv_buf_puts(out, "\",\"networks\":[");
+		if (*i->image_id) {
+			pv_buf_puts(out, ",\"image_digest\":");
+			pv_buf_json_str(out, i->image_id);
+		}
+		put_time(out, "created", i->created_us);
+		put_time(out, "started", i->started_us);
+		pv_buf_puts(out, ",\"networks\":[");
 		for (size_t k = 0; k < i->n_networks; k++) {
 			pv_buf_puts(out, k ? ",{\"name\":" : "{\"name\":");
 			pv_buf_json_str(out, i->networks[k]);

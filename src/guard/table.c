@@ -231,6 +231,7 @@ static void attach_info(struct guard *g, struct guard_workload *w)
 		kept->info.running = true;
 		kept->info.inspected = false; /* it may be of an earlier run: its pid is somebody else's now */
 		kept->info.pid = 0;
+		kept->info.started_us = 0;
 		workload_set_info(g, w, &kept->info, kept->labels_known ? LABELS_KNOWN : LABELS_COMING);
 		free(kept);
 	}
