@@ -134,7 +134,7 @@ static const struct capture_result ended_early = { .result = -EPIPE };
 /* `r` NULL: its time was over. */
 static const char *why_not(const struct capture_result *r)
 {
-	return !r ? "the collector did not answer in time" : r->result == -EPIPE ? "the collector ended early" : strerror(-r->result);
+	return !r ? "the collector did not answer in time" : r == &ended_early ? "the collector ended early" : strerror(-r->result);
 }
 
 static void add_evidence(struct notice *n, const struct capture *c, const struct capture_result *r)
