@@ -65,20 +65,23 @@ static __always_inline bool is_judged(struct here *h, struct task_struct *task)
 	return !is_runtime(h->c, h->conf, h->ns);
 }
 
+/* Of another cgroup than the container's. Who moved out is known by its home. */
+static __always_inline bool is_outside(const struct here *h, struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct pv_home *home = bpf_map_lookup_elem(&homes, &tgid);
+	struct pv_workload *w = workload_of(home ? home->cgroup : BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id));
+
+	return !w || w->root_id != h->root_id;
+}
+
 /* A runtime that has a mount namespace of its own, a rootless engine's, on its way in: who started it is outside of the container and in the
- * same namespace. Nobody of the container's has such a parent: orphans go to its init, or to the host's, and who moved out is known by its home. */
+ * same namespace. Nobody of the container's has such a parent: orphans go to its init, or to the host's. */
 static __always_inline bool is_coming_in(const struct here *h, struct task_struct *task)
 {
 	struct task_struct *parent = task->real_parent;
-	__u32 tgid = BPF_CORE_READ(parent, tgid);
-	struct pv_workload *w;
-	struct pv_home *home;
 
-	if (h->ns == h->c->mnt_ns || BPF_CORE_READ(parent, nsproxy, mnt_ns, ns.inum) != h->ns)
-		return false;
-	home = bpf_map_lookup_elem(&homes, &tgid);
-	w = workload_of(home ? home->cgroup : BPF_CORE_READ(parent, cgroups, dfl_cgrp, kn, id));
-	return !w || w->root_id != h->root_id;
+	return h->ns != h->c->mnt_ns && BPF_CORE_READ(parent, nsproxy, mnt_ns, ns.inum) == h->ns && is_outside(h, parent);
 }
 
 /* ---- where it lies ---- */

@@ -12,7 +12,7 @@
 #endif
 
 #ifndef PV_BPF_LAYOUT /* a test of upgrades gives another */
-#define PV_BPF_LAYOUT	4
+#define PV_BPF_LAYOUT	5
 #endif
 #define PV_DNS_NAME_MAX 255 /* RFC 1035, 2.3.4: octets of a name on the wire, lengths included */
 #define PV_PATH_MAX	192 /* tail of a cgroup path in an event */
@@ -249,7 +249,7 @@ struct pv_exec {
 	__u32 root_dev; /* of its root file system; 0: not known, the first program tells */
 	__u32 mnt_ns;	/* its mount namespace */
 	__u32 maker_ns; /* mount namespace of who made the cgroup: the container runtime's */
-	__u32 pad;
+	__u32 pid_ns;	/* PID namespace of its first process */
 };
 _Static_assert(sizeof(struct pv_exec) == 40, "BPF and user space disagree");
 #define PV_EXEC_DETAILS 200 /* a second and container: more are counted as lost, never let through */

@@ -18,43 +18,53 @@
 
 /* ---- a program starts ---- */
 
-/* The first program of a container is started by the runtime, which has just made this root. */
-static __always_inline void learn_root(struct pv_exec *c, struct fs_struct *fs, __u32 ns)
-{
-	struct super_block *sb = fs->root.mnt->mnt_sb;
-
-	c->mnt_ns = ns;
-	if (sb->s_magic == MAGIC_OVERLAY)
-		c->flags |= PV_CTR_OVERLAY;
-	c->root_dev = sb->s_dev;
-}
-
-/* Init of the task's own PID namespace; NULL where that is the host's. */
-static __always_inline struct task_struct *init_of(struct task_struct *task)
+/* NULL: the host's. */
+static __always_inline struct pid_namespace *pids_of(struct task_struct *task)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	struct pid_namespace *ns = NULL;
 	__u32 level = BPF_CORE_READ(pid, level);
 
-	if (!level)
-		return NULL;
-	bpf_probe_read_kernel(&ns, sizeof(ns), (const void *) pid + bpf_core_field_offset(struct pid, numbers) +
-						       level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
-	return BPF_CORE_READ(ns, child_reaper);
+	if (level)
+		bpf_probe_read_kernel(&ns, sizeof(ns), (const void *) pid + bpf_core_field_offset(struct pid, numbers) +
+							       level * bpf_core_type_size(struct upid) + bpf_core_field_offset(struct upid, ns));
+	return ns;
+}
+
+/* The first program of a container is started by the runtime, which has just made this root. */
+static __always_inline void learn_root(struct pv_exec *c, struct task_struct *task, __u32 ns)
+{
+	struct super_block *sb = task->fs->root.mnt->mnt_sb;
+
+	c->mnt_ns = ns;
+	c->pid_ns = BPF_CORE_READ(pids_of(task), ns.inum);
+	if (sb->s_magic == MAGIC_OVERLAY)
+		c->flags |= PV_CTR_OVERLAY;
+	c->root_dev = sb->s_dev;
+}
+
+/* A runtime that ends as soon as the program starts, as `runc exec` does: it has no namespaces any more, and its child is not yet somebody
+ * else's. */
+static __always_inline bool has_left(const struct here *h, struct task_struct *parent)
+{
+	return !BPF_CORE_READ(parent, thread_pid, level) && is_outside(h, parent);
 }
 
 /* Docker exec, a health check: who started it is the runtime, and it is not the container's first process, which is init of its PID namespace.
- * A process of the container's cannot get such a parent: its orphans go to that init, a new namespace changes nothing about who started it,
- * and init may not give its own parent to a child (CLONE_PARENT). With the PIDs of the host or of another container nobody counts. */
+ * A process of the container's cannot get such a parent: its orphans go to that init, a new mount namespace changes nothing about who started it,
+ * nobody counts in a new PID namespace, and init may not give its own parent to a child (CLONE_PARENT). With the PIDs of the host or of another
+ * container nobody counts. */
 static __always_inline bool is_brought_in(const struct here *h, struct task_struct *task)
 {
 	struct task_struct *parent = task->real_parent, *init;
+	struct pid_namespace *pids;
 	__u32 ns = BPF_CORE_READ(parent, nsproxy, mnt_ns, ns.inum);
 
-	if (ns == h->ns || !ns || !is_runtime(h->c, h->conf, ns))
+	if (ns ? ns == h->ns || !is_runtime(h->c, h->conf, ns) : !has_left(h, parent))
 		return false;
-	init = init_of(task);
-	return init && init != task && BPF_CORE_READ(init, nsproxy, mnt_ns, ns.inum) == h->c->mnt_ns;
+	pids = pids_of(task);
+	init = BPF_CORE_READ(pids, child_reaper);
+	return init && init != task && BPF_CORE_READ(pids, ns.inum) == h->c->pid_ns && BPF_CORE_READ(init, nsproxy, mnt_ns, ns.inum) == h->c->mnt_ns;
 }
 
 /* Not of the image. Returns EVF_*, or SILENT. */
@@ -114,7 +124,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (!h.c->root_dev) {
 		if (is_coming_in(&h, task))
 			return 0;
-		learn_root(h.c, task->fs, h.ns);
+		learn_root(h.c, task, h.ns);
 	}
 	s = bpf_map_lookup_elem(&exec_room, &zero);
 	h.root = workload_of(h.root_id);

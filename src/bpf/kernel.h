@@ -296,6 +296,7 @@ struct task_struct;
 
 struct pid_namespace {
 	struct task_struct *child_reaper;
+	struct ns_common ns;
 };
 
 struct upid {

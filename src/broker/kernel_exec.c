@@ -227,6 +227,8 @@ static bool read_root(struct pv_exec *e, const char *pid)
 	e->root_dev = kernel_dev(st.st_dev);
 	(void) snprintf(path, sizeof(path), "/proc/%s/ns/mnt", pid);
 	e->mnt_ns = namespace_of(path);
+	(void) snprintf(path, sizeof(path), "/proc/%s/ns/pid", pid);
+	e->pid_ns = namespace_of(path);
 	return true;
 }
 
@@ -277,7 +279,7 @@ void kernel_exec_begin(struct kernel *k, const struct pv_workload *w, int fd)
 		return;
 	find_root(&e, fd);
 	if (is_runtimes(&e)) {
-		e.root_dev = e.mnt_ns = 0;
+		e.root_dev = e.mnt_ns = e.pid_ns = 0;
 		e.flags &= ~PV_CTR_OVERLAY;
 	}
 	(void) bpf_map_update_elem(map, &w->root_id, &e, BPF_ANY);

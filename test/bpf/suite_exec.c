@@ -33,6 +33,7 @@
 
 static const char *container = "docker/" HEX_E;
 static pid_t holder = -1;
+static bool own_pids; /* the container has a PID namespace of its own, as containers have */
 
 /* ---- the container ---- */
 
@@ -105,7 +106,7 @@ static bool start_container_while(int (*meanwhile)(void))
 	(void) fflush(stdout);
 	if (pipe(ready) < 0)
 		return false;
-	holder = fork();
+	holder = (pid_t) syscall(SYS_clone, SIGCHLD | (own_pids ? CLONE_NEWPID : 0), NULL, NULL, NULL, NULL);
 	if (holder == 0) {
 		(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void) dup2(ready[1], STDERR_FILENO);
@@ -796,6 +797,128 @@ static void rootless(void)
 	container = before;
 }
 
+/* `docker exec`: who starts a program stands outside, with PIDs of the host's. The starter that ends has no namespaces while the kernel lets
+ * go of the memory that it held, and its child is not somebody else's yet. */
+enum starter { STAYS, ENDS, ENDS_WITHIN, ENDS_WITHIN_HOSTS_PIDS };
+
+static void hold_much(void)
+{
+	int fd = memfd_create("much", 0);
+
+	if (fd < 0 || fallocate(fd, 0, 0, 128 << 20) < 0)
+		_exit(103);
+}
+
+static int start_server(bool from_outside, bool stays)
+{
+	int told[2], status;
+	pid_t pid;
+	char c;
+
+	hold_much(); /* on both sides: whatever the order in which its files are closed */
+	if (pipe(told) < 0)
+		return FAILED;
+	hold_much();
+	pid = fork();
+	if (pid == 0) {
+		(void) close(told[1]);
+		if (from_outside && (lab_enter(CONTAINER) < 0 || enter_container() < 0))
+			_exit(102);
+		(void) close_range(told[0] + 1, ~0u, 0);
+		(void) !read(told[0], &c, 1);
+		(void) execl("/bin/server", "server", "exec", "/bin/busybox", "sh", "-c", "id", NULL);
+		_exit(101);
+	}
+	(void) usleep(50000); /* it reads by then */
+	if (!stays)
+		return 0;
+	(void) !write(told[1], "x", 1);
+	return waitpid(pid, &status, 0) == pid ? status : FAILED;
+}
+
+/* Its children are in the container's PID namespace; or in one that it makes, whose init is in the container's other ones. */
+static bool take_pids(bool make, int hold)
+{
+	char path[64], c;
+	pv_autoclose int ns = -1;
+
+	if (!make) {
+		(void) snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int) holder);
+		ns = open(path, O_RDONLY | O_CLOEXEC);
+		return ns >= 0 && setns(ns, CLONE_NEWPID) == 0;
+	}
+	if (unshare(CLONE_NEWPID) < 0)
+		return false;
+	if (fork() == 0) {
+		if (lab_enter(CONTAINER) == 0 && enter_container() == 0)
+			(void) !read(hold, &c, 1);
+		_exit(0);
+	}
+	return true;
+}
+
+static int run_from_outside(void *arg)
+{
+	enum starter who = *(enum starter *) arg;
+	struct pollfd wrote = { .events = POLLIN };
+	int hold[2], n;
+
+	open_pipe();
+	if (pipe(hold) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return FAILED;
+	if (fork() == 0) {
+		(void) close(hold[1]);
+		if (!take_pids(who == ENDS_WITHIN_HOSTS_PIDS, hold[0]))
+			_exit(102);
+		if (who == ENDS_WITHIN && fork() != 0) {
+			(void) wait(NULL);
+			_exit(0);
+		}
+		if (who >= ENDS_WITHIN && (lab_enter(CONTAINER) < 0 || enter_container() < 0))
+			_exit(102);
+		_exit(start_server(who < ENDS_WITHIN, who == STAYS));
+	}
+	wrote.fd = out_pipe[0];
+	n = poll(&wrote, 1, 10000);
+	(void) close(hold[1]); /* that init ends, and all with it */
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	return n == 1 ? RAN : FAILED;
+}
+
+static void brought_in(void)
+{
+	static const struct {
+		const char *what;
+		bool told;
+	} cases[] = {
+		[STAYS] = { "a server's name that is brought in starts a shell", false },
+		[ENDS] = { "the same, while who brought it ends", false },
+		[ENDS_WITHIN] = { "while a process of the container's ends", true },
+		[ENDS_WITHIN_HOSTS_PIDS] = { "that one with PIDs of the host's", true },
+	};
+
+	(void) lab_mkdir("elsewhere");
+	for (enum starter i = STAYS; i < (int) N_ELEMENTS(cases); i++) {
+		end_container();
+		own_pids = i != ENDS_WITHIN_HOSTS_PIDS;
+		lab_check(make_image() && start_container() && lab_events(), "a container with PIDs of %s", own_pids ? "its own" : "the host's");
+		int r = lab_in("elsewhere", run_from_outside, &i);
+		const struct lab_seen *s = lab_events();
+
+		lab_check(r == RAN && s->n[EVENT_SHELL] == cases[i].told, "%s: %s, %zu events", cases[i].what, name_of(r), s->n[EVENT_SHELL]);
+		if (i == STAYS) {
+			kernel_exec_end(lab_kernel, lab_mkdir(CONTAINER)); /* what the hooks saw */
+			lab_check(lab_reopen() == 0 && lab_events(), "a guard that did not see it begin");
+			r = lab_in("elsewhere", run_from_outside, &i);
+			s = lab_events();
+			lab_check(r == RAN && !s->n[EVENT_SHELL], "it knows the container's PIDs, too: %s, %zu events", name_of(r), s->n[EVENT_SHELL]);
+		}
+	}
+	own_pids = false;
+	lab_rmdir("elsewhere");
+}
+
 /* The grace is that of a container's first start, not of each. */
 static void grace(void)
 {
@@ -1050,6 +1173,7 @@ void suite_exec(void)
 	mappings_refused();
 	modes();
 	wakes();
+	brought_in();
 	begun_meanwhile();
 	tries((int) total);
 	rootless();
