@@ -368,14 +368,12 @@ GLOBAL int pv_exec_path(__u32 slot)
 }
 
 /* Up to the border of the container: beyond it is who put us in. */
-static __always_inline void fill_chain(struct event_exec *e, struct task_struct *task, __u32 ns)
+static __always_inline void fill_chain(struct event_exec *e, struct task_struct *task, const struct here *h)
 {
 	struct task_struct *t = task->real_parent;
 
 	for (int i = 0; i < PV_EXEC_CHAIN; i++) {
-		struct nsproxy *proxy = t->nsproxy;
-
-		if (!t->pid || !proxy || proxy->mnt_ns->ns.inum != ns)
+		if (!t->pid || is_outside(h, t))
 			break;
 		e->chain[i].tgid = t->tgid;
 		bpf_probe_read_kernel(e->chain[i].comm, PV_COMM_LEN, &t->comm);
@@ -385,7 +383,7 @@ static __always_inline void fill_chain(struct event_exec *e, struct task_struct 
 }
 
 static __always_inline void fill_event(struct event_exec *e, const struct exec_look *l, struct task_struct *task, struct inode *inode,
-				       const char *name, __u32 ns)
+				       const char *name, const struct here *h)
 {
 	e->head.tgid = task->tgid;
 	bpf_probe_read_kernel(e->head.comm, PV_COMM_LEN, &task->comm);
@@ -401,7 +399,7 @@ static __always_inline void fill_event(struct event_exec *e, const struct exec_l
 	e->n_chain = 0;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
 	__builtin_memset(e->chain, 0, sizeof(e->chain));
-	fill_chain(e, task, ns);
+	fill_chain(e, task, h);
 	fill_argv(e);
 	bpf_probe_read_kernel_str(e->filename, sizeof(e->filename), name);
 }

@@ -160,7 +160,7 @@ int BPF_PROG(pv_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (flags & EVF_REFUSED)
 		end_current(&s->look);
 	fill_head(&s->e.head, sizeof(s->e), own ? EVENT_SHELL : EVENT_EXEC, flags | (h.moved ? EVF_MOVED : 0), h.cgroup, h.w->class_);
-	fill_event(&s->e, &s->look, task, at.inode, bprm->filename, h.ns);
+	fill_event(&s->e, &s->look, task, at.inode, bprm->filename, &h);
 	send(s, h.c, flags);
 	return 0;
 }
@@ -272,7 +272,7 @@ static __always_inline int on_dropped(struct here *h, struct exec_look *l, struc
 		if (flags & EVF_REFUSED)
 			end_current(&s->look);
 		fill_head(&s->e.head, sizeof(s->e), EVENT_EXEC, flags | (h->moved ? EVF_MOVED : 0), h->cgroup, h->w->class_);
-		fill_event(&s->e, &s->look, task, at->inode, (const char *) BPF_CORE_READ(exe, f_path.dentry, d_name.name), h->ns);
+		fill_event(&s->e, &s->look, task, at->inode, (const char *) BPF_CORE_READ(exe, f_path.dentry, d_name.name), h);
 		send(s, h->c, flags);
 	}
 	s->busy = 0;

@@ -799,17 +799,17 @@ static void rootless(void)
 
 /* `docker exec`: who starts a program stands outside, with PIDs of the host's. The starter that ends has no namespaces while the kernel lets
  * go of the memory that it held, and its child is not somebody else's yet. */
-enum starter { STAYS, ENDS, ENDS_WITHIN, ENDS_WITHIN_HOSTS_PIDS };
+enum starter { STAYS, ENDS, ENDS_WITHIN, ENDS_WITHIN_HOSTS_PIDS, STAYS_WITHIN };
 
 static void hold_much(void)
 {
 	int fd = memfd_create("much", 0);
 
-	if (fd < 0 || fallocate(fd, 0, 0, 128 << 20) < 0)
+	if (fd < 0 || fallocate(fd, 0, 0, 256 << 20) < 0)
 		_exit(103);
 }
 
-static int start_server(bool from_outside, bool stays)
+static int start_server(enum starter who)
 {
 	int told[2], status;
 	pid_t pid;
@@ -822,7 +822,7 @@ static int start_server(bool from_outside, bool stays)
 	pid = fork();
 	if (pid == 0) {
 		(void) close(told[1]);
-		if (from_outside && (lab_enter(CONTAINER) < 0 || enter_container() < 0))
+		if (who < ENDS_WITHIN ? lab_enter(CONTAINER) < 0 || enter_container() < 0 : who == STAYS_WITHIN && unshare(CLONE_NEWNS) < 0)
 			_exit(102);
 		(void) close_range(told[0] + 1, ~0u, 0);
 		(void) !read(told[0], &c, 1);
@@ -830,7 +830,7 @@ static int start_server(bool from_outside, bool stays)
 		_exit(101);
 	}
 	(void) usleep(50000); /* it reads by then */
-	if (!stays)
+	if (who != STAYS && who != STAYS_WITHIN)
 		return 0;
 	(void) !write(told[1], "x", 1);
 	return waitpid(pid, &status, 0) == pid ? status : FAILED;
@@ -870,13 +870,13 @@ static int run_from_outside(void *arg)
 		(void) close(hold[1]);
 		if (!take_pids(who == ENDS_WITHIN_HOSTS_PIDS, hold[0]))
 			_exit(102);
-		if (who == ENDS_WITHIN && fork() != 0) {
+		if ((who == ENDS_WITHIN || who == STAYS_WITHIN) && fork() != 0) {
 			(void) wait(NULL);
 			_exit(0);
 		}
 		if (who >= ENDS_WITHIN && (lab_enter(CONTAINER) < 0 || enter_container() < 0))
 			_exit(102);
-		_exit(start_server(who < ENDS_WITHIN, who == STAYS));
+		_exit(start_server(who));
 	}
 	wrote.fd = out_pipe[0];
 	n = poll(&wrote, 1, 10000);
@@ -896,6 +896,7 @@ static void brought_in(void)
 		[ENDS] = { "the same, while who brought it ends", false },
 		[ENDS_WITHIN] = { "while a process of the container's ends", true },
 		[ENDS_WITHIN_HOSTS_PIDS] = { "that one with PIDs of the host's", true },
+		[STAYS_WITHIN] = { "a process of the container's, in a mount namespace of its own", true },
 	};
 
 	(void) lab_mkdir("elsewhere");
@@ -907,6 +908,8 @@ static void brought_in(void)
 		const struct lab_seen *s = lab_events();
 
 		lab_check(r == RAN && s->n[EVENT_SHELL] == cases[i].told, "%s: %s, %zu events", cases[i].what, name_of(r), s->n[EVENT_SHELL]);
+		if (cases[i].told && i != ENDS_WITHIN_HOSTS_PIDS) /* whose orphans go to somebody outside */
+			lab_check(s->shell.n_chain, "with who started it");
 		if (i == STAYS) {
 			kernel_exec_end(lab_kernel, lab_mkdir(CONTAINER)); /* what the hooks saw */
 			lab_check(lab_reopen() == 0 && lab_events(), "a guard that did not see it begin");
