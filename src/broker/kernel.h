@@ -47,7 +47,8 @@ int kernel_workload(const struct kernel *k, uint64_t cgroup, struct pv_workload 
 /* Exceptions of a workload, by its topmost cgroup: PV_ALLOW_NET | PV_ALLOW_DNS | PV_ALLOW_EXEC, 0 takes them back. 0, -ENOENT (no such
  * cgroup), -EINVAL (other bits, or not the topmost cgroup). */
 int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags);
-/* What the engine knows of a container's programs: PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE. As kernel_except(). */
+/* What the engine knows of a container's programs: PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE. As kernel_except();
+ * -EPERM: it is no container. */
 int kernel_exec(struct kernel *k, uint64_t cgroup, uint32_t flags);
 /* Container `cgroup` (its topmost cgroup) is attached to the Docker network `name`, or no longer. Case is folded; names
  * of PV_NETNAME_LEN or more are -ENAMETOOLONG. */

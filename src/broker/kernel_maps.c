@@ -356,7 +356,12 @@ int kernel_except(struct kernel *k, uint64_t cgroup, uint32_t flags)
 
 int kernel_exec(struct kernel *k, uint64_t cgroup, uint32_t flags)
 {
-	return set_flags(k, cgroup, PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE, flags);
+	struct pv_workload w;
+	int r = kernel_workload(k, cgroup, &w);
+
+	if (r == 0 && w.class_ != PV_CLASS_CONTAINER)
+		r = -EPERM;
+	return r < 0 ? r : set_flags(k, cgroup, PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE, flags);
 }
 
 int kernel_netname(struct kernel *k, uint64_t cgroup, const char *name, bool add)

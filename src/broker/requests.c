@@ -237,11 +237,13 @@ static int check_exec(struct requests *r, const struct broker_req *req)
 	return req->arg & ~(uint64_t) (PV_EXEC_ALERT | PV_EXEC_BUILD | PV_EXEC_NO_GRACE) ? -EINVAL : 0;
 }
 
+/* Its class is the kernel's word: the container has just been made, and its folder can be opened a moment after that only. */
 static int handle_exec(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
 		       struct broker_answer *ret)
 {
+	(void) cg;
 	(void) ret;
-	return r->ops->exec(r->ctx, cg->cgroup, (uint32_t) req->arg);
+	return r->ops->exec(r->ctx, req->cgroup, (uint32_t) req->arg);
 }
 
 static int handle_off(struct requests *r, const struct broker_req *req, const struct broker_cgroup *cg,
@@ -458,7 +460,7 @@ static const struct row rows[BROKER_N_OPS] = {
 	[BROKER_NETNAME] = { "network name", F_CGROUP | F_ARG | F_ID, false, check_flag, NULL, handle_netname },
 	[BROKER_INTERNAL] = { "internal network", F_ARG | F_ADDR | F_PREFIX, false, check_flag, NULL, handle_internal },
 	[BROKER_OFF] = { "off", F_ARG, false, NULL, NULL, handle_off },
-	[BROKER_EXEC] = { "exec", F_CGROUP | F_ARG, true, check_exec, NULL, handle_exec },
+	[BROKER_EXEC] = { "exec", F_CGROUP | F_ARG, false, check_exec, NULL, handle_exec },
 	[BROKER_CAPTURE] = { "capture", F_CGROUP | F_ID, false, NULL, NULL, handle_capture },
 	[BROKER_STATE] = { "state", 0, false, NULL, NULL, handle_state },
 	[BROKER_BAN] = { "ban", F_ARG | F_ARG2 | F_ADDR | F_PREFIX, false, NULL, NULL, handle_ban },

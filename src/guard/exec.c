@@ -14,11 +14,14 @@
 
 #define BUILD_QUIET_US (10 * USEC_PER_MIN) /* programs of builds closer together than this are one build's */
 
+/* `arg`: the cgroup's id. */
 static void answered(struct guard *g, const struct broker_rep *rep, int fd, void *arg)
 {
-	(void) g;
-	(void) arg;
+	struct guard_workload *w = rep->result < 0 ? table_find(g, (uint64_t) (uintptr_t) arg) : NULL;
+
 	(void) pv_close(fd);
+	if (w)
+		w->exec_told = UINT32_MAX; /* once more with what is told of it next */
 	if (rep->result < 0 && rep->result != -ESRCH && rep->result != -EPIPE)
 		(void) log_warning_errno(rep->result, "the broker refused to change how a container's programs are judged");
 }
@@ -41,7 +44,7 @@ void exec_tell_kernel(struct guard *g, struct guard_workload *w)
 	if (want == w->exec_told)
 		return;
 	req.arg = want;
-	if (link_call(g, &req, answered, NULL) == 0)
+	if (link_call(g, &req, answered, (void *) (uintptr_t) w->w.cgroup) == 0)
 		w->exec_told = want;
 }
 

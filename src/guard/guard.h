@@ -70,7 +70,7 @@ struct guard_workload {
 	uint32_t execs;		 /* of those, how many have not ended */
 	bool wrapped;		 /* its own command was started by a wrapper with a server's name: the kernel takes all of it for that one's shell */
 	uint64_t captures_hour, captures_in_hour; /* bundles of evidence */
-	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told */
+	uint32_t exec_told;	 /* PV_EXEC_* as the broker was told; UINT32_MAX: it did not take that */
 	uint64_t excepted;	 /* as the broker was told, BROKER_EXCEPT; UINT64_MAX: not yet, of this policy */
 	uint64_t oom_us;	 /* last run.oom told, monotonic */
 	uint64_t names_minute, names_in_minute; /* dns notices by name: bounded per minute */

@@ -63,7 +63,7 @@ enum broker_op { /* numbers are never reused */
 	/* -> one descriptor: the datagram socket logs.syslog, bound, not blocking, with SO_PASSCRED. -ENOENT: none is configured. */
 	BROKER_LOG_SYSLOG = 16,
 	/* How programs of the container `cgroup` are judged. arg: PV_EXEC_ALERT, _BUILD, _NO_GRACE (bpf/event.h), together; 0
-	 * takes them back. Only a container's own cgroup, as for a kill. */
+	 * takes them back. Only a container's topmost cgroup. -ESRCH: it has gone. */
 	BROKER_EXEC = 17,
 	/* addr/prefix is locked out for arg seconds (1 to 10 years); arg2: 1 a person asked for it, who may take a prefix wider
 	 * than /24 (IPv4) or /56, but none wider than /8 or /16; 2 only look whether it

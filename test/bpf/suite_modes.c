@@ -86,6 +86,9 @@ static void exceptions(void)
 	expect(BOX "/nested", WENT, EVF_ALLOWED, "excepted, nested cgroup too");
 	lab_check(kernel_except(lab_kernel, nested, PV_ALLOW_NET) == -EINVAL, "only the topmost cgroup takes one");
 	lab_check(kernel_except(lab_kernel, 1ull << 60, 0) == -ENOENT, "and it must be there");
+	lab_check(kernel_exec(lab_kernel, box, PV_EXEC_ALERT) == 0 && kernel_exec(lab_kernel, box, 0) == 0, "programs of the container are only told");
+	lab_check(kernel_exec(lab_kernel, nested, PV_EXEC_ALERT) == -EINVAL && kernel_exec(lab_kernel, 1ull << 60, 0) == -ENOENT, "the same for them");
+	lab_check(kernel_exec(lab_kernel, lab_mkdir("system.slice/backup.service"), PV_EXEC_ALERT) == -EPERM, "but not a unit's");
 	lab_check(kernel_except(lab_kernel, box, 0) == 0, "taken back");
 	expect(BOX "/nested", REFUSED, EVF_REFUSED, "no longer excepted");
 	doc.addr = ip_from_v4(htonl(0xcb007100));

@@ -201,8 +201,10 @@ def test_first_program(tap):
             web = d.run(line, "web", "ran:1", start=False)
             tap.eq([runs(web) for _ in range(4)], [1] * 4, "by its name: at each of its starts")
             api = d.run(line, "shop-api-1", "ran:1", start=False, labels=labels)
+            soft = d.run(line, "soft", "ran:1", start=False, labels={"pavise.exec": "alert"})
             time.sleep(0.5 * SLOW)  # Compose makes all of them before it starts the first
             tap.eq([runs(api) for _ in range(4)], [1] * 4, "by project and service")
+            tap.eq([runs(soft) for _ in range(4)], [1] * 4, "by its label")
             other = d.run(line, "other", "ran:1", start=False)
             forged = d.run(line, "forged", "forged:1", start=False)
             time.sleep(0.5 * SLOW)

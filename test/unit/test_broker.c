@@ -57,7 +57,7 @@ static const struct {
 } cases[] = {
 	{ "exec", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_EXEC_ALERT | PV_EXEC_NO_GRACE), 0, "exec" },
 	{ "exec taken back", REQ(.op = BROKER_EXEC, .cgroup = 100), 0, "exec" },
-	{ "exec of a unit", REQ(.op = BROKER_EXEC, .cgroup = 200, .arg = PV_EXEC_BUILD), -EPERM, "" },
+	{ "exec, its folder cannot be opened yet", REQ(.op = BROKER_EXEC, .cgroup = 7, .arg = PV_EXEC_ALERT), 0, "exec" },
 	{ "exec as an exception", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_ALLOW_EXEC), -EINVAL, "" },
 	{ "exec as another's root", REQ(.op = BROKER_EXEC, .cgroup = 100, .arg = PV_WORKLOAD_ROOT), -EINVAL, "" },
 	{ "capture", REQ(.op = BROKER_CAPTURE, .cgroup = 100, .id = FAKE_ID), 0, "capture" },
