@@ -713,9 +713,9 @@ static void wakes(void)
 	(void) usleep(20000);
 	(void) lab_in(CONTAINER, run_program, (void *) (uintptr_t) &in_opt);
 	lab_check(epoll_wait(sleeper, &e, 1, 100) == 0, "what is only told wakes nobody");
-	(void) lab_mkdir("docker/" HEX_B);
+	(void) lab_mkdir("docker/" HEX_D);
 	lab_check(epoll_wait(sleeper, &e, 1, 1000) == 1, "and keeps nobody asleep for what comes after it");
-	lab_rmdir("docker/" HEX_B);
+	lab_rmdir("docker/" HEX_D);
 	lab_check(lab_events()->n[EVENT_EXEC] == 1, "and is read then");
 }
 
