@@ -48,7 +48,7 @@ def own_view():
             if not re.search(f"^{user}:", text, re.M):
                 text += line.format(user, 64100 + i)
         write(f"{etc}/{name}", text)
-    for place, layers in (("etc", [etc, f"{ASIDE}/etc"]), ("usr", [f"{ASIDE}/usr"])):
+    for place, layers in (("etc", [etc, f"{ASIDE}/etc"]), ("usr", [f"{ASIDE}/usr"]), ("usr/lib", [f"{ASIDE}/lib"])):
         below = ":".join([d for d in layers if os.path.isdir(d)] + [f"/{place}"])
         if ":" in below:
             subprocess.run(["mount", "-t", "overlay", "-o", f"lowerdir={below}", "pavise-test", f"/{place}"], check=False)
