@@ -809,18 +809,19 @@ static void hold_much(void)
 		_exit(103);
 }
 
-static int start_server(enum starter who)
+static void start_server(enum starter who)
 {
-	int told[2], status;
-	pid_t pid;
+	const bool ends = who != STAYS && who != STAYS_WITHIN;
+	int told[2];
 	char c;
 
-	hold_much(); /* on both sides: whatever the order in which its files are closed */
+	if (ends)
+		hold_much(); /* on both sides: whatever the order in which its files are closed */
 	if (pipe(told) < 0)
-		return FAILED;
-	hold_much();
-	pid = fork();
-	if (pid == 0) {
+		return;
+	if (ends)
+		hold_much();
+	if (fork() == 0) {
 		(void) close(told[1]);
 		if (who < ENDS_WITHIN ? lab_enter(CONTAINER) < 0 || enter_container() < 0 : who == STAYS_WITHIN && unshare(CLONE_NEWNS) < 0)
 			_exit(102);
@@ -830,10 +831,10 @@ static int start_server(enum starter who)
 		_exit(101);
 	}
 	(void) usleep(50000); /* it reads by then */
-	if (who != STAYS && who != STAYS_WITHIN)
-		return 0;
+	if (ends)
+		return;
 	(void) !write(told[1], "x", 1);
-	return waitpid(pid, &status, 0) == pid ? status : FAILED;
+	(void) wait(NULL);
 }
 
 /* Its children are in the container's PID namespace; or in one that it makes, whose init is in the container's other ones. */
@@ -876,7 +877,8 @@ static int run_from_outside(void *arg)
 		}
 		if (who >= ENDS_WITHIN && (lab_enter(CONTAINER) < 0 || enter_container() < 0))
 			_exit(102);
-		_exit(start_server(who));
+		start_server(who);
+		_exit(0);
 	}
 	wrote.fd = out_pipe[0];
 	n = poll(&wrote, 1, 10000);
